@@ -1,0 +1,77 @@
+# Bare `make` prints the targets. Everything lives in .venv; the second run of a target is quick.
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo serve check format test test-browser archive config clean
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+JOBS   ?= 2
+PORT   ?= 8000
+
+RUN_EXTRAS := serve,gateway
+DEV_EXTRAS := otel,test,dev,bench
+# MediaPipe brings the OpenCV wheel that needs libGL; the headless one of the same version does not.
+OPENCV := $(shell sed -n 's/^opencv-contrib-python-headless==//p' constraints.txt)
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.run ## install what serving needs into .venv (a few minutes once, then nothing)
+
+demo: $(VENV)/.run ## one real try-on through TorchServe and the gateway; leaves demo/out/*.jpg
+	$(BIN)/vton demo
+
+serve: $(VENV)/.run ## the whole stack in the foreground on PORT (8000); Ctrl-C ends all of it
+	$(BIN)/vton serve --port $(PORT)
+
+check: $(VENV)/.dev ## format, lint, types, import contracts, fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -n $(JOBS) -m "not system and not browser"
+
+format: $(VENV)/.dev ## rewrite the code in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: $(VENV)/.dev ## every test that needs only PyPI, a real TorchServe included
+	$(BIN)/pytest -q -n $(JOBS) --dist loadgroup -m "not browser"
+
+test-browser: $(VENV)/.dev $(VENV)/.browser ## the page in a real Chromium
+	$(BIN)/pytest -q -m browser
+
+archive: $(VENV)/.run ## model_store/*.mar and SHA256SUMS, byte for byte reproducible
+	$(BIN)/python -m handlers.archive geometric
+
+config: $(VENV)/.run ## the settings in force, secrets masked
+	$(BIN)/vton config
+
+clean: ## remove what the other targets made, .venv included
+	rm -rf $(VENV) build dist demo run var logs *.egg-info .mypy_cache .pytest_cache .ruff_cache \
+	  .import_linter_cache .hypothesis model_store/*.mar model_store/SHA256SUMS
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \
+	  { echo "Python 3.11 or 3.12 is needed; found $$($(PYTHON) --version). Try make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing into $(VENV); the first time takes a few minutes"
+	$(PIP) install -c constraints.txt -e ".[$(RUN_EXTRAS)]"
+	$(PIP) uninstall --yes opencv-contrib-python opencv-contrib-python-headless
+	$(PIP) install --no-deps opencv-contrib-python-headless==$(OPENCV)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(PIP) install -c constraints.txt -e ".[$(DEV_EXTRAS)]"
+	@touch $@
+
+# A Chromium of the system is used where there is one; else Playwright fetches its own.
+$(VENV)/.browser: $(VENV)/.dev
+	$(PIP) install -c constraints.txt -e ".[browser]"
+	@command -v chromium chromium-browser google-chrome >/dev/null || $(BIN)/playwright install chromium
+	@touch $@

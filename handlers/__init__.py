@@ -1,0 +1,1 @@
+"""What runs inside a TorchServe worker: pixels and models, no web framework."""
