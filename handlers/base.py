@@ -1,0 +1,161 @@
+"""What every model's entry class shares: load and warm up once, then serve batches.
+
+A request of a batch is decoded, run and encoded by itself: whatever it does wrong, and whatever
+breaks on it, ends in its own error frame and leaves its batch mates alone.
+"""
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from handlers import telemetry, wire
+from handlers.errors import HandlerError, InferenceFailed, ModelNotLoaded, OutOfMemory
+from handlers.request import TryOnRequest
+from handlers.settings import HandlerSettings, Offer, read
+from handlers.stages import Stages
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one request gave: encoded pictures in order, and what is to know of them."""
+
+    images: tuple[bytes, ...]
+    metadata: Mapping[str, Any]
+
+
+class ImageHandler(ABC):
+    """A model behind TorchServe: `load`, `warm_up` and `run` are a subclass's own."""
+
+    stages: ClassVar[tuple[str, ...]]
+    settings: HandlerSettings
+    offer: Offer
+
+    def __init__(self) -> None:
+        self.ready = False
+
+    @abstractmethod
+    def load(self) -> None:
+        """Load what `run` needs."""
+
+    @abstractmethod
+    def warm_up(self) -> None:
+        """Run representative requests, so that the first real one is as quick as the second."""
+
+    @abstractmethod
+    def run(self, request: TryOnRequest, stages: Stages) -> Outcome:
+        """Serve one request; raises HandlerError for what its caller can mend."""
+
+    @abstractmethod
+    def gauges(self) -> Mapping[str, float]:
+        """Give the engine's own gauges by metric name, after a batch."""
+
+    def initialize(self, context: wire.Context) -> None:
+        """Load and warm up; TorchServe calls the worker ready when this returns."""
+        telemetry.write_json_lines()
+        sections = context.model_yaml_config
+        self.settings = read(HandlerSettings, sections.get("handler"), "handler")
+        self.offer = read(Offer, sections.get("tryon"), "tryon")
+        self._version = wire.model_version(context)
+        self._metrics = wire.MetricSink(context)
+        started = time.perf_counter()
+        self.load()
+        loaded = time.perf_counter()
+        self.warm_up()
+        self.ready = True
+        load_ms, warm_up_ms = (loaded - started) * 1000, (time.perf_counter() - loaded) * 1000
+        self._log(
+            logging.INFO,
+            "model ready",
+            load_ms=round(load_ms, 1),
+            warm_up_ms=round(warm_up_ms, 1),
+        )
+
+    def handle(self, rows: Sequence[wire.Row], context: wire.Context) -> list[bytes]:
+        """Serve a batch; every row's stream ends with exactly one done or error frame."""
+        batch = [wire.Exchange(row, context, index) for index, row in enumerate(rows)]
+        for exchange in batch:
+            with telemetry.request(exchange.request_id):
+                self._serve(exchange, len(batch))
+        with _never_in_the_way():
+            for name, value in self.gauges().items():
+                self._metrics.set(name, value, self.settings.name)
+        return wire.closing(batch)
+
+    def _serve(self, exchange: wire.Exchange, batch_size: int) -> None:
+        stages = Stages(self.stages, exchange.progress)
+        started = time.perf_counter()
+        try:
+            outcome = self._run(exchange, stages)
+        except Exception as caught:  # noqa: BLE001  a batch mate must not pay for it
+            error = _as_handler_error(caught)
+            exchange.error(error)
+            code = error.code
+        else:
+            exchange.done(outcome.images, outcome.metadata)
+            code = "ok"
+        spent_ms = (time.perf_counter() - started) * 1000
+        with _never_in_the_way():
+            self._record(code, batch_size, spent_ms, stages.elapsed_ms)
+
+    def _run(self, exchange: wire.Exchange, stages: Stages) -> Outcome:
+        if not self.ready:
+            raise ModelNotLoaded("The model is not loaded yet.")
+        outcome = self.run(exchange.request(self.offer), stages)
+        told = {
+            "engine": self.offer.engine,
+            "model": self.settings.name,
+            "model_version": self._version,
+            "stage_ms": stages.elapsed_ms,
+        }
+        return Outcome(outcome.images, {**outcome.metadata, **told})
+
+    def _record(
+        self, code: str, batch_size: int, duration_ms: float, stage_ms: Mapping[str, float]
+    ) -> None:
+        memory = telemetry.memory()
+        self._log(
+            logging.INFO,
+            "inference",
+            outcome=code,
+            batch_size=batch_size,
+            duration_ms=round(duration_ms, 2),
+            stage_ms=dict(stage_ms),
+            rss_bytes=memory.rss_bytes,
+            gpu_memory_bytes=memory.gpu_bytes,
+        )
+        name = self.settings.name
+        self._metrics.add("vton_inferences", 1, name, code)
+        self._metrics.set("vton_batch_size", batch_size, name)
+        self._metrics.set("vton_worker_rss_bytes", memory.rss_bytes, name)
+        self._metrics.set("vton_worker_gpu_bytes", memory.gpu_bytes, name)
+        for stage, spent_ms in stage_ms.items():
+            self._metrics.add("vton_stage_ms", spent_ms, name, stage)
+
+    def _log(self, level: int, message: str, **fields: object) -> None:
+        named = {"model": self.settings.name, "model_version": self._version}
+        telemetry.event(logger, level, message, {**named, **fields})
+
+
+@contextmanager
+def _never_in_the_way() -> Iterator[None]:
+    """Keep a fault of the bookkeeping away from requests that are already answered."""
+    try:
+        yield
+    except Exception:
+        logger.exception("an inference could not be recorded")
+
+
+def _as_handler_error(caught: Exception) -> HandlerError:
+    if isinstance(caught, HandlerError):
+        logger.info("refused", extra={"event": {"error": caught.as_dict()}})
+        return caught
+    logger.error("the engine broke on this request", exc_info=caught)
+    if isinstance(caught, MemoryError) or "out of memory" in str(caught).lower():
+        return OutOfMemory("There was not enough memory for this request.")
+    return InferenceFailed("The engine broke on this request.")

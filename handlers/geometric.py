@@ -1,0 +1,123 @@
+"""The embedded engine behind TorchServe: a garment laid over a person by geometry, on the CPU.
+
+TorchServe imports this file by itself, as the top-level module `geometric`, and wants exactly
+one class in it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from handlers import images, warmup
+from handlers.base import ImageHandler, Outcome
+from handlers.cache import LruCache, content_key
+from handlers.images import Size
+from handlers.landmarks import BodyLandmarks
+from handlers.loader import Loader
+from handlers.request import TryOnRequest
+from handlers.stages import Stages
+from handlers.vision import garment, person, tryon
+
+
+class GeometricHandler(ImageHandler):
+    """Dresses a person in one pass: find the body, cut out the garment, warp, blend."""
+
+    stages = ("pose", "segmentation", "garment_transfer", "encode")
+
+    def load(self) -> None:
+        """Create the body detector and empty caches."""
+        cv2.setNumThreads(self.settings.opencv_threads)
+        confidence = self.settings.landmarks.min_detection_confidence
+        self._landmarks = Loader(lambda: BodyLandmarks(confidence))
+        self._empty_caches()
+
+    def warm_up(self) -> None:
+        """Try on shipped pictures at every configured size, then forget them."""
+        for request in warmup.requests(self.settings.warmup):
+            self.run(request, Stages((), lambda _stage, _step, _of: None))
+            self._empty_caches()
+
+    def run(self, request: TryOnRequest, stages: Stages) -> Outcome:
+        """Dress the person of one request; raises HandlerError for pictures that do not serve."""
+        limits = self.settings.limits
+        with stages.stage("decode"):
+            photo = self._fitted(request)
+            cloth = images.decode(request.garment_image, "garment_image", limits.max_input_pixels)
+            cloth = images.shrink(cloth, limits.garment_side_px)
+        wearer, person_hit = self._person(photo, stages)
+        worn, garment_hit = self._garment(cloth, request.params.category, stages)
+        with stages.stage("garment_transfer"):
+            dressed = tryon.dress(wearer, worn)
+            picture = self._within(request.mask, dressed.image, photo)
+        with stages.stage("encode"):
+            wished = request.params.output_format
+            encoded = images.encode(picture, wished, self.settings.encode)
+        told: dict[str, Any] = {
+            "category": request.params.category,
+            "width_px": picture.shape[1],
+            "height_px": picture.shape[0],
+            "output_format": wished,
+            "seed": request.params.seed,
+            "steps": 1,
+            "kept_share": round(float(np.mean(np.all(picture == photo, axis=2))), 4),
+            "confidence": round(float(dressed.confidence), 4),
+            "warnings": [{"code": w.code, "message": w.message} for w in dressed.warnings],
+            "cache": {"person": _word(person_hit), "garment": _word(garment_hit)},
+        }
+        return Outcome((encoded,), told)
+
+    def gauges(self) -> Mapping[str, float]:
+        """Give the counters of both caches."""
+        told: dict[str, float] = {}
+        for name, cache in (("person", self._persons), ("garment", self._garments)):
+            counters = cache.counters()
+            told[f"vton_{name}_cache_hits"] = counters.hits
+            told[f"vton_{name}_cache_misses"] = counters.misses
+            told[f"vton_{name}_cache_evictions"] = counters.evictions
+            told[f"vton_{name}_cache_bytes"] = counters.held_bytes
+        return told
+
+    def _empty_caches(self) -> None:
+        self._persons: LruCache[person.Person] = LruCache(self.settings.cache.person_bytes)
+        self._garments: LruCache[garment.Garment] = LruCache(self.settings.cache.garment_bytes)
+
+    def _fitted(self, request: TryOnRequest) -> NDArray[np.uint8]:
+        limits, params = self.settings.limits, request.params
+        photo = images.decode(request.person_image, "person_image", limits.max_input_pixels)
+        source = Size(photo.shape[1], photo.shape[0])
+        size = images.result_size(source, (params.width_px, params.height_px), limits)
+        return images.resize(photo, size)
+
+    def _person(self, photo: NDArray[np.uint8], stages: Stages) -> tuple[person.Person, bool]:
+        def analyse() -> person.Person:
+            with stages.stage("pose"):
+                detection = self._landmarks.get().detect(photo)
+            with stages.stage("segmentation"):
+                return person.analyse(photo, detection)
+
+        return self._persons.get_or_compute(content_key(photo), analyse)
+
+    def _garment(
+        self, cloth: NDArray[np.uint8], category: str, stages: Stages
+    ) -> tuple[garment.Garment, bool]:
+        def analyse() -> garment.Garment:
+            with stages.stage("segmentation"):
+                return garment.analyse(cloth, category)
+
+        return self._garments.get_or_compute(content_key(cloth, category), analyse)
+
+    def _within(
+        self, mask: bytes | None, dressed: NDArray[np.uint8], photo: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
+        if mask is None:
+            return dressed
+        allowed = images.decode_mask(mask, self.settings.limits.max_input_pixels)
+        size = Size(photo.shape[1], photo.shape[0])
+        return np.where(images.resize_mask(allowed, size)[..., None], dressed, photo)
+
+
+def _word(hit: bool) -> str:  # noqa: FBT001  a word for a flag
+    return "hit" if hit else "miss"

@@ -1,0 +1,138 @@
+"""The `handler:` section of a model's YAML as frozen values; a wrong key or type stops the load.
+
+Config holds the numbers, this module their names: there is no default here to disagree with it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from types import GenericAlias
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+class BadSetting(ValueError):
+    """A setting is missing, unknown or of the wrong type; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in pixels: what comes in, what goes out."""
+
+    min_width_px: int
+    min_height_px: int
+    default_width_px: int
+    default_height_px: int
+    max_side_px: int
+    max_input_pixels: int
+    garment_side_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSizes:
+    """Room for analysed persons and garments."""
+
+    person_bytes: int
+    garment_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Landmarks:
+    """What the body detector is asked for."""
+
+    min_detection_confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """Quality per format: JPEG and WebP 1..100, PNG compression level 0..9."""
+
+    jpeg_quality: int
+    webp_quality: int
+    png_compression: int
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """Drawn try-ons before the worker says it is ready: rounds over (width, height) in pixels."""
+
+    rounds: int
+    sizes_px: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerSettings:
+    """Everything a geometric worker reads from its YAML."""
+
+    name: str
+    limits: Limits
+    cache: CacheSizes
+    landmarks: Landmarks
+    encode: Encoding
+    warmup: WarmUp
+    opencv_threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the engine honours, as the gateway publishes it (section `tryon`)."""
+
+    engine: str
+    categories: tuple[str, ...]
+    options: tuple[str, ...]
+    licence: str
+    commercial_use: bool
+
+
+def read(kind: type[T], section: object, path: str) -> T:
+    """Build `kind`, a dataclass, from a YAML mapping; `path` is the section's name in messages.
+
+    Raises BadSetting naming the key that is missing, unknown or of the wrong type.
+    """
+    if not isinstance(section, Mapping):
+        raise BadSetting(f"{path}: expected a mapping, found {_kind_name(section)}")
+    hints = get_type_hints(kind)
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # T is a dataclass
+    for key in section:
+        if key not in names:
+            raise BadSetting(f"{path}.{key}: unknown setting, known are {', '.join(names)}")
+    for name in names:
+        if name not in section:
+            raise BadSetting(f"{path}.{name}: missing")
+    return kind(**{name: _value(hints[name], section[name], f"{path}.{name}") for name in names})
+
+
+def _value(kind: Any, value: object, path: str) -> Any:  # noqa: ANN401  any annotated type
+    if is_dataclass(kind):
+        return read(kind, value, path)  # type: ignore[arg-type]  # a class, not an instance
+    if get_origin(kind) is tuple:
+        return _tuple(kind, value, path)
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise BadSetting(f"{path}: expected {_type_name(kind)}, found {_kind_name(value)}")
+    return value
+
+
+def _tuple(kind: GenericAlias, value: object, path: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise BadSetting(f"{path}: expected a list, found {_kind_name(value)}")
+    kinds = get_args(kind)
+    if kinds[-1] is Ellipsis:
+        kinds = (kinds[0],) * len(value)
+    if len(kinds) != len(value):
+        raise BadSetting(f"{path}: expected {len(kinds)} values, found {len(value)}")
+    return tuple(
+        _value(one, item, f"{path}[{index}]")
+        for index, (one, item) in enumerate(zip(kinds, value, strict=True))
+    )
+
+
+def _type_name(kind: type) -> str:
+    return {"int": "a whole number", "float": "a number", "bool": "true or false"}.get(
+        kind.__name__, "a text"
+    )
+
+
+def _kind_name(value: object) -> str:
+    return f"{type(value).__name__} {value!r}"

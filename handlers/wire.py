@@ -1,0 +1,172 @@
+"""TorchServe's rows in, self-delimiting frames out. The only module that knows TorchServe.
+
+A frame is one kind byte, the payload's length as a big-endian unsigned 32-bit number, and the
+payload: `P` progress, `I` image, `D` done, `E` error. A stream ends with exactly one `D` or `E`;
+errors of a request travel in band, because the HTTP status is fixed at the first frame.
+"""
+
+import json
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from handlers.errors import BadParameters, HandlerError
+from handlers.request import TryOnRequest, read_params
+from handlers.settings import Offer
+
+CONTENT_TYPE: Final = "application/vnd.vton.frames"
+REQUEST_ID_HEADER: Final = "x-request-id"
+
+_PICTURES: Final = ("person_image", "garment_image")
+_PARTS: Final = ("params", *_PICTURES, "mask")
+_SAFE_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_LENGTH: Final = struct.Struct("!I")
+
+Row = Mapping[str, Any]
+
+
+class Context(Protocol):
+    """What is used of `ts.context.Context`."""
+
+    manifest: Mapping[str, Any]
+    model_yaml_config: Mapping[str, Any]
+    metrics: Any
+
+    def get_request_id(self, idx: int = 0) -> str | None:
+        """Give the id TorchServe gave the row."""
+        ...
+
+    def get_all_request_header(self, idx: int) -> dict[str, Any]:
+        """Give the row's HTTP headers, names as sent."""
+        ...
+
+    def set_response_content_type(self, idx: int, value: str) -> None:
+        """Set the row's content type, before its first frame."""
+        ...
+
+
+def frame(kind: bytes, payload: bytes) -> bytes:
+    """Pack one frame."""
+    return kind + _LENGTH.pack(len(payload)) + payload
+
+
+def json_frame(kind: bytes, value: Mapping[str, Any]) -> bytes:
+    """Pack one frame whose payload is JSON."""
+    return frame(kind, json.dumps(value, separators=(",", ":")).encode())
+
+
+class Exchange:
+    """One row of a batch: its request, and the stream that answers it.
+
+    Frames leave at once, so a row's result does not wait for its batch mates.
+    """
+
+    def __init__(self, row: Row, context: Context, index: int) -> None:
+        self._row = row
+        self._context = context
+        self._index = index
+        self.finished = False
+        self.request_id = _request_id(context, index)
+        context.set_response_content_type(index, CONTENT_TYPE)
+
+    def request(self, offer: Offer) -> TryOnRequest:
+        """Read the row; raises BadParameters naming every part or option that is wrong."""
+        _refuse_parts(self._row)
+        return TryOnRequest(
+            params=read_params(_params_object(self._row["params"]), offer),
+            person_image=bytes(self._row["person_image"]),
+            garment_image=bytes(self._row["garment_image"]),
+            mask=bytes(self._row["mask"]) if "mask" in self._row else None,
+        )
+
+    def progress(self, stage: str, step: int, of: int) -> None:
+        """Tell that `stage` begins, as the `step`-th of `of`."""
+        self._send(json_frame(b"P", {"stage": stage, "step": step, "of": of}))
+
+    def done(self, images: Sequence[bytes], metadata: Mapping[str, Any]) -> None:
+        """End the stream with its pictures and what is to know of them."""
+        frames = [frame(b"I", image) for image in images]
+        self._end(b"".join([*frames, json_frame(b"D", metadata)]))
+
+    def error(self, error: HandlerError) -> None:
+        """End the stream with an error."""
+        self._end(json_frame(b"E", error.as_dict()))
+
+    def _end(self, frames: bytes) -> None:
+        self.finished = True
+        self._send(frames)
+
+    def _send(self, frames: bytes) -> None:
+        from ts.handler_utils.utils import (  # noqa: PLC0415  ts imports torch; a worker has it
+            send_intermediate_predict_response,
+        )
+
+        answers, ids = (
+            {self._index: frames},
+            {self._index: self._context.get_request_id(self._index)},
+        )
+        send_intermediate_predict_response(answers, ids, "ok", 200, self._context)
+
+
+def closing(batch: Sequence[Exchange]) -> list[bytes]:
+    """Give what `handle` returns when every exchange has ended: nothing more to say, per row."""
+    return [b"" for _ in batch]
+
+
+def model_version(context: Context) -> str:
+    """Give the version the archive was made with."""
+    return str(context.manifest["model"]["modelVersion"])
+
+
+class MetricSink:
+    """Custom metrics by name, as declared in `config/metrics.yaml`; an unknown name is an error."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def add(self, name: str, value: float, *dimensions: str) -> None:
+        """Add to a counter."""
+        self._metric("counter", name).add_or_update(value, list(dimensions))
+
+    def set(self, name: str, value: float, *dimensions: str) -> None:
+        """Set a gauge."""
+        self._metric("gauge", name).add_or_update(value, list(dimensions))
+
+    def _metric(self, kind: str, name: str) -> Any:  # noqa: ANN401  TorchServe is untyped
+        from ts.metrics.metric_type_enum import MetricTypes  # noqa: PLC0415  as above
+
+        return self._context.metrics.get_metric(name, MetricTypes(kind))
+
+
+def _request_id(context: Context, index: int) -> str:
+    headers = context.get_all_request_header(index)
+    named = next((v for k, v in headers.items() if k.lower() == REQUEST_ID_HEADER), None)
+    if isinstance(named, str) and _SAFE_ID.fullmatch(named):
+        return named
+    return context.get_request_id(index) or ""
+
+
+def _refuse_parts(row: Row) -> None:
+    wrong = {name: "unknown field" for name in row if name not in _PARTS}
+    wrong |= {name: "missing" for name in ("params", *_PICTURES) if name not in row}
+    for name in (*_PICTURES, "mask"):
+        if name in row and not isinstance(row[name], (bytes, bytearray)):
+            wrong[name] = "must be a picture"
+    if wrong:
+        raise BadParameters("The try-on's parts are not valid.", {"fields": wrong})
+
+
+def _params_object(raw: object) -> Mapping[str, Any]:
+    # TorchServe has parsed the part already when it was declared as JSON and is JSON.
+    if isinstance(raw, (bytes, bytearray, str)):
+        try:
+            raw = json.loads(raw)
+        except ValueError:
+            raw = None
+    if not isinstance(raw, dict):
+        raise BadParameters(
+            "The try-on's parameters are not valid.",
+            {"fields": {"params": "must be a JSON object"}},
+        )
+    return raw
