@@ -1,0 +1,103 @@
+"""Understands the photo of a person: who stands how, wears what where, and what lies in front."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+from handlers.vision.body import SIDES, Body, Side, body_from_pose, capsules
+from handlers.vision.fill import filled
+from handlers.vision.parsing import BACKGROUND, HAIR, LOWER, SKIN, UPPER, parse, refine
+from handlers.vision.shape import Shape, measure
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Mask = NDArray[np.float32]
+
+_PARSE_HEIGHT_PX: Final = 320
+_FILL_SHRINK: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person in one photo of H x W pixels.
+
+    rgb: (H, W, 3) uint8. Masks are (H, W) float32, 0..1: background, hair, skin, upper and lower
+    clothes (they sum to 1), head (hair and face, what lies above any collar), hands. behind:
+    (H, W, 3) uint8, the scene with the person taken out.
+    """
+
+    rgb: NDArray[np.uint8]
+    body: Body
+    shape: Shape
+    background: Mask
+    hair: Mask
+    skin: Mask
+    upper: Mask
+    lower: Mask
+    head: Mask
+    hands: dict[Side, Mask]
+    behind: NDArray[np.uint8]
+
+    @property
+    def nbytes(self) -> int:
+        """What the arrays occupy, in bytes."""
+        arrays = [getattr(self, f.name) for f in fields(self)] + list(self.hands.values())
+        return sum(a.nbytes for a in arrays if isinstance(a, np.ndarray))
+
+
+def analyse(rgb: NDArray[np.uint8], pose: NDArray[np.float32], person_mask: Mask) -> Person:
+    """Analyses one photo.
+
+    rgb: (H, W, 3) uint8; pose: (33, 4) float32 in its pixels (BlazePose); person_mask: (H, W)
+    float32, 0..1.
+    """
+    height, width = rgb.shape[:2]
+    zoom = min(1.0, _PARSE_HEIGHT_PX / max(height, width))
+    size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
+    small_pose = pose * np.array([zoom, zoom, zoom, 1], np.float32)
+    parsing = parse(
+        cv2.resize(rgb, size, interpolation=cv2.INTER_AREA),
+        body_from_pose(small_pose),
+        cv2.resize(person_mask, size, interpolation=cv2.INTER_AREA),
+    )
+    parts = refine(rgb, parsing)
+    body = body_from_pose(pose)
+    known = cv2.dilate(1 - parts[BACKGROUND], np.ones((9, 9))) < 0.05
+    return Person(
+        rgb=rgb,
+        body=body,
+        shape=measure(body, parts),
+        background=parts[BACKGROUND],
+        hair=parts[HAIR],
+        skin=parts[SKIN],
+        upper=parts[UPPER],
+        lower=parts[LOWER],
+        head=_head(body, parts),
+        hands={side: _hand(body, side, parts) for side in SIDES},
+        behind=filled(rgb, known.astype(np.float32), _FILL_SHRINK),
+    )
+
+
+def _head(body: Body, parts: NDArray[np.float32]) -> Mask:
+    """Hair everywhere and the face down to the chin: (H, W) float32."""
+    shape = parts.shape[1:]
+    down = body.mouth() - body.eyes()
+    length = max(float(np.linalg.norm(down)), 0.8 * body.eye_distance_px())
+    line = [body.eyes() - down * 2.2, body.eyes(), body.chin() - down * 0.42]
+    face = capsules(shape, np.array(line), [1.5 * length, 1.75 * length, 0.62 * length])
+    skull = np.where(face, 1 - parts[BACKGROUND] - parts[UPPER], 0)
+    return np.clip(np.maximum(parts[HAIR], skull), 0, 1).astype(np.float32)
+
+
+def _hand(body: Body, side: Side, parts: NDArray[np.float32]) -> Mask:
+    """The bare hand beyond the wrist: (H, W) float32."""
+    wrist, tips = body.joint(side, "wrist"), body.fingertips(side)
+    reach = 0.5 * float(np.linalg.norm(tips - wrist)) + 0.04 * body.scale_px
+    middle = wrist * 0.45 + tips * 0.55
+    region = capsules(parts.shape[1:], np.array([wrist, middle, tips]), [reach * 0.65, reach, reach])
+    return (region * parts[SKIN]).astype(np.float32)
