@@ -65,6 +65,7 @@ class HandlerSettings:
     """Everything a geometric worker reads from its YAML."""
 
     name: str
+    version: str
     limits: Limits
     cache: CacheSizes
     landmarks: Landmarks

@@ -1,0 +1,99 @@
+"""Packs a model for TorchServe: `python -m handlers.archive geometric`.
+
+An archive holds the thin entry file, the model's YAML and a manifest. The package the entry file
+imports is installed where workers run. The bytes depend on nothing but these files, so equal
+sources give equal archives, and `SHA256SUMS` beside them says which ones are genuine.
+"""
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+_ENTRIES: Final = Path(__file__).parent
+_CONFIG: Final = _ENTRIES.parent / "config"
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+_VERSION: Final = re.compile(r"\d+\.\d+\.\d+")
+
+
+def pack(model: str, config_file: Path, folder: Path, version: str | None = None) -> Path:
+    """Write `<folder>/<model>.mar` and its line in `SHA256SUMS`; give the archive's path.
+
+    The version is semantic and comes from the YAML's `handler.version` where none is given.
+    Raises ValueError for a version of another form, FileNotFoundError for an unknown model.
+    """
+    entry = _ENTRIES / f"{model}.py"
+    config = config_file.read_bytes()
+    version = version or str(yaml.safe_load(config)["handler"]["version"])
+    if not _VERSION.fullmatch(version):
+        raise ValueError(f"the version of a model is MAJOR.MINOR.PATCH: {version}")
+    contents = {
+        "MAR-INF/MANIFEST.json": _manifest(model, config_file.name, version),
+        config_file.name: config,
+        entry.name: entry.read_bytes(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{model}.mar"
+    _write_zip(path, contents)
+    _record_hash(path)
+    return path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; give the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m handlers.archive", description=__doc__)
+    parser.add_argument("models", nargs="+", help="entry files in handlers/, such as geometric")
+    parser.add_argument("--version", help="semantic version (default: the YAML's handler.version)")
+    parser.add_argument("--config", type=Path, default=_CONFIG, help="folder of <model>.yaml")
+    parser.add_argument("--output", type=Path, default=Path("model_store"), help="model store")
+    options = parser.parse_args(arguments)
+    for model in options.models:
+        try:
+            path = pack(model, options.config / f"{model}.yaml", options.output, options.version)
+        except (ValueError, FileNotFoundError) as error:
+            print(f"cannot pack {model}: {error}", file=sys.stderr)
+            return 1
+        print(path)
+    return 0
+
+
+def _manifest(model: str, config_name: str, version: str) -> bytes:
+    manifest = {
+        "runtime": "python",
+        "model": {
+            "modelName": model,
+            "handler": f"{model}.py",
+            "modelVersion": version,
+            "configFile": config_name,
+        },
+    }
+    return json.dumps(manifest, indent=2).encode()
+
+
+def _write_zip(path: Path, contents: dict[str, bytes]) -> None:
+    draft = path.with_suffix(".part")
+    with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in sorted(contents.items()):
+            entry = zipfile.ZipInfo(name, date_time=_EPOCH)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, data)
+    draft.replace(path)
+
+
+def _record_hash(path: Path) -> None:
+    sums = path.parent / "SHA256SUMS"
+    kept = sums.read_text().splitlines() if sums.exists() else []
+    lines = [line for line in kept if not line.endswith(f"  {path.name}")]
+    lines.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}")
+    sums.write_text("\n".join(sorted(lines)) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
