@@ -1,0 +1,131 @@
+"""The `vton` command: bring the server up, try it, ask it, see its settings."""
+
+import argparse
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import gateway
+from gateway.errors import GatewayError, Misconfigured
+from gateway.settings import load_settings
+from gateway.stack import demo
+from gateway.stack.client import TryOnRefused, try_on
+from gateway.stack.ports import Ports
+from gateway.stack.running import Interrupted, Plan, Stack, StackFailed, stop_on_signals
+
+_SAMPLES: Final = Path(gateway.__file__).parent / "web" / "samples"
+_INTERRUPTED: Final = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; give the exit status."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except Interrupted:
+        return _INTERRUPTED
+    except (GatewayError, StackFailed, TryOnRefused, OSError) as error:
+        print(f"vton: {error}", file=sys.stderr)
+        return 1
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Run the whole stack in the foreground until Ctrl-C or SIGTERM."""
+    settings = load_settings(_root() / "config")
+    ports = Ports(
+        gateway=settings.http.port if options.port is None else options.port,
+        inference=options.inference_port,
+        management=options.management_port,
+        metrics=options.metrics_port,
+    )
+    plan = Plan(_root(), options.host or settings.http.host, ports, logs=options.logs)
+    with stop_on_signals() as stop, Stack(plan, stop) as stack:
+        for name, url in (
+            ("page", f"{stack.url}/"),
+            ("API docs", f"{stack.url}/docs"),
+            ("health", f"{stack.url}/health"),
+            ("TorchServe", stack.inference_url),
+            ("its models", f"{stack.management_url}/models"),
+            ("its metrics", stack.metrics_url),
+        ):
+            print(f"{name:12}{url}")
+        print("ready; Ctrl-C ends all of it", flush=True)
+        stack.watch()
+    print("stopped")
+    return 0
+
+
+def run_demo(options: argparse.Namespace) -> int:
+    """Make one real try-on with shipped pictures on a stack of its own."""
+    print("starting TorchServe and the gateway …", flush=True)
+    with stop_on_signals() as stop:
+        lines = demo.run(Plan(_root()), _SAMPLES, options.output, _stack_with(stop))
+    print("\n".join(lines))
+    return 0
+
+
+def tryon(options: argparse.Namespace) -> int:
+    """Ask a running server for one try-on."""
+    answer = try_on(options.server, options.person, options.garment, {"category": options.category})
+    options.output.write_bytes(answer.picture)
+    print(f"{options.output}  {answer.body['engine']}, {answer.body['processing_time_ms']} ms")
+    return 0
+
+
+def config(_: argparse.Namespace) -> int:
+    """Print the settings in force; secrets stay masked."""
+    print(load_settings(_root() / "config").model_dump_json(indent=2))
+    return 0
+
+
+def _stack_with(stop: threading.Event) -> Callable[[Plan], Stack]:
+    return lambda plan: Stack(plan, stop)
+
+
+def _root() -> Path:
+    """The folder that holds config.properties and config/."""
+    for folder in (Path.cwd(), Path(gateway.__file__).parents[1]):
+        if (folder / "config.properties").is_file():
+            return folder
+    raise Misconfigured("config.properties was not found: run vton in the project's folder")
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = min(100, shutil.get_terminal_size().columns)
+    parser = argparse.ArgumentParser(
+        prog="vton",
+        description=__doc__,
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=width),
+    )
+    parser.add_argument("--version", action="version", version=gateway.__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_serve(commands)
+    one = commands.add_parser("demo", help=run_demo.__doc__, description=run_demo.__doc__)
+    one.add_argument("--output", type=Path, default=Path("demo/out"), help="folder of the pictures")
+    one.set_defaults(command=run_demo)
+    one = commands.add_parser("tryon", help=tryon.__doc__, description=tryon.__doc__)
+    one.add_argument("person", type=Path, help="photo of the wearer")
+    one.add_argument("garment", type=Path, help="product photo")
+    one.add_argument("-o", "--output", type=Path, required=True, help="where the picture goes")
+    one.add_argument("--category", default="upper_body", help="upper_body, lower_body or dresses")
+    one.add_argument("--server", default="http://127.0.0.1:8000", help="the gateway's address")
+    one.set_defaults(command=tryon)
+    one = commands.add_parser("config", help=config.__doc__, description=config.__doc__)
+    one.set_defaults(command=config)
+    return parser
+
+
+def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    one = commands.add_parser("serve", help=serve.__doc__, description=serve.__doc__)
+    one.add_argument("--host", help="address of the gateway (default: VTON_HTTP__HOST)")
+    one.add_argument("--port", type=int, help="its port; 0 takes a free one (VTON_HTTP__PORT)")
+    for name in ("inference", "management", "metrics"):
+        one.add_argument(
+            f"--{name}-port", type=int, default=0, help=f"TorchServe's {name} API (a free port)"
+        )
+    one.add_argument("--logs", type=Path, help="folder for the logs instead of the terminal")
+    one.set_defaults(command=serve)
