@@ -66,7 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _manifest(model: str, config_name: str, version: str) -> bytes:
     manifest = {
+        "createdOn": "01/01/1980 00:00:00",  # a real time would change the bytes
         "runtime": "python",
+        "archiverVersion": "0.12.0",
         "model": {
             "modelName": model,
             "handler": f"{model}.py",

@@ -46,7 +46,6 @@ class GeometricHandler(ImageHandler):
         with stages.stage("decode"):
             photo = self._fitted(request)
             cloth = images.decode(request.garment_image, "garment_image", limits.max_input_pixels)
-            cloth = images.shrink(cloth, limits.garment_side_px)
         wearer, person_hit = self._person(photo, stages)
         worn, garment_hit = self._garment(cloth, request.params.category, stages)
         with stages.stage("garment_transfer"):

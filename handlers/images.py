@@ -76,13 +76,6 @@ def resize_mask(mask: NDArray[np.bool_], size: Size) -> NDArray[np.bool_]:
     return np.asarray(grown, bool)
 
 
-def shrink(pixels: NDArray[np.uint8], longer_side_px: int) -> NDArray[np.uint8]:
-    """Scale (H, W, 3) pixels down until no side is longer than `longer_side_px`."""
-    height_px, width_px = pixels.shape[:2]
-    scale = min(1.0, longer_side_px / max(height_px, width_px))
-    return resize(pixels, Size(max(1, round(width_px * scale)), max(1, round(height_px * scale))))
-
-
 def encode(pixels: NDArray[np.uint8], output_format: str, quality: Encoding) -> bytes:
     """Encode (H, W, 3) uint8 RGB as jpeg, png or webp, without metadata."""
     extension, option, value = {

@@ -25,7 +25,6 @@ class Limits:
     default_height_px: int
     max_side_px: int
     max_input_pixels: int
-    garment_side_px: int
 
 
 @dataclass(frozen=True, slots=True)

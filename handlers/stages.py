@@ -10,7 +10,7 @@ Announce = Callable[[str, int, int], None]
 class Stages:
     """Runs named stages in order; `elapsed_ms` tells how long each took.
 
-    `announce(stage, step, of)` is called as a stage of `names` begins; others are only timed.
+    `announce(stage, step, of)` is called as a stage of `names` first begins; others are only timed.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class Stages:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time what runs inside under `name`; a name met again adds up."""
-        if name in self._names:
+        if name in self._names and name not in self.elapsed_ms:
             self._announce(name, self._names.index(name) + 1, len(self._names))
         started = self._clock()
         try:

@@ -13,11 +13,13 @@ from typing import IO, Final
 
 import psutil
 
+from gateway.stack.lines import LinePump
+
 _POLL_S: Final = 0.05
 
 
 class Child:
-    """One child process and its descendants; `output` gets its lines, the terminal if None."""
+    """One child process and its descendants; `output` gets its lines, as JSON."""
 
     def __init__(
         self,
@@ -25,7 +27,7 @@ class Child:
         command: Sequence[str],
         environment: Mapping[str, str],
         folder: Path,
-        output: IO[bytes] | None = None,
+        output: IO[bytes],
     ) -> None:
         self.name = name
         self._process = subprocess.Popen(  # noqa: S603  our own command, no shell
@@ -33,10 +35,13 @@ class Child:
             env=dict(environment),
             cwd=folder,
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT if output else None,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        assert self._process.stdout is not None  # noqa: S101  a pipe was asked for
+        self._lines = LinePump(name, self._process.stdout, output)
+        self._lines.start()
 
     @property
     def pid(self) -> int:
@@ -59,6 +64,7 @@ class Child:
             self._process.kill()
             self._process.wait()
         _end_all(members | self._members(), grace_s)
+        self._lines.join(grace_s)
 
     def _members(self) -> set[psutil.Process]:
         """Everything in the child's session: also what outlived the process that started it."""

@@ -129,7 +129,7 @@ class Stack:
         self._spawn("gateway", [sys.executable, "-m", "gateway"], settings, plan.root)
 
     def _spawn(self, name: str, command: list[str], settings: dict[str, str], cwd: Path) -> None:
-        output = None
+        output: IO[bytes] = sys.stdout.buffer
         if self._plan.logs is not None:
             self._plan.logs.mkdir(parents=True, exist_ok=True)
             output = (self._plan.logs / f"{name}.log").open("wb")
