@@ -1,0 +1,119 @@
+// @ts-check
+/** The fitting room: wires pickers, stage and client together. */
+
+import { TryOnClient, UnfitPictureError } from "./client.js";
+import { acceptDrops, Picker } from "./picker.js";
+import { Stage } from "./stage.js";
+
+const SAMPLES = new URL("samples/samples.json", import.meta.url);
+
+const client = new TryOnClient();
+const stage = new Stage();
+const form = /** @type {HTMLFormElement} */ (document.getElementById("wardrobe"));
+const go = /** @type {HTMLButtonElement} */ (document.getElementById("go"));
+
+const people = new Picker(fieldset("people"), (picture) => {
+  settle();
+  stage.showPerson(picture);
+});
+const garments = new Picker(fieldset("garments"), (picture) => {
+  settle();
+  stage.showGarment(picture);
+  if (picture.category) setCategory(picture.category);
+});
+
+/** @type {AbortController | null} */
+let running = null;
+/** @type {string | null} */
+let resultUrl = null;
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (running) settle();
+  else tryOn();
+});
+document.getElementById("categories")?.addEventListener("change", () => {
+  settle();
+  stage.rest();
+});
+document.getElementById("keep")?.addEventListener("click", keep);
+acceptDrops(stage.frame, (file) => people.addOwn(file));
+await start();
+
+/** Offer the samples. */
+async function start() {
+  const samples = await (await fetch(SAMPLES)).json();
+  people.addSamples(samples.people, SAMPLES);
+  garments.addSamples(samples.garments, SAMPLES);
+  const notice = document.getElementById("notice");
+  if (notice) notice.textContent = `${samples.notice}.`;
+}
+
+/** Send the chosen pictures and show what comes back. */
+async function tryOn() {
+  const [person, garment] = [people.value, garments.value];
+  if (!person || !garment) return;
+  const call = new AbortController();
+  running = call;
+  go.textContent = "Cancel";
+  stage.showWork();
+  stage.frame.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  try {
+    const [userImage, garmentImage] = await Promise.all([person.bytes(), garment.bytes()]);
+    const request = { userImage, garmentImage, category: category() };
+    const result = await client.tryOn(request, { signal: call.signal });
+    if (call.signal.aborted) return;
+    await stage.showResult(result);
+    resultUrl = result.resultUrl;
+  } catch (error) {
+    if (!call.signal.aborted) complain(error);
+  } finally {
+    if (running === call) release();
+  }
+}
+
+/** Wear the result as the next photo: trousers after the shirt. */
+async function keep() {
+  if (!resultUrl) return;
+  const response = await fetch(resultUrl);
+  await people.addOwn(await response.blob(), "Dressed");
+}
+
+/** @param {unknown} error */
+function complain(error) {
+  stage.showError(error);
+  if (error instanceof UnfitPictureError) {
+    const picker = error.image === "garment_image" ? garments : people;
+    picker.complain("Choose another picture.");
+  }
+}
+
+/** A choice has changed: what is running no longer matters. */
+function settle() {
+  if (running) stage.rest();
+  running?.abort();
+  release();
+}
+
+/** Be ready for the next try-on. */
+function release() {
+  running = null;
+  go.textContent = "Try it on";
+  go.disabled = !(people.value && garments.value);
+}
+
+/** @returns {import("./client.js").Category} */
+function category() {
+  return /** @type {any} */ (new FormData(form).get("category"));
+}
+
+/** @param {string} value */
+function setCategory(value) {
+  const radio = form.querySelector(`input[name=category][value=${CSS.escape(value)}]`);
+  if (radio) /** @type {HTMLInputElement} */ (radio).checked = true;
+}
+
+/** @param {string} id */
+function fieldset(id) {
+  return /** @type {HTMLFieldSetElement} */ (document.getElementById(id));
+}

@@ -1,0 +1,298 @@
+// @ts-check
+/**
+ * Virtual try-on over HTTP, for browsers and Node 20+, without dependencies.
+ *
+ *     import { TryOnClient } from "./client.js";
+ *     const client = new TryOnClient({ baseUrl: "https://tryon.example" });
+ *     const result = await client.tryOn({ userImage, garmentImage, category: "upper_body" });
+ *     picture.src = result.resultUrl;
+ *
+ * Every failure is a TryOnError; `error.code` is the API's code, `error.requestId` finds it in
+ * the server's logs.
+ */
+
+/**
+ * @typedef {"upper_body" | "lower_body" | "dresses"} Category
+ *
+ * @typedef {object} TryOnRequest
+ * @property {Blob} userImage       photo of the person: JPEG, PNG or WebP
+ * @property {Blob} garmentImage    product photo of the garment
+ * @property {Blob} [mask]          white where the photo may be changed
+ * @property {Category} [category]  default upper_body
+ * @property {string} [engine]
+ * @property {"jpeg" | "png" | "webp"} [outputFormat]
+ * @property {number} [widthPx]     box that the result must fit into
+ * @property {number} [heightPx]
+ * @property {number} [seed]
+ * @property {string} [garmentDescription]
+ *
+ * @typedef {object} TryOnWarning
+ * @property {string} code
+ * @property {string} message
+ *
+ * @typedef {object} TryOnResult
+ * @property {string} requestId
+ * @property {string} resultUrl          absolute, signed, valid until `expiresAt`
+ * @property {Date} expiresAt
+ * @property {string} engine
+ * @property {string} modelVersion
+ * @property {boolean} cached
+ * @property {number} processingTimeMs
+ * @property {number | null} keptShare   share of the photo left untouched, 0..1
+ * @property {number | null} confidence  0..1
+ * @property {TryOnWarning[]} warnings
+ * @property {Record<string, any>} metadata  everything the engine told, as it told it
+ *
+ * @typedef {object} CallOptions
+ * @property {AbortSignal} [signal]  ends the call early, waiting included
+ */
+
+const RETRIED_STATUS = new Set([429, 503]);
+const TRY_ON_PATH = "/api/v1/process-tryon";
+const MODELS_PATH = "/api/v1/models";
+
+/** The root of all errors. */
+export class TryOnError extends Error {
+  name = "TryOnError";
+
+  /**
+   * @param {string} message
+   * @param {{code?: string, status?: number, details?: Record<string, any>,
+   *          requestId?: string | null, retryAfterS?: number | null, cause?: unknown}} [facts]
+   */
+  constructor(message, facts = {}) {
+    super(message, { cause: facts.cause });
+    this.code = facts.code ?? "";
+    this.status = facts.status ?? 0;
+    this.details = facts.details ?? {};
+    this.requestId = facts.requestId ?? null;
+    this.retryAfterS = facts.retryAfterS ?? null;
+  }
+}
+
+/** A file or a parameter is wrong; `fields` names what. */
+export class InvalidInputError extends TryOnError {
+  name = "InvalidInputError";
+
+  /** @returns {{field: string, message: string}[]} */
+  get fields() {
+    return Array.isArray(this.details.fields) ? this.details.fields : [];
+  }
+}
+
+/** The engine cannot use a picture: `image` is "person_image" or "garment_image". */
+export class UnfitPictureError extends TryOnError {
+  name = "UnfitPictureError";
+
+  /** @returns {string | null} */
+  get image() {
+    return this.details.image ?? null;
+  }
+
+  /** @returns {string | null} */
+  get reason() {
+    return this.details.reason ?? null;
+  }
+}
+
+/** Too many requests, or no room for one more; `retryAfterS` says when to come back. */
+export class BusyError extends TryOnError {
+  name = "BusyError";
+}
+
+/** The server failed, and it is not the caller's fault. */
+export class ServerError extends TryOnError {
+  name = "ServerError";
+}
+
+/** No answer within the time allowed. */
+export class TimedOutError extends TryOnError {
+  name = "TimedOutError";
+}
+
+/** The server cannot be reached. */
+export class UnreachableError extends TryOnError {
+  name = "UnreachableError";
+}
+
+/** One server's try-on API. */
+export class TryOnClient {
+  #baseUrl;
+  #timeoutMs;
+  #retries;
+  #maxWaitS;
+  #fetch;
+
+  /**
+   * @param {object} [settings]
+   * @param {string} [settings.baseUrl]   default: the page's own origin
+   * @param {number} [settings.timeoutMs] for one attempt, the upload included
+   * @param {number} [settings.retries]   further attempts after "busy, come back in … s"
+   * @param {number} [settings.maxWaitS]  a longer Retry-After is handed to the caller instead
+   * @param {typeof fetch} [settings.fetch]
+   */
+  constructor({ baseUrl, timeoutMs = 60_000, retries = 2, maxWaitS = 20, fetch } = {}) {
+    this.#baseUrl = baseUrl ?? globalThis.location?.origin ?? "";
+    this.#timeoutMs = timeoutMs;
+    this.#retries = retries;
+    this.#maxWaitS = maxWaitS;
+    this.#fetch = fetch ?? globalThis.fetch.bind(globalThis);
+  }
+
+  /**
+   * Dress the person of one photo in the garment of another.
+   *
+   * @param {TryOnRequest} request
+   * @param {CallOptions} [call]
+   * @returns {Promise<TryOnResult>}
+   */
+  async tryOn({ userImage, garmentImage, mask, ...options }, call = {}) {
+    const form = new FormData();
+    form.append("user_image", userImage);
+    form.append("garment_image", garmentImage);
+    if (mask) form.append("mask", mask);
+    form.append("options", JSON.stringify(snakeCased(options)));
+    return this.#result(await this.#json(TRY_ON_PATH, { method: "POST", body: form }, call));
+  }
+
+  /**
+   * The engines, what each can do, and whether it is ready.
+   *
+   * @param {CallOptions} [call]
+   * @returns {Promise<any>}
+   */
+  async models(call = {}) {
+    return this.#json(MODELS_PATH, { method: "GET" }, call);
+  }
+
+  /**
+   * @param {any} answer
+   * @returns {TryOnResult}
+   */
+  #result(answer) {
+    const metadata = answer.metadata ?? {};
+    return {
+      requestId: answer.request_id,
+      resultUrl: new URL(answer.result_url, this.#baseUrl).href,
+      expiresAt: new Date(answer.expires_at),
+      engine: answer.engine,
+      modelVersion: answer.model_version,
+      cached: answer.cached,
+      processingTimeMs: answer.processing_time_ms,
+      keptShare: metadata.kept_share ?? null,
+      confidence: metadata.confidence ?? null,
+      warnings: metadata.warnings ?? [],
+      metadata,
+    };
+  }
+
+  /**
+   * Fetch JSON; come back after Retry-After as often as allowed.
+   *
+   * @param {string} path
+   * @param {RequestInit} request
+   * @param {CallOptions} call
+   */
+  async #json(path, request, { signal }) {
+    for (let attempt = 0; ; attempt += 1) {
+      const response = await this.#once(path, request, signal);
+      if (response.ok) return response.json();
+      const error = await errorOf(response);
+      const waitS = error.retryAfterS;
+      const again = RETRIED_STATUS.has(response.status) && waitS !== null;
+      if (!again || attempt >= this.#retries || waitS > this.#maxWaitS) throw error;
+      await pause(waitS * 1000, signal);
+    }
+  }
+
+  /**
+   * @param {string} path
+   * @param {RequestInit} request
+   * @param {AbortSignal} [signal]
+   */
+  async #once(path, request, signal) {
+    const limit = AbortSignal.timeout(this.#timeoutMs);
+    try {
+      return await this.#fetch(new URL(path, this.#baseUrl), {
+        ...request,
+        headers: { Accept: "application/json" },
+        signal: signal ? AbortSignal.any([signal, limit]) : limit,
+      });
+    } catch (cause) {
+      if (signal?.aborted) throw signal.reason;
+      if (limit.aborted) {
+        throw new TimedOutError(`No answer within ${this.#timeoutMs / 1000} s.`, { cause });
+      }
+      throw new UnreachableError("The server cannot be reached.", { cause });
+    }
+  }
+}
+
+/**
+ * The typed error of a failed response; understands bodies that are not the API's own, too.
+ *
+ * @param {Response} response
+ * @returns {Promise<TryOnError>}
+ */
+async function errorOf(response) {
+  const body = await response.json().catch(() => ({}));
+  const code = typeof body.error_code === "string" ? body.error_code : "";
+  const facts = {
+    code,
+    status: response.status,
+    details: body.details ?? {},
+    requestId: body.request_id ?? response.headers.get("X-Request-Id"),
+    retryAfterS: seconds(response.headers.get("Retry-After")),
+  };
+  const message = body.message ?? `The server answered ${response.status}.`;
+  if (code === "ML_4005") return new UnfitPictureError(message, facts);
+  if (code.startsWith("VAL_") || code === "ML_4004") return new InvalidInputError(message, facts);
+  if (RETRIED_STATUS.has(response.status)) return new BusyError(message, facts);
+  if (response.status >= 500) return new ServerError(message, facts);
+  return new TryOnError(message, facts);
+}
+
+/**
+ * Retry-After as seconds from now: a number, or an HTTP date.
+ *
+ * @param {string | null} header
+ * @returns {number | null}
+ */
+function seconds(header) {
+  if (header === null) return null;
+  if (/^\d+$/.test(header.trim())) return Number(header);
+  const at = Date.parse(header);
+  return Number.isNaN(at) ? null : Math.max(0, (at - Date.now()) / 1000);
+}
+
+/**
+ * @param {number} ms
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
+function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    if (signal?.aborted) stop();
+    else signal?.addEventListener("abort", stop, { once: true });
+  });
+}
+
+/**
+ * The API's names: widthPx becomes width_px; what is undefined is left out.
+ *
+ * @param {Record<string, unknown>} options
+ */
+function snakeCased(options) {
+  const pairs = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(
+    pairs.map(([name, value]) => [name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`), value]),
+  );
+}
