@@ -1,0 +1,44 @@
+"""Decodes pictures in a few threads; Pillow lets go of the interpreter while it decodes."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from gateway.domain.images import ImageLimits, Picture, normalise, normalise_mask
+from gateway.domain.uploads import Upload
+from gateway.errors import Busy
+
+
+class ThreadedDecoder:
+    """Implements the PictureDecoder port: `workers` at a time, `queue` may wait, others are Busy.
+
+    `workers` 0 means one per core. Close it to end its threads.
+    """
+
+    def __init__(self, limits: ImageLimits, workers: int, queue: int) -> None:
+        count = workers or os.cpu_count() or 1
+        self._limits = limits
+        self._room = count + queue
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="decode")
+
+    async def photo(self, upload: Upload) -> Picture:
+        """Normalise a photo."""
+        return await self._run(lambda: normalise(upload, self._limits))
+
+    async def mask(self, upload: Upload, person: Picture) -> Picture:
+        """Normalise a mask to the size of the person's picture."""
+        return await self._run(lambda: normalise_mask(upload, person, self._limits))
+
+    def close(self) -> None:
+        """End the threads; what waits is dropped."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def _run(self, decode: Callable[[], Picture]) -> Picture:
+        if self._room <= 0:
+            raise Busy
+        self._room -= 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, decode)
+        finally:
+            self._room += 1

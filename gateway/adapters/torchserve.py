@@ -1,0 +1,168 @@
+"""TorchServe behind the Models port: streamed frames, one deadline, retries of what is safe.
+
+A try-on changes nothing, so it may be asked again whenever no answer came: the worker died, the
+stream was cut, the queue was full. Between two tries the adapter waits for a READY worker.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from gateway.adapters.torchserve_answers import (
+    RetryError,
+    error_of_frame,
+    error_of_status,
+    model_state,
+    progress_of_frame,
+)
+from gateway.domain.frames import BrokenStream, Frame, FrameKind, FrameReader
+from gateway.domain.jobs import UNKNOWN, Job, ModelState, Prediction, Readiness
+from gateway.errors import Busy, GatewayError, InferenceFailed, ModelNotLoaded, TimedOut
+from gateway.ports import OnProgress
+
+_READY_POLL_S: Final = 0.2
+_OK: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for what, in seconds; and how many workers one request may cost."""
+
+    deadline_s: float
+    stall_s: float
+    recovery_s: float
+    retry_first_s: float
+    retry_longest_s: float
+    max_crashes: int
+
+
+class TorchServe:
+    """Implements the Models port over HTTP.
+
+    The two clients carry base URLs, tokens and connection pools; whoever made them closes them.
+    `on_retry` hears the reason of every retry.
+    """
+
+    def __init__(
+        self,
+        inference: httpx.AsyncClient,
+        management: httpx.AsyncClient,
+        patience: Patience,
+        models: Iterable[str],
+        max_frame_bytes: int,
+        on_retry: Callable[[str], None],
+    ) -> None:
+        self._inference = inference
+        self._management = management
+        self._patience = patience
+        self._max_frame_bytes = max_frame_bytes
+        self._on_retry = on_retry
+        self._states = dict.fromkeys(models, UNKNOWN)
+
+    def state(self, model: str) -> ModelState:
+        """The model's state as last seen."""
+        return self._states.get(model, UNKNOWN)
+
+    async def refresh(self) -> None:
+        """Ask the management API for every model."""
+        await asyncio.gather(*(self._look(model) for model in list(self._states)))
+
+    async def predict(self, job: Job, on_progress: OnProgress | None = None) -> Prediction:
+        """Run one inference, asking again as long as that is safe and the deadline allows."""
+        last: GatewayError | None = None
+        crashes, pause_s = 0, self._patience.retry_first_s
+        try:
+            async with asyncio.timeout(self._patience.deadline_s):
+                while True:
+                    try:
+                        return await self._attempt(job, on_progress)
+                    except RetryError as retry:
+                        last, crashes = retry.error, crashes + retry.crashed
+                        if crashes >= self._patience.max_crashes:
+                            raise retry.error from retry
+                        self._on_retry(retry.reason)
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(2 * pause_s, self._patience.retry_longest_s)
+                    await self._until_ready(job.model)
+        except TimeoutError:
+            raise (last if isinstance(last, Busy | ModelNotLoaded) else TimedOut()) from last
+
+    async def _attempt(self, job: Job, on_progress: OnProgress | None) -> Prediction:
+        """Ask once; raises RetryError for what may be asked again, else the final error."""
+        path = "/predictions/" + "/".join(part for part in (job.model, job.version) if part)
+        headers = {"X-Request-Id": job.request_id}
+        try:
+            async with self._inference.stream(
+                "POST", path, files=_parts(job), headers=headers
+            ) as response:
+                if response.status_code != _OK:
+                    raise error_of_status(response.status_code, self.state(job.model))
+                return await self._collect(response.aiter_bytes(), on_progress)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise RetryError("unreachable", ModelNotLoaded()) from error
+        except (httpx.TransportError, BrokenStream) as error:
+            raise RetryError("cut_stream", InferenceFailed(), crashed=True) from error
+
+    async def _collect(
+        self, chunks: AsyncIterator[bytes], on_progress: OnProgress | None
+    ) -> Prediction:
+        reader = FrameReader(self._max_frame_bytes)
+        images: list[bytes] = []
+        done: Frame | None = None
+        async for chunk in self._unstalled(chunks):
+            for frame in reader.feed(chunk):
+                if frame.kind is FrameKind.ERROR:
+                    raise error_of_frame(frame)
+                if frame.kind is FrameKind.IMAGE:
+                    images.append(frame.payload)
+                elif frame.kind is FrameKind.DONE:
+                    done = frame
+                elif on_progress is not None:
+                    on_progress(progress_of_frame(frame))
+        reader.close()
+        if done is None or not images:
+            raise InferenceFailed
+        return Prediction(tuple(images), done.json())
+
+    async def _unstalled(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Pass chunks on; once the first has come, none may be later than the stall time-out."""
+        stall_s: float | None = None
+        while True:
+            try:
+                async with asyncio.timeout(stall_s):
+                    chunk = await anext(chunks)
+            except StopAsyncIteration:
+                return
+            except TimeoutError as error:
+                raise TimedOut("The engine stopped answering.") from error
+            yield chunk
+            stall_s = self._patience.stall_s
+
+    async def _until_ready(self, model: str) -> None:
+        try:
+            async with asyncio.timeout(self._patience.recovery_s):
+                while (state := await self._look(model)).readiness is not Readiness.READY:
+                    if state.readiness is Readiness.MISSING:
+                        raise ModelNotLoaded
+                    await asyncio.sleep(_READY_POLL_S)
+        except TimeoutError as error:
+            raise ModelNotLoaded from error
+
+    async def _look(self, model: str) -> ModelState:
+        try:
+            response = await self._management.get(f"/models/{model}")
+            state = model_state(response.status_code, response.content)
+        except httpx.HTTPError:
+            state = UNKNOWN
+        self._states[model] = state
+        return state
+
+
+def _parts(job: Job) -> dict[str, Any]:
+    params = json.dumps(dict(job.params)).encode()
+    images = {name: (f"{name}.png", content, "image/png") for name, content in job.images.items()}
+    return {"params": (None, params, "application/json"), **images}

@@ -1,0 +1,72 @@
+"""The application: `create_app` is the only thing that builds one, and nothing else holds state."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette_compress import CompressMiddleware
+
+from gateway import __version__
+from gateway.documentation import TITLE, install_openapi
+from gateway.metrics import Metrics
+from gateway.middleware import BodyLimit, ErrorBoundary, RequestScope, SecurityHeaders
+from gateway.request_ids import HEADER
+from gateway.resources import Resources, open_resources
+from gateway.responses import SafeJSONResponse, install_error_handlers
+from gateway.routes import docs, models, ops, results, tryon, uploads
+from gateway.routes.page import page_routes
+from gateway.settings import Settings
+
+
+def create_app(settings: Settings, resources: Resources | None = None) -> FastAPI:
+    """Build the gateway; given `resources` are used as they are and left open."""
+    metrics = resources.metrics if resources else Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if resources is not None:
+            yield
+            return
+        async with open_resources(settings, metrics) as opened:
+            app.state.resources = opened
+            yield
+
+    app = FastAPI(
+        title=TITLE,
+        version=__version__,
+        lifespan=lifespan,
+        default_response_class=SafeJSONResponse,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.http.docs else None,
+        redirect_slashes=False,
+    )
+    app.state.resources = resources
+    for router in (tryon.router, uploads.router, results.router, models.router, ops.router):
+        app.include_router(router)
+    if settings.http.docs:
+        app.include_router(docs.router)
+    app.router.routes.extend(page_routes())
+    install_error_handlers(app)
+    install_openapi(app)
+    _install_middleware(app, settings, metrics)
+    return app
+
+
+def _install_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """Wrap the app, innermost first: what is added last sees a request first."""
+    http = settings.http
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, stall_s=http.body_stall_s)
+    if http.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=http.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", HEADER],
+            expose_headers=[HEADER, "X-Engine", "X-Cached", "X-Kept-Share", "Retry-After"],
+        )
+    app.add_middleware(ErrorBoundary)
+    app.add_middleware(CompressMiddleware, minimum_size=http.compress_min_bytes)
+    app.add_middleware(SecurityHeaders, hsts=http.hsts)
+    app.add_middleware(RequestScope, metrics=metrics)

@@ -1,0 +1,129 @@
+"""The OpenAPI document: request bodies the framework cannot infer, and an example per error."""
+
+from functools import cache
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+
+from gateway import __version__
+from gateway.domain.uploads import MEDIA_TYPES
+from gateway.errors import GatewayError
+from gateway.schemas import ErrorResponse, TryOnBody, TryOnOptions
+
+TITLE: Final = "vton-serve"
+_REF: Final = "#/components/schemas/{model}"
+_EXAMPLE_ID: Final = "0b5c1f0e6a4a4c0e9f0d3f1b6f6d2a11"
+_BINARY: Final = {"type": "string", "format": "binary"}
+_PHOTO_TYPES: Final = ", ".join(MEDIA_TYPES)
+
+IMAGE: Final[dict[str, Any]] = {
+    "description": "The picture.",
+    "content": {media_type: {"schema": _BINARY} for media_type in MEDIA_TYPES},
+}
+TRYON_IMAGE: Final[dict[str, Any]] = {
+    "description": "The result; with `Accept: image/*` the picture itself.",
+    "content": IMAGE["content"],
+}
+UPLOAD_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {"file": _BINARY},
+                "required": ["file"],
+                "additionalProperties": False,
+            },
+            "encoding": {"file": {"contentType": _PHOTO_TYPES}},
+        }
+    },
+}
+TRYON_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {"$ref": _REF.format(model="TryOnForm")},
+            "encoding": {
+                "user_image": {"contentType": _PHOTO_TYPES},
+                "garment_image": {"contentType": _PHOTO_TYPES},
+                "mask": {"contentType": _PHOTO_TYPES},
+                "options": {"contentType": "application/json"},
+            },
+        },
+        "application/json": {
+            "schema": {"$ref": _REF.format(model="TryOnBody")},
+            "example": {
+                "user_image": {"upload_id": "6921e2f0-pIu3xT0mQ2mV8y1ZkqPq1w"},
+                "garment_image": {"base64": "iVBORw0KGgo…", "media_type": "image/png"},
+                "options": {"category": "upper_body", "output_format": "webp"},
+            },
+        },
+    },
+}
+
+
+def errors(*kinds: type[GatewayError]) -> dict[int | str, dict[str, Any]]:
+    """The error answers of a route, each with an example, grouped by status."""
+    grouped: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        error = kind()
+        answer = grouped.setdefault(
+            error.status,
+            {"model": ErrorResponse, "content": {"application/json": {"examples": {}}}},
+        )
+        answer["content"]["application/json"]["examples"][f"{error.code} {kind.__name__}"] = {
+            "value": {
+                "error_code": error.code,
+                "message": error.message,
+                "details": {},
+                "request_id": _EXAMPLE_ID,
+            }
+        }
+    for answer in grouped.values():
+        answer["description"] = " or ".join(answer["content"]["application/json"]["examples"])
+    return grouped
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Let the app answer with a document that holds the bodies read by hand, too."""
+
+    @cache
+    def openapi() -> dict[str, Any]:
+        return _document(app)
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document: dict[str, Any] = get_openapi(
+        title=TITLE,
+        version=__version__,
+        summary="Virtual try-on: photos of a person and of a garment in, the person dressed out.",
+        routes=app.routes,
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(_schemas(TryOnBody))
+    schemas["TryOnForm"] = _form_schema()
+    return document
+
+
+def _schemas(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema(ref_template=_REF)
+    nested: dict[str, Any] = schema.pop("$defs", {})
+    return nested | {model.__name__: schema}
+
+
+def _form_schema() -> dict[str, Any]:
+    """The form: files, and every option either as a field or within the `options` part."""
+    options = TryOnOptions.model_json_schema(ref_template=_REF)
+    files = {"user_image": _BINARY, "garment_image": _BINARY, "mask": _BINARY}
+    return {
+        "type": "object",
+        "properties": files
+        | {"options": {"$ref": _REF.format(model="TryOnOptions")}}
+        | options["properties"],
+        "required": ["user_image", "garment_image"],
+        "additionalProperties": False,
+    }

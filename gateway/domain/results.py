@@ -1,0 +1,58 @@
+"""What a finished try-on is, and when two requests are the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import JsonValue
+
+    from gateway.domain.images import Picture
+    from gateway.domain.jobs import Prediction
+    from gateway.domain.options import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """A result as it lies in the store: one name per sample, and the engine's metadata."""
+
+    names: tuple[str, ...]
+    expires_at: int
+    metadata: Mapping[str, JsonValue]
+
+    @property
+    def model_version(self) -> str | None:
+        """The version of the model that made it."""
+        version = self.metadata.get("model_version")
+        return version if isinstance(version, str) else None
+
+
+def request_key(images: Mapping[str, Picture], plan: Plan, version: str | None) -> str:
+    """The identity of a request: same pixels, same options, same engine, same version.
+
+    `images` are the normalised pictures by name; the digest is hexadecimal.
+    """
+    asked = {
+        "engine": plan.engine.name,
+        "version": version,
+        "params": dict(plan.params),
+        "images": {name: sha256(image.png).hexdigest() for name, image in images.items()},
+    }
+    return sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def finished_metadata(prediction: Prediction, plan: Plan) -> dict[str, JsonValue]:
+    """The engine's metadata, completed by its licence and by what was asked in vain."""
+    reported = prediction.metadata.get("warnings")
+    warnings = [*(reported if isinstance(reported, list) else []), *plan.warnings]
+    return {
+        **prediction.metadata,
+        "warnings": warnings,
+        "licence": plan.engine.licence,
+        "commercial_use": plan.engine.commercial_use,
+    }

@@ -1,0 +1,287 @@
+"""Everything that can go wrong, each with its code; one table turns codes into HTTP statuses.
+
+GatewayError
+├── InvalidInput              VAL_2001   a parameter is wrong; the fields are named
+├── TooLarge                  VAL_2002   a file or a body is over its limit
+├── TypeNotAllowed            VAL_2003   not a still JPEG, PNG or WebP
+├── ContentMismatch           VAL_2004   the bytes are not what was declared, or are broken
+├── BadFileName               VAL_2005   a file name that could name a path
+├── NotFound                  VAL_2006   no such resource, or no longer
+├── MethodNotAllowed          VAL_2007   the route exists, the method does not
+├── MalformedBody             VAL_2008   not parsable as what Content-Type says
+├── SlowBody                  VAL_2009   the request stopped arriving
+├── LinkInvalid               AUTH_1001  a signed link that was not signed by us
+├── LinkExpired               AUTH_1002  a signed link past its time
+├── Busy                      RATE_3002  no room for one more; try again soon
+├── ModelNotLoaded            ML_4001    no ready worker serves the engine
+├── InferenceFailed           ML_4002    the engine failed
+├── OutOfMemory               ML_4003    the engine's device has no room for it
+├── BadDimensions             ML_4004    picture too small, too big or too narrow
+├── Unfit                     ML_4005    the engine cannot use this picture, and says why
+├── TimedOut                  EXT_5004   a service behind the gateway took too long
+├── Internal                  SYS_9001   our fault
+├── Misconfigured             SYS_9002   a setting is wrong
+└── StorageFailed             SYS_9003   the object store refused or is away
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import JsonValue
+
+
+class ErrorCode(StrEnum):
+    """The public error codes; a client may switch on them, so none ever changes its meaning."""
+
+    INVALID_TOKEN = "AUTH_1001"  # noqa: S105 - a code, not a token
+    EXPIRED_TOKEN = "AUTH_1002"  # noqa: S105
+    MISSING_TOKEN = "AUTH_1003"  # noqa: S105
+    NOT_PERMITTED = "AUTH_1004"
+    CSRF = "AUTH_1005"
+    INVALID_INPUT = "VAL_2001"
+    TOO_LARGE = "VAL_2002"
+    TYPE_NOT_ALLOWED = "VAL_2003"
+    CONTENT_MISMATCH = "VAL_2004"
+    BAD_FILE_NAME = "VAL_2005"
+    NOT_FOUND = "VAL_2006"
+    METHOD_NOT_ALLOWED = "VAL_2007"
+    MALFORMED_BODY = "VAL_2008"
+    SLOW_BODY = "VAL_2009"
+    RATE_LIMITED = "RATE_3001"
+    BUSY = "RATE_3002"
+    MODEL_NOT_LOADED = "ML_4001"
+    INFERENCE_FAILED = "ML_4002"
+    OUT_OF_MEMORY = "ML_4003"
+    BAD_DIMENSIONS = "ML_4004"
+    UNFIT = "ML_4005"
+    GEMINI = "EXT_5001"
+    EBAY = "EXT_5002"
+    SUPABASE = "EXT_5003"
+    TIMED_OUT = "EXT_5004"
+    INTERNAL = "SYS_9001"
+    MISCONFIGURED = "SYS_9002"
+    STORAGE = "SYS_9003"
+
+
+STATUS: Mapping[ErrorCode, int] = MappingProxyType(
+    {
+        ErrorCode.INVALID_TOKEN: 401,
+        ErrorCode.EXPIRED_TOKEN: 401,
+        ErrorCode.MISSING_TOKEN: 401,
+        ErrorCode.NOT_PERMITTED: 403,
+        ErrorCode.CSRF: 403,
+        ErrorCode.INVALID_INPUT: 422,
+        ErrorCode.TOO_LARGE: 413,
+        ErrorCode.TYPE_NOT_ALLOWED: 415,
+        ErrorCode.CONTENT_MISMATCH: 400,
+        ErrorCode.BAD_FILE_NAME: 400,
+        ErrorCode.NOT_FOUND: 404,
+        ErrorCode.METHOD_NOT_ALLOWED: 405,
+        ErrorCode.MALFORMED_BODY: 400,
+        ErrorCode.SLOW_BODY: 408,
+        ErrorCode.RATE_LIMITED: 429,
+        ErrorCode.BUSY: 503,
+        ErrorCode.MODEL_NOT_LOADED: 503,
+        ErrorCode.INFERENCE_FAILED: 502,
+        ErrorCode.OUT_OF_MEMORY: 503,
+        ErrorCode.BAD_DIMENSIONS: 422,
+        ErrorCode.UNFIT: 422,
+        ErrorCode.GEMINI: 502,
+        ErrorCode.EBAY: 502,
+        ErrorCode.SUPABASE: 502,
+        ErrorCode.TIMED_OUT: 504,
+        ErrorCode.INTERNAL: 500,
+        ErrorCode.MISCONFIGURED: 500,
+        ErrorCode.STORAGE: 503,
+    }
+)
+
+
+class GatewayError(Exception):
+    """The root: a message for the caller, structured details, and headers the answer must carry.
+
+    Messages and details are public: they never hold a path, an address or a secret.
+    """
+
+    code: ClassVar[ErrorCode] = ErrorCode.INTERNAL
+    default_message: ClassVar[str] = "Something went wrong on our side."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        details: Mapping[str, JsonValue] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.message = message or self.default_message
+        self.details: dict[str, JsonValue] = dict(details or {})
+        self.headers: dict[str, str] = dict(headers or {})
+        super().__init__(self.message)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of this error's code."""
+        return STATUS[self.code]
+
+
+class InvalidInput(GatewayError):
+    """A parameter is wrong; `details["fields"]` names each one and says what is wrong."""
+
+    code = ErrorCode.INVALID_INPUT
+    default_message = "The request has invalid parameters."
+
+    @classmethod
+    def of(cls, field: str, message: str, **extra: JsonValue) -> InvalidInput:
+        """Build the error for one field."""
+        return cls.many([{"field": field, "message": message, **extra}])
+
+    @classmethod
+    def many(cls, fields: Sequence[Mapping[str, JsonValue]]) -> InvalidInput:
+        """Build the error for several fields, each `{"field", "message", …}`."""
+        return cls(details={"fields": [dict(field) for field in fields]})
+
+
+class TooLarge(GatewayError):
+    """A file or a body is over its limit."""
+
+    code = ErrorCode.TOO_LARGE
+    default_message = "The upload is too large."
+
+
+class TypeNotAllowed(GatewayError):
+    """The declared type is not a still JPEG, PNG or WebP image."""
+
+    code = ErrorCode.TYPE_NOT_ALLOWED
+    default_message = "This file type is not accepted: send a still JPEG, PNG or WebP image."
+
+
+class ContentMismatch(GatewayError):
+    """The bytes are not what was declared, or cannot be decoded."""
+
+    code = ErrorCode.CONTENT_MISMATCH
+    default_message = "The content of the file is not what it was declared to be."
+
+
+class BadFileName(GatewayError):
+    """The file name could name a path, a device, or hides its true form."""
+
+    code = ErrorCode.BAD_FILE_NAME
+    default_message = "The file name is not acceptable."
+
+
+class NotFound(GatewayError):
+    """There is no such resource, or not any more."""
+
+    code = ErrorCode.NOT_FOUND
+    default_message = "There is nothing here."
+
+
+class MethodNotAllowed(GatewayError):
+    """The route exists, but not with this method."""
+
+    code = ErrorCode.METHOD_NOT_ALLOWED
+    default_message = "This method is not allowed here."
+
+
+class MalformedBody(GatewayError):
+    """The body cannot be parsed as what its Content-Type says."""
+
+    code = ErrorCode.MALFORMED_BODY
+    default_message = "The request body cannot be parsed."
+
+
+class SlowBody(GatewayError):
+    """The request body stopped arriving."""
+
+    code = ErrorCode.SLOW_BODY
+    default_message = "The request body stopped arriving."
+
+
+class LinkInvalid(GatewayError):
+    """The signed link was not signed by this deployment."""
+
+    code = ErrorCode.INVALID_TOKEN
+    default_message = "The link's signature is not valid."
+
+
+class LinkExpired(GatewayError):
+    """The signed link is past its time."""
+
+    code = ErrorCode.EXPIRED_TOKEN
+    default_message = "The link has expired."
+
+
+class Busy(GatewayError):
+    """There is no room for one more request at this moment."""
+
+    code = ErrorCode.BUSY
+    default_message = "The server is busy: try again in a moment."
+
+    def __init__(self, message: str | None = None, *, retry_after_s: int = 1) -> None:
+        super().__init__(message, headers={"Retry-After": str(retry_after_s)})
+
+
+class ModelNotLoaded(GatewayError):
+    """No ready worker serves the engine."""
+
+    code = ErrorCode.MODEL_NOT_LOADED
+    default_message = "The engine is not ready."
+
+
+class InferenceFailed(GatewayError):
+    """The engine failed on this request."""
+
+    code = ErrorCode.INFERENCE_FAILED
+    default_message = "The engine failed."
+
+
+class OutOfMemory(GatewayError):
+    """The engine's device had no memory left for this request."""
+
+    code = ErrorCode.OUT_OF_MEMORY
+    default_message = "The engine is out of memory: try again or ask for a smaller size."
+
+
+class BadDimensions(GatewayError):
+    """A picture is too small, too big or too narrow to work with."""
+
+    code = ErrorCode.BAD_DIMENSIONS
+    default_message = "The picture's dimensions are not usable."
+
+
+class Unfit(GatewayError):
+    """The engine looked at the picture and cannot use it; the details say which one and why."""
+
+    code = ErrorCode.UNFIT
+    default_message = "The picture cannot be used."
+
+
+class TimedOut(GatewayError):
+    """A service behind the gateway took too long."""
+
+    code = ErrorCode.TIMED_OUT
+    default_message = "The request took too long."
+
+
+class Internal(GatewayError):
+    """Our own fault; the log has the stack under the same request id."""
+
+
+class Misconfigured(GatewayError):
+    """A setting is wrong."""
+
+    code = ErrorCode.MISCONFIGURED
+    default_message = "The server is misconfigured."
+
+
+class StorageFailed(GatewayError):
+    """The object store refused or is away."""
+
+    code = ErrorCode.STORAGE
+    default_message = "The storage is not available."

@@ -1,0 +1,185 @@
+"""Everything the gateway holds open, born and buried here; the only place that picks adapters."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+import structlog
+from pydantic import SecretStr
+
+from gateway.adapters.clock import SystemClock
+from gateway.adapters.decoder import ThreadedDecoder
+from gateway.adapters.engines import load_engines
+from gateway.adapters.memory import MemoryResultMemo
+from gateway.adapters.objects import ObjectStoreAdapter
+from gateway.adapters.torchserve import Patience, TorchServe
+from gateway.domain.images import ImageLimits
+from gateway.domain.options import Engine
+from gateway.errors import Misconfigured
+from gateway.metrics import Metrics
+from gateway.ports import Clock, Models, ObjectStore
+from gateway.services.health import HealthService, engines_check, storage_check
+from gateway.services.pictures import PictureService
+from gateway.services.results import LinkRules, ResultService
+from gateway.services.retention import RetentionService
+from gateway.services.tryon import TryOnRules, TryOnService
+from gateway.settings import Settings, TorchServeSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What routes work with."""
+
+    settings: Settings
+    engines: Mapping[str, Engine]
+    metrics: Metrics
+    clock: Clock
+    models: Models
+    store: ObjectStore
+    pictures: PictureService
+    results: ResultService
+    tryon: TryOnService
+    health: HealthService
+    retention: RetentionService
+
+
+@asynccontextmanager
+async def open_resources(
+    settings: Settings, metrics: Metrics, *, clock: Clock | None = None
+) -> AsyncIterator[Resources]:
+    """Open everything, keep the background work going, and close everything at the end."""
+    async with AsyncExitStack() as stack:
+        resources = await _assemble(settings, metrics, clock or SystemClock(), stack)
+        await resources.health.check()
+        async with _background(
+            _every(settings.health.interval_s, resources.health.check, wait_first=True),
+            _every(settings.storage.sweep_interval_s, resources.retention.sweep),
+        ):
+            yield resources
+
+
+async def _assemble(
+    settings: Settings, metrics: Metrics, clock: Clock, stack: AsyncExitStack
+) -> Resources:
+    engines = load_engines(settings.tryon.engines_dir)
+    default = settings.tryon.default_engine
+    if default not in engines:
+        raise Misconfigured(f"setting VTON_TRYON__DEFAULT_ENGINE: not one of {sorted(engines)}")
+    models = await _torchserve(settings, engines, metrics, stack)
+    store = ObjectStoreAdapter(settings.storage.url)
+    memo = MemoryResultMemo(clock, settings.tryon.memo_ttl_s, settings.tryon.memo_entries)
+    decoder = _decoder(settings)
+    stack.callback(decoder.close)
+    retention_s = settings.storage.retention_s
+    pictures = PictureService(store, decoder, clock, secrets.token_bytes, retention_s)
+    results = ResultService(
+        store, memo, clock, secrets.token_bytes, retention_s, _link_rules(settings)
+    )
+    checks = {
+        "engines": engines_check(models, engines, default, metrics),
+        "storage": storage_check(store),
+    }
+    return Resources(
+        settings=settings,
+        engines=engines,
+        metrics=metrics,
+        clock=clock,
+        models=models,
+        store=store,
+        pictures=pictures,
+        results=results,
+        tryon=TryOnService(
+            rules=TryOnRules(default, settings.tryon.max_in_flight),
+            engines=engines,
+            models=models,
+            pictures=pictures,
+            results=results,
+            clock=clock,
+            metrics=metrics,
+        ),
+        health=HealthService(checks, clock, settings.health.timeout_s),
+        retention=RetentionService(store, clock, metrics),
+    )
+
+
+def _decoder(settings: Settings) -> ThreadedDecoder:
+    uploads = settings.uploads
+    limits = ImageLimits(
+        min_side_px=uploads.min_side_px,
+        max_pixels=uploads.max_pixels,
+        max_aspect_ratio=uploads.max_aspect_ratio,
+        working_side_px=uploads.working_side_px,
+    )
+    return ThreadedDecoder(limits, uploads.decode_workers, uploads.decode_queue)
+
+
+def _link_rules(settings: Settings) -> LinkRules:
+    secret = settings.storage.signing_secret.get_secret_value().encode()
+    return LinkRules(secret, settings.storage.link_ttl_s, settings.http.public_url.rstrip("/"))
+
+
+async def _torchserve(
+    settings: Settings, engines: Mapping[str, Engine], metrics: Metrics, stack: AsyncExitStack
+) -> TorchServe:
+    ts = settings.torchserve
+    inference = await stack.enter_async_context(_client(ts, ts.inference_url, ts.inference_token))
+    management = await stack.enter_async_context(
+        _client(ts, ts.management_url, ts.management_token)
+    )
+    patience = Patience(
+        deadline_s=ts.deadline_s,
+        stall_s=ts.stall_s,
+        recovery_s=ts.recovery_s,
+        retry_first_s=ts.retry_first_s,
+        retry_longest_s=ts.retry_longest_s,
+        max_crashes=ts.max_crashes,
+    )
+
+    def on_retry(reason: str) -> None:
+        metrics.retries.labels(reason).inc()
+        structlog.get_logger(__name__).warning("inference asked again", reason=reason)
+
+    models = {engine.model for engine in engines.values()}
+    return TorchServe(inference, management, patience, models, ts.max_frame_bytes, on_retry)
+
+
+def _client(ts: TorchServeSettings, url: str, token: SecretStr | None) -> httpx.AsyncClient:
+    """One pool; reading has no time-out of its own, as deadlines are the adapter's."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
+    return httpx.AsyncClient(
+        base_url=url,
+        headers=headers,
+        timeout=httpx.Timeout(None, connect=ts.connect_s),
+        limits=httpx.Limits(
+            max_connections=ts.max_connections, max_keepalive_connections=ts.max_connections
+        ),
+        trust_env=False,
+    )
+
+
+async def _every(
+    interval_s: float, work: Callable[[], Awaitable[object]], *, wait_first: bool = False
+) -> None:
+    """Do the work again and again; a failure is logged and does not end it."""
+    while True:
+        if wait_first:
+            await asyncio.sleep(interval_s)
+        wait_first = True
+        try:
+            await work()
+        except Exception:  # noqa: BLE001 - the next round may succeed
+            structlog.get_logger(__name__).exception("background work failed")
+
+
+@asynccontextmanager
+async def _background(*loops: Awaitable[None]) -> AsyncIterator[None]:
+    tasks = [asyncio.ensure_future(loop) for loop in loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

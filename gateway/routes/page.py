@@ -1,0 +1,63 @@
+"""The page at / and its files: exactly those that exist, each a route of its own."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+FOLDER: Final = Path(__file__).parent.parent / "web"
+_INDEX: Final = "index.html"
+_MEDIA_TYPES: Final = MappingProxyType(
+    {
+        ".html": "text/html; charset=utf-8",
+        ".js": "text/javascript; charset=utf-8",
+        ".mjs": "text/javascript; charset=utf-8",
+        ".css": "text/css; charset=utf-8",
+        ".json": "application/json",
+        ".svg": "image/svg+xml",
+        ".png": "image/png",
+        ".jpg": "image/jpeg",
+        ".jpeg": "image/jpeg",
+        ".webp": "image/webp",
+        ".ico": "image/x-icon",
+        ".woff2": "font/woff2",
+        ".webmanifest": "application/manifest+json",
+        ".txt": "text/plain; charset=utf-8",
+        ".md": "text/markdown; charset=utf-8",
+    }
+)
+_HEADERS: Final = MappingProxyType(
+    {
+        "Cache-Control": "no-cache",
+        "Content-Security-Policy": (
+            "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+            "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
+            "form-action 'self'; frame-ancestors 'none'"
+        ),
+    }
+)
+
+
+def page_routes(folder: Path = FOLDER) -> list[Route]:
+    """One route per file of known type; none when the folder is missing."""
+    files = [file for file in sorted(folder.rglob("*")) if file.suffix in _MEDIA_TYPES]
+    return [
+        Route(_path(file.relative_to(folder)), _serve(file), include_in_schema=False)
+        for file in files
+        if file.is_file()
+    ]
+
+
+def _path(relative: Path) -> str:
+    return "/" if str(relative) == _INDEX else f"/{relative.as_posix()}"
+
+
+def _serve(file: Path) -> Callable[[Request], Awaitable[Response]]:
+    async def serve(_: Request) -> Response:
+        return FileResponse(file, media_type=_MEDIA_TYPES[file.suffix], headers=dict(_HEADERS))
+
+    return serve

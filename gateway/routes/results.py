@@ -1,0 +1,35 @@
+"""GET /api/v1/results/{name}: a picture behind a signed, short-lived link."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+
+from gateway.deps import R
+from gateway.documentation import IMAGE, errors
+from gateway.errors import InvalidInput, LinkExpired, LinkInvalid, NotFound, StorageFailed
+
+router = APIRouter(prefix="/api/v1", tags=["results"])
+
+
+@router.get(
+    "/results/{name}",
+    response_class=Response,
+    responses={
+        200: IMAGE,
+        **errors(LinkInvalid, LinkExpired, NotFound, InvalidInput, StorageFailed),
+    },
+)
+async def result(
+    name: Annotated[str, Path(max_length=64)],
+    expires: Annotated[str, Query(max_length=16, description="Unix seconds")],
+    signature: Annotated[str, Query(max_length=64)],
+    r: R,
+) -> Response:
+    """The picture that a try-on made; only as the answer's own link names it."""
+    opened = await r.results.open_signed(name, expires, signature)
+    headers = {
+        "Cache-Control": f"private, max-age={opened.max_age_s}, immutable",
+        "Content-Disposition": "inline",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+    return Response(opened.content, media_type=opened.media_type, headers=headers)

@@ -1,0 +1,52 @@
+"""POST /api/v1/uploads: store a picture once, refer to it often."""
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Request
+
+from gateway.deps import R
+from gateway.documentation import UPLOAD_BODY, errors
+from gateway.errors import (
+    BadDimensions,
+    BadFileName,
+    Busy,
+    ContentMismatch,
+    InvalidInput,
+    MalformedBody,
+    SlowBody,
+    StorageFailed,
+    TooLarge,
+    TypeNotAllowed,
+)
+from gateway.intake import read_upload
+from gateway.schemas import UploadResponse
+
+router = APIRouter(prefix="/api/v1", tags=["uploads"])
+
+
+@router.post(
+    "/uploads",
+    status_code=201,
+    openapi_extra={"requestBody": UPLOAD_BODY},
+    responses=errors(
+        MalformedBody,
+        ContentMismatch,
+        BadFileName,
+        SlowBody,
+        TooLarge,
+        TypeNotAllowed,
+        InvalidInput,
+        BadDimensions,
+        Busy,
+        StorageFailed,
+    ),
+)
+async def upload(request: Request, r: R) -> UploadResponse:
+    """Check a picture and keep it; name it by `upload_id` in later requests until it expires."""
+    stored = await r.pictures.keep(await read_upload(request, r.settings.uploads))
+    return UploadResponse(
+        upload_id=stored.upload_id,
+        expires_at=datetime.fromtimestamp(stored.expires_at, UTC),
+        width_px=stored.picture.width_px,
+        height_px=stored.picture.height_px,
+    )

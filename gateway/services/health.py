@@ -1,0 +1,124 @@
+"""Health, found out beside the requests: /health only reads what the last round found."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import structlog
+from pydantic import JsonValue
+
+from gateway.domain.jobs import Readiness
+from gateway.domain.options import Engine
+from gateway.metrics import Metrics
+from gateway.ports import Clock, Models, ObjectStore
+
+_PROBE = "probe"
+
+
+class Health(IntEnum):
+    """How well a part is; the greatest of all parts is the health of the whole."""
+
+    HEALTHY = 0
+    DEGRADED = 1
+    UNHEALTHY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One part's health, and what is known about it."""
+
+    health: Health
+    details: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+Check = Callable[[], Awaitable[Component]]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole; `checked_s_ago` is None before the first round."""
+
+    health: Health
+    components: Mapping[str, Component]
+    checked_s_ago: float | None
+    uptime_s: float
+
+
+class HealthService:
+    """Runs every check in rounds, and keeps the last round's findings."""
+
+    def __init__(self, checks: Mapping[str, Check], clock: Clock, timeout_s: float) -> None:
+        self._checks = checks
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._started = clock.monotonic()
+        self._checked: float | None = None
+        self._components: Mapping[str, Component] = {
+            name: Component(Health.UNHEALTHY, {"reason": "not_checked_yet"}) for name in checks
+        }
+
+    async def check(self) -> None:
+        """Run one round; a check that fails or hangs makes its part unhealthy."""
+        found = await asyncio.gather(*(self._run(name, c) for name, c in self._checks.items()))
+        self._components = dict(zip(self._checks, found, strict=True))
+        self._checked = self._clock.monotonic()
+
+    def report(self) -> Report:
+        """What the last round found; never waits."""
+        now = self._clock.monotonic()
+        return Report(
+            health=max((c.health for c in self._components.values()), default=Health.HEALTHY),
+            components=self._components,
+            checked_s_ago=None if self._checked is None else now - self._checked,
+            uptime_s=now - self._started,
+        )
+
+    async def _run(self, name: str, check: Check) -> Component:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await check()
+        except TimeoutError:
+            return Component(Health.UNHEALTHY, {"reason": "timed_out"})
+        except Exception:
+            log = structlog.get_logger(__name__)
+            log.warning("health check failed", component=name, exc_info=True)
+            return Component(Health.UNHEALTHY, {"reason": "failed"})
+
+
+def engines_check(
+    models: Models, engines: Mapping[str, Engine], default: str, metrics: Metrics
+) -> Check:
+    """Every engine has a READY worker: degraded when one has none, unhealthy for the default."""
+
+    async def check() -> Component:
+        await models.refresh()
+        health, details = Health.HEALTHY, dict[str, JsonValue]()
+        for engine in engines.values():
+            state = models.state(engine.model)
+            is_ready = state.readiness is Readiness.READY
+            metrics.ready.labels(engine.name).set(is_ready)
+            if not is_ready:
+                worse = Health.UNHEALTHY if engine.name == default else Health.DEGRADED
+                health = max(health, worse)
+            details[engine.name] = {
+                "state": state.readiness,
+                "version": state.version,
+                "ready_workers": state.ready_workers,
+                "workers": state.workers,
+                "memory_bytes": state.memory_bytes,
+                "gpu": state.gpu,
+            }
+        return Component(health, details)
+
+    return check
+
+
+def storage_check(store: ObjectStore) -> Check:
+    """The object store answers."""
+
+    async def check() -> Component:
+        await store.exists(_PROBE)
+        return Component(Health.HEALTHY)
+
+    return check

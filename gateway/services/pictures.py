@@ -1,0 +1,77 @@
+"""Pictures on their way in: decoded once, stored under names of our own, found again by id."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.domain.images import Picture, picture_of_png
+from gateway.domain.names import TOKEN_BYTES, Folder, ObjectName
+from gateway.domain.uploads import ImageType, Upload
+from gateway.errors import NotFound
+from gateway.ports import Clock, ObjectStore, PictureDecoder
+
+
+@dataclass(frozen=True, slots=True)
+class UploadReference:
+    """A picture that was uploaded before."""
+
+    field: str
+    upload_id: str
+
+
+Source = Upload | UploadReference
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPicture:
+    """A picture in the store; `expires_at` is Unix seconds."""
+
+    upload_id: str
+    expires_at: int
+    picture: Picture
+
+
+class PictureService:
+    """Turns uploads and references to them into normalised pictures."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        decoder: PictureDecoder,
+        clock: Clock,
+        randomness: Callable[[int], bytes],
+        retention_s: float,
+    ) -> None:
+        self._store = store
+        self._decoder = decoder
+        self._clock = clock
+        self._randomness = randomness
+        self._retention_s = retention_s
+
+    async def keep(self, upload: Upload) -> StoredPicture:
+        """Check an upload and store it until it expires."""
+        picture = await self._decoder.photo(upload)
+        name = ObjectName.new(self._clock.now() + self._retention_s, self._randomness(TOKEN_BYTES))
+        await self._store.put(name.key(Folder.UPLOADS), picture.png, ImageType.PNG.media_type)
+        return StoredPicture(str(name), name.expires_at, picture)
+
+    async def photo(self, source: Source) -> Picture:
+        """The normalised photo; raises NotFound for an unknown or expired reference."""
+        if isinstance(source, UploadReference):
+            return picture_of_png(await self._find(source))
+        return await self._decoder.photo(source)
+
+    async def mask(self, source: Source | None, person: Picture) -> Picture | None:
+        """The mask on the person's photo, if there is one."""
+        if isinstance(source, UploadReference):
+            content = await self._find(source)
+            source = Upload(source.field, content, ImageType.PNG.media_type)
+        return None if source is None else await self._decoder.mask(source, person)
+
+    async def _find(self, reference: UploadReference) -> bytes:
+        name = ObjectName.parse(reference.upload_id)
+        content = None
+        if name is not None and not name.has_expired(self._clock.now()):
+            content = await self._store.get(name.key(Folder.UPLOADS))
+        if content is None:
+            raise NotFound("There is no such upload.", details={"field": reference.field})
+        return content

@@ -1,0 +1,119 @@
+"""Results: kept under keys of our own, remembered, handed out behind signed links."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import JsonValue
+
+from gateway.domain.names import TOKEN_BYTES, Folder, ObjectName
+from gateway.domain.results import StoredResult
+from gateway.domain.signatures import signed_path, verify
+from gateway.domain.uploads import ImageType, type_of_extension
+from gateway.errors import NotFound
+from gateway.ports import Clock, ObjectStore, ResultMemo
+
+PATH: Final = "/api/v1/results/"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRules:
+    """How links are made: the signing key, their life, and what comes before the path."""
+
+    secret: bytes
+    ttl_s: int
+    public_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Signed links to every picture of a result; `expires_at` is Unix seconds."""
+
+    urls: tuple[str, ...]
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedImage:
+    """A stored image, and for how many seconds it may be cached."""
+
+    content: bytes
+    media_type: str
+    max_age_s: int
+
+
+class ResultService:
+    """Keeps results until they expire."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        memo: ResultMemo,
+        clock: Clock,
+        randomness: Callable[[int], bytes],
+        retention_s: float,
+        link_rules: LinkRules,
+    ) -> None:
+        self._store = store
+        self._memo = memo
+        self._clock = clock
+        self._randomness = randomness
+        self._retention_s = retention_s
+        self._link_rules = link_rules
+
+    async def keep(
+        self,
+        request_key: str,
+        images: Sequence[bytes],
+        image_type: ImageType,
+        metadata: Mapping[str, JsonValue],
+    ) -> StoredResult:
+        """Store the pictures of a finished request, and remember the request."""
+        expires_at = int(self._clock.now() + self._retention_s)
+        names = []
+        for image in images:
+            token = self._randomness(TOKEN_BYTES)
+            name = ObjectName.new(expires_at, token, image_type.extension)
+            await self._store.put(name.key(Folder.RESULTS), image, image_type.media_type)
+            names.append(str(name))
+        result = StoredResult(tuple(names), expires_at, metadata)
+        self._memo.put(request_key, result)
+        return result
+
+    async def recall(self, request_key: str) -> StoredResult | None:
+        """The result of an identical request, as long as its pictures are still there."""
+        result = self._memo.get(request_key)
+        if result is None:
+            return None
+        for name in result.names:
+            if not await self._store.exists(f"{Folder.RESULTS}/{name}"):
+                self._memo.forget(request_key)
+                return None
+        return result
+
+    def links(self, result: StoredResult) -> Links:
+        """Sign links that live as long as configured, but not longer than the result."""
+        rules = self._link_rules
+        expires_at = min(int(self._clock.now()) + rules.ttl_s, result.expires_at)
+        urls = (
+            rules.public_url + signed_path(rules.secret, f"{PATH}{name}", expires_at)
+            for name in result.names
+        )
+        return Links(tuple(urls), expires_at)
+
+    async def open_signed(self, name: str, expires: str, signature: str) -> OpenedImage:
+        """The picture behind a signed link; raises LinkInvalid, LinkExpired or NotFound."""
+        now = self._clock.now()
+        verify(self._link_rules.secret, f"{PATH}{name}", expires, signature, now)
+        return await self.open(name, max_age_s=int(int(expires) - now))
+
+    async def open(self, name: str, max_age_s: int = 0) -> OpenedImage:
+        """A stored picture by its name; raises NotFound."""
+        parsed = ObjectName.parse(name)
+        image_type = type_of_extension(parsed.extension) if parsed else None
+        if parsed is None or image_type is None or parsed.has_expired(self._clock.now()):
+            raise NotFound
+        content = await self._store.get(parsed.key(Folder.RESULTS))
+        if content is None:
+            raise NotFound
+        return OpenedImage(content, image_type.media_type, max_age_s)

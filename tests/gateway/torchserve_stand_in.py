@@ -1,0 +1,206 @@
+"""A small server that speaks TorchServe's side of the protocol, with faults on demand.
+
+It listens on loopback, streams real frames, and describes its one model as TorchServe does. What
+it is to do with the next requests is a queue of faults; an empty queue means a good answer.
+"""
+
+import asyncio
+import io
+import json
+import struct
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+import uvicorn
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.formparsers import MultiPartParser
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Fault(Enum):
+    """What can go wrong with one request."""
+
+    NONE = auto()
+    DIES_BEFORE = auto()  # 507 at once
+    NO_WORKER = auto()  # 503
+    CUT = auto()  # connection lost between two frames
+    ENDS_EARLY = auto()  # a clean end without a terminal frame
+    STALLS = auto()  # nothing more after the first frame
+    GARBAGE = auto()
+    REFUSES = auto()  # ML_4005 in band
+    OUT_OF_MEMORY = auto()  # ML_4003 in band, retryable
+    LEAKS = auto()  # an error whose message shows a path
+    CRASHES = auto()  # ML_4002 in band
+
+
+ERRORS = {
+    Fault.REFUSES: {
+        "error_code": "ML_4005",
+        "message": "There is nobody in the picture.",
+        "details": {"image": "person_image", "reason": "no_person"},
+        "retryable": False,
+    },
+    Fault.OUT_OF_MEMORY: {
+        "error_code": "ML_4003", "message": "No memory.", "details": {}, "retryable": True,
+    },
+    Fault.LEAKS: {
+        "error_code": "ML_4002",
+        "message": "cannot open /home/model-server/tmp/x.py: No such file",
+        "details": {"path": "/home/model-server", "stage": "pose"},
+        "retryable": False,
+    },
+    Fault.CRASHES: {
+        "error_code": "ML_4002", "message": "It failed.", "details": {}, "retryable": False,
+    },
+}  # fmt: skip
+
+
+def frame(kind: bytes, payload: bytes | dict[str, Any]) -> bytes:
+    """One frame as a worker packs it."""
+    raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    return kind + struct.pack("!I", len(raw)) + raw
+
+
+@dataclass
+class StandIn:
+    """The server's state: what is to go wrong, what was asked, and whether it is ready."""
+
+    faults: deque[Fault] = field(default_factory=deque)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    is_ready: bool = True
+    is_registered: bool = True
+    delay_s: float = 0.0
+    version: str = "1.0"
+    stalled: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def predictions(self, request: Request) -> Response:
+        """The inference API."""
+        parser = MultiPartParser(request.headers, request.stream(), max_part_size=1 << 20)
+        parser.spool_max_size = 1 << 30
+        form = await parser.parse()
+        parts = {
+            name: value if isinstance(value, str) else await value.read()
+            for name, value in form.items()
+        }
+        parts["request_id"] = request.headers.get("x-request-id", "")
+        self.asked.append(parts)
+        if not self.is_registered:
+            return JSONResponse({"code": 404, "type": "ModelNotFoundException"}, 404)
+        fault = self.faults.popleft() if self.faults else Fault.NONE
+        if fault is Fault.DIES_BEFORE:
+            return JSONResponse({"code": 507, "message": "Worker died."}, 507)
+        if fault is Fault.NO_WORKER:
+            return JSONResponse({"code": 503, "message": "has no worker to serve"}, 503)
+        return StreamingResponse(
+            self._stream(fault, parts), media_type="application/vnd.vton.frames"
+        )
+
+    async def _stream(self, fault: Fault, parts: dict[str, Any]) -> AsyncIterator[bytes]:
+        yield frame(b"P", {"stage": "segmentation", "step": 1, "of": 4})
+        if fault in ERRORS:
+            yield frame(b"E", ERRORS[fault])
+            return
+        if fault is Fault.CUT:
+            raise ConnectionResetError
+        if fault is Fault.ENDS_EARLY:
+            return
+        if fault is Fault.STALLS:
+            await self.stalled.wait()
+        if fault is Fault.GARBAGE:
+            yield b"X" * 64
+            return
+        await asyncio.sleep(self.delay_s)
+        params = json.loads(parts["params"])
+        encoded, size = _dressed(parts["person_image"], params)
+        body = frame(b"I", encoded) + frame(b"D", self._done(params, size))
+        for start in range(0, len(body), 65_536):
+            yield body[start : start + 65_536]
+
+    def _done(self, params: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
+        return {
+            "engine": "geometric",
+            "model": "geometric",
+            "model_version": self.version,
+            "category": params["category"],
+            "width_px": size[0],
+            "height_px": size[1],
+            "output_format": params["output_format"],
+            "seed": params.get("seed", 0),
+            "steps": 1,
+            "kept_share": 0.8,
+            "confidence": 0.9,
+            "warnings": [],
+            "stage_ms": {"segmentation": 10.0, "pose": 5.0, "garment_transfer": 20.0},
+            "cache": {"person": "miss", "garment": "miss"},
+        }
+
+    async def model(self, request: Request) -> Response:
+        """The management API."""
+        if not self.is_registered:
+            return JSONResponse({"code": 404, "type": "ModelNotFoundException"}, 404)
+        status = "READY" if self.is_ready else "UNLOADING"
+        worker = {"id": "9000", "status": status, "memoryUsage": 400_000_000, "gpu": False}
+        name = request.path_params["name"]
+        described = {"modelName": name, "modelVersion": self.version, "workers": [worker]}
+        return JSONResponse([described])
+
+    def app(self) -> Starlette:
+        """Both APIs on one port."""
+        return Starlette(
+            routes=[
+                Route("/predictions/{name}", self.predictions, methods=["POST"]),
+                Route("/predictions/{name}/{version}", self.predictions, methods=["POST"]),
+                Route("/models/{name}", self.model),
+            ]
+        )
+
+
+def _dressed(person: bytes, params: dict[str, Any]) -> tuple[bytes, tuple[int, int]]:
+    image = Image.open(io.BytesIO(person))
+    size = (params.get("width_px", 768), params.get("height_px", 1024))
+    buffer = io.BytesIO()
+    image.resize(size).save(buffer, params["output_format"].upper())
+    return buffer.getvalue(), size
+
+
+@asynccontextmanager
+async def serve(app: Any, port: int = 0) -> AsyncIterator[str]:  # noqa: ANN401 - any ASGI app
+    """Serve an ASGI app on a free loopback port; yields its URL."""
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off"
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.ensure_future(server.serve())
+    while not server.started:
+        if task.done():
+            await task
+        await asyncio.sleep(0.005)
+    try:
+        bound = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{bound}"
+    finally:
+        server.should_exit = True
+        server.force_exit = True
+        await task
+
+
+async def _main(port: int) -> None:
+    async with serve(StandIn().app(), port) as url:
+        print(url, flush=True)  # noqa: T201 - the address is the output
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    import sys
+
+    asyncio.run(_main(int(sys.argv[1]) if len(sys.argv) > 1 else 0))
