@@ -6,17 +6,16 @@ that goes over the limit ends the request then and there.
 
 from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import (
-    MultipartCallbacks,
-    MultipartParser,
-    parse_options_header,
-)
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 from gateway.domain.uploads import Upload
 from gateway.errors import InvalidInput, MalformedBody, TooLarge
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 _MAX_PARTS: Final = 32
 _MAX_HEADER_BYTES: Final = 8192
@@ -82,7 +81,7 @@ class _Collector:
         self._parts = 0
         self._is_complete = False
 
-    def callbacks(self) -> MultipartCallbacks:
+    def callbacks(self) -> "MultipartCallbacks":
         """The events this collector listens to, by the parser's names."""
         return {
             "on_part_begin": self._begin,

@@ -133,7 +133,6 @@ class TorchServeSettings(_Section):
     max_crashes: int = Field(default=2, ge=1, description="workers one request may cost")
     max_connections: int = Field(default=64, gt=0, description="pooled connections")
     max_frame_bytes: int = Field(default=64 * _MIB, gt=0, description="largest frame of a stream")
-    poll_s: float = Field(default=2.0, gt=0, description="pause between two looks at the models")
 
 
 class TryOnSettings(_Section):
