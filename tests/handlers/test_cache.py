@@ -1,0 +1,102 @@
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.cache import LruCache, content_key
+
+
+@dataclass(frozen=True)
+class Blob:
+    key: int
+    nbytes: int
+
+
+@pytest.mark.prop(26)
+@given(
+    capacity=st.integers(0, 40),
+    asked=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 15)), max_size=60),
+)
+def test_only_the_least_recently_used_leave(capacity: int, asked: list[tuple[int, int]]) -> None:
+    cache: LruCache[Blob] = LruCache(capacity)
+    model: OrderedDict[int, int] = OrderedDict()
+    evictions = 0
+    for key, size in asked:
+        blob, hit = cache.get_or_compute(key, partial(Blob, key, size))
+        assert blob.key == key
+        assert hit == (key in model)
+        if hit:
+            model.move_to_end(key)
+        elif size <= capacity:
+            model[key] = size
+            while sum(model.values()) > capacity:
+                model.popitem(last=False)
+                evictions += 1
+        assert cache.keys() == list(model)
+    counters = cache.counters()
+    assert counters.held_bytes == sum(model.values()) <= capacity
+    assert counters.evictions == evictions
+    assert counters.hits + counters.misses == len(asked)
+
+
+@pytest.mark.prop(17)
+def test_a_second_question_is_a_hit_and_computes_nothing() -> None:
+    cache: LruCache[Blob] = LruCache(100)
+    computed: list[int] = []
+
+    def compute() -> Blob:
+        computed.append(1)
+        return Blob(1, 10)
+
+    first, second = cache.get_or_compute("a", compute), cache.get_or_compute("a", compute)
+    assert (first[1], second[1]) == (False, True)
+    assert first[0] is second[0]
+    assert len(computed) == 1
+    assert (cache.counters().hits, cache.counters().misses) == (1, 1)
+
+
+def test_the_same_question_from_many_threads_is_computed_once() -> None:
+    cache: LruCache[Blob] = LruCache(100)
+    release, computed = threading.Event(), []
+
+    def compute() -> Blob:
+        computed.append(1)
+        release.wait(10)
+        return Blob(1, 10)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(cache.get_or_compute, "a", compute) for _ in range(8)]
+        release.set()
+        values = {id(answer.result()[0]) for answer in answers}
+    assert len(computed) == len(values) == 1
+
+
+def test_a_failure_reaches_the_caller_and_is_not_kept() -> None:
+    cache: LruCache[Blob] = LruCache(100)
+
+    def fail() -> Blob:
+        raise ValueError("no garment")
+
+    with pytest.raises(ValueError, match="no garment"):
+        cache.get_or_compute("a", fail)
+    assert cache.get_or_compute("a", lambda: Blob(2, 1)) == (Blob(2, 1), False)
+
+
+def test_a_key_names_pixels_shape_and_parts() -> None:
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    same = np.asfortranarray(pixels)
+    keys = {
+        content_key(pixels),
+        content_key(pixels.reshape(4, 2, 3)),
+        content_key(255 - pixels),
+        content_key(pixels, "upper_body"),
+        content_key(pixels, "dresses"),
+    }
+    assert len(keys) == 5
+    assert content_key(same) == content_key(pixels)
