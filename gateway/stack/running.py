@@ -139,36 +139,33 @@ class Stack:
     def _await_ready(self) -> None:
         deadline = time.monotonic() + self._plan.startup_s
         with httpx.Client(timeout=5.0) as client:
-            for what, url, is_ready in self._conditions():
+            for part, url, is_ready in self._conditions():
                 while not _holds(client, url, is_ready):
                     if self._stop.wait(_POLL_S):
                         raise Interrupted
                     self._refuse_dead()
                     if time.monotonic() > deadline:
                         within = f"within {self._plan.startup_s:.0f} s"
-                        raise StackFailed(f"{what} was not ready {within}{self._tails()}")
+                        raise StackFailed(f"{part} was not ready {within}{self._tail(part)}")
 
     def _conditions(self) -> Iterator[tuple[str, str, Callable[[httpx.Response], bool]]]:
         for model in self._plan.models:
-            yield f"the worker of {model}", f"{self.management_url}/models/{model}", _has_worker
-        yield "the gateway", f"{self.url}/health/ready", lambda answer: answer.is_success
+            yield "torchserve", f"{self.management_url}/models/{model}", _has_worker
+        yield "gateway", f"{self.url}/health/ready", lambda answer: answer.is_success
 
     def _refuse_dead(self) -> None:
         for child in self._children:
             if child.status is not None:
-                raise StackFailed(
-                    f"{child.name} ended by itself with status {child.status}{self._tails()}"
-                )
+                what = f"{child.name} ended by itself with status {child.status}"
+                raise StackFailed(f"{what}{self._tail(child.name)}")
 
-    def _tails(self) -> str:
-        """The last lines of both logs, where they are in files."""
-        for output in self._outputs:
-            output.flush()
-        texts = []
-        for output in self._outputs:
-            lines = Path(output.name).read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
-            texts.append("\n".join([f"\n--- {output.name}", *lines]))
-        return "".join(texts)
+    def _tail(self, part: str) -> str:
+        """The last lines of a part's log, where it is in a file."""
+        if self._plan.logs is None:
+            return ""
+        log = self._plan.logs / f"{part}.log"
+        lines = log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+        return "\n".join([f"; the end of {log}:", *lines])
 
     def _end(self) -> None:
         for child in reversed(self._children):
