@@ -45,3 +45,16 @@ def filled(rgb: NDArray[np.uint8], known: Mask, shrink: int) -> NDArray[np.uint8
     up = cv2.resize(smooth, (width, height), interpolation=cv2.INTER_CUBIC)
     mixed = rgb * known[..., None] + up * (1 - known[..., None])
     return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+
+
+def spread(rgb: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Gives every unknown pixel the colour of the nearest known one: stripes run on.
+
+    rgb: (H, W, 3) uint8; known: (H, W) bool, somewhere true.
+    """
+    _, labels = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colours = np.zeros((labels.max() + 1, 3), np.uint8)
+    colours[labels[known]] = rgb[known]
+    return colours[labels]

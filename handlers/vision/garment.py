@@ -11,7 +11,7 @@ import numpy as np
 from handlers.errors import Unfit
 from handlers.vision.body import SIDES, Side
 from handlers.vision.cutout import Cutout, cut_out
-from handlers.vision.fill import push_pull
+from handlers.vision.fill import spread
 from handlers.vision.neckline import find_opening
 from handlers.vision.shape import resample, sign
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _WORK_PX: Final = 1024
 _SLEEVE_POINTS: Final = 12
 _FLANK_ROWS: Final = 12
+_SEAM_POINTS: Final = 8
 _SHORTEST_SLEEVE: Final = 0.12  # of the garment's width; less is a ruffle
 _LOWEST_PIT: Final = 0.55  # of the garment's height
 _MOST_GROUND_NOISE: Final = 14.0
@@ -48,13 +49,15 @@ class GarmentSide:
     """One side of an upper garment or dress, in pixels of its photo.
 
     neck: where the shoulder meets the neck; tip: the end of the shoulder; pit: the armpit;
-    flank: (12, 2) from the armpit down to the hem; ridge: (8, 2) the outline from neck to tip.
+    flank: (12, 2) from the armpit down to the hem; ridge: (8, 2) the outline from neck to tip;
+    armhole: (8, 2) from tip to pit, the seam of a sleeve or the edge where there is none.
     """
 
     neck: Point
     tip: Point
     pit: Point
     ridge: Polyline
+    armhole: Polyline
     flank: Polyline
     sleeve: Sleeve | None
 
@@ -81,6 +84,13 @@ class Garment:
     def nbytes(self) -> int:
         """What the arrays occupy, in bytes."""
         return self.rgb.nbytes + self.alpha.nbytes + self.opening.nbytes
+
+    @property
+    def neck_y(self) -> float:
+        """The lowest point of the neckline on the axis, px."""
+        column = int(round(self.axis_x))
+        shut = np.flatnonzero(self.alpha[:, column] * (1 - self.opening[:, column]) > 0.5)
+        return float(shut[0]) if len(shut) else float(self.sides["left"].neck[1])
 
     @property
     def shoulder_px(self) -> float:
@@ -130,8 +140,7 @@ def _unfit(reason: str, why: str) -> Unfit:
 def continued(rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Spreads the garment's colours over its edge and beyond: (H, W, 3) uint8."""
     inside = cv2.erode((alpha > 0.9).astype(np.uint8), np.ones((5, 5), np.uint8))
-    filled = push_pull(rgb.astype(np.float32), inside.astype(np.float32))
-    return np.clip(filled + 0.5, 0, 255).astype(np.uint8)
+    return spread(rgb, inside > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +209,16 @@ def _side(sil: Silhouette, side: Side, bay: Point | None) -> GarmentSide:
     sleeve = None if bay is None else _sleeve(sil, tip, pit, bay)
     if sleeve is not None and sleeve.length_px < _SHORTEST_SLEEVE * sil.width:
         return _side(sil, side, None)
-    return GarmentSide(neck, tip, pit, _between(sil, neck, tip, 8), _flank(sil, side, pit), sleeve)
+    seam = np.stack([tip, pit]) if sleeve else _between(sil, tip, pit, 60)
+    return GarmentSide(
+        neck=neck,
+        tip=tip,
+        pit=pit,
+        ridge=_between(sil, neck, tip, _SEAM_POINTS),
+        armhole=resample(seam, _SEAM_POINTS)[0],
+        flank=_flank(sil, side, pit),
+        sleeve=sleeve,
+    )
 
 
 def _bays(sil: Silhouette) -> dict[Side, Point | None]:
@@ -215,7 +233,7 @@ def _bays(sil: Silhouette) -> dict[Side, Point | None]:
         outside = abs(point[0] - sil.axis_x) > 0.12 * sil.width
         deep = depth / 256 / sil.height
         around = outline[(far + np.array([-1, 1]) * int(0.03 * sil.height)) % len(outline), 0]
-        waist = (point[1] - around[:, 1]).max() > 0.035 * sil.height  # its upper side climbs
+        waist = (point[1] - around[:, 1]).max() > 0.05 * sil.height  # its upper side climbs
         if low and outside and deep > 0.012 and not waist and _sleeve_beyond(sil, side, point):
             found[side].append((min(deep, 0.2), point))
     best: tuple[float, Point, Point] | None = None
@@ -227,8 +245,7 @@ def _bays(sil: Silhouette) -> dict[Side, Point | None]:
                 best = (score, left, right)
     if best is not None and best[0] > -0.1:
         return {"left": best[1], "right": best[2]}
-    alone = {s: max(found[s], key=lambda c: c[0])[1] if found[s] else None for s in SIDES}
-    return alone if None in alone.values() else {"left": None, "right": None}
+    return {s: max(found[s], key=lambda c: c[0])[1] if found[s] else None for s in SIDES}
 
 
 def _inside_joined(sil: Silhouette, side: Side, bay: Point) -> Point:
@@ -354,7 +371,8 @@ def _mirrored(sil: Silhouette, side: GarmentSide) -> GarmentSide:
         return np.stack([2 * sil.axis_x - line[..., 0], line[..., 1]], -1)
 
     sleeve = side.sleeve and Sleeve(flip(side.sleeve.outer), flip(side.sleeve.inner))
-    return GarmentSide(flip(side.neck), flip(side.tip), flip(side.pit), flip(side.ridge), flip(side.flank), sleeve)
+    lines = (side.neck, side.tip, side.pit, side.ridge, side.armhole, side.flank)
+    return GarmentSide(*(flip(line) for line in lines), sleeve)
 
 
 def _confidence(cutout: Cutout, sides: dict[Side, GarmentSide]) -> float:

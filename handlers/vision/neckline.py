@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from handlers.vision.body import Point
 
 _USUAL_DEPTH: Final = 0.26  # of the neck's width, where no edge tells
+_SCOOP_DEPTH: Final = 0.5  # of the neck's width; deeper ones are V-shaped and keep their shape
 _INSIDE, _FRONT, _OFF = 1, 2, 3
 
 
@@ -39,10 +40,12 @@ def find_opening(
     top = float(column[0])
     if top - (left[1] + right[1]) / 2 > 0.22 * width:
         return nothing
-    opening = _by_watershed(rgb, mask, necks, tips, top)
-    if opening is None:
-        opening = _usual(mask.shape, necks, top)
-    return cv2.GaussianBlur((opening & mask).astype(np.float32), (0, 0), 1.0)
+    basin = _by_watershed(rgb, mask, necks, tips, top)
+    depth = _USUAL_DEPTH * width if basin is None else _depth(basin, necks, width)
+    opening = _scoop(mask.shape, necks, top, depth)
+    if basin is not None and depth > _SCOOP_DEPTH * width:
+        opening |= basin
+    return cv2.GaussianBlur(opening.astype(np.float32), (0, 0), 1.0)
 
 
 def _by_watershed(
@@ -103,13 +106,22 @@ def _without_dents(inside: NDArray[np.bool_], top: float) -> NDArray[np.bool_]:
     return cv2.dilate(canvas, np.ones((5, 5), np.uint8)) > 0
 
 
-def _usual(shape: tuple[int, ...], necks: dict[Side, Point], top: float) -> NDArray[np.bool_]:
-    """Half an ellipse of the usual depth between the neck points."""
+def _depth(basin: NDArray[np.bool_], necks: dict[Side, Point], width: float) -> float:
+    """The depth of the half ellipse with a basin's area below the line of the neck points, px."""
+    rows = np.arange(len(basin))[:, None]
+    area = (basin & (rows > (necks["left"][1] + necks["right"][1]) / 2)).sum()
+    return float(area / (np.pi / 4 * width))
+
+
+def _scoop(
+    shape: tuple[int, ...], necks: dict[Side, Point], top: float, depth_px: float
+) -> NDArray[np.bool_]:
+    """Half an ellipse between the neck points, open to the top."""
     left, right = necks["left"], necks["right"]
     width, axis = right[0] - left[0], (left[0] + right[0]) / 2
-    base = max(left[1], right[1])
+    base = (left[1] + right[1]) / 2
     t = np.linspace(0, np.pi, 40)
-    depth = max(_USUAL_DEPTH * width, top - base + 0.12 * width)
-    arc = np.stack([axis + 0.47 * width * np.cos(t), base + depth * np.sin(t) ** 0.8], 1)
-    lid = np.array([[left[0] + 0.03 * width, base - width], [right[0] - 0.03 * width, base - width]])
+    depth = max(depth_px, top - base + 0.06 * width)
+    arc = np.stack([axis + 0.49 * width * np.cos(t), base + depth * np.sin(t) ** 0.9], 1)
+    lid = np.array([[left[0], base - width], [right[0], base - width]])
     return polygon((shape[0], shape[1]), np.concatenate([arc, lid]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from handlers.vision.body import SIDES, Body, Side, body_from_pose, capsules
+from handlers.vision.body import SIDES, Body, Side, body_from_pose, capsules, polygon
 from handlers.vision.fill import filled
 from handlers.vision.parsing import BACKGROUND, HAIR, LOWER, SKIN, UPPER, parse, refine
 from handlers.vision.shape import Shape, measure
@@ -67,11 +67,13 @@ def analyse(rgb: NDArray[np.uint8], pose: NDArray[np.float32], person_mask: Mask
     )
     parts = refine(rgb, parsing)
     body = body_from_pose(pose)
+    shape = measure(body, parts)
+    _settle_hem(body, shape, parts)
     known = cv2.dilate(1 - parts[BACKGROUND], np.ones((9, 9))) < 0.05
     return Person(
         rgb=rgb,
         body=body,
-        shape=measure(body, parts),
+        shape=shape,
         background=parts[BACKGROUND],
         hair=parts[HAIR],
         skin=parts[SKIN],
@@ -81,6 +83,21 @@ def analyse(rgb: NDArray[np.uint8], pose: NDArray[np.float32], person_mask: Mask
         hands={side: _hand(body, side, parts) for side in SIDES},
         behind=filled(rgb, known.astype(np.float32), _FILL_SHRINK),
     )
+
+
+def _settle_hem(body: Body, shape: Shape, parts: NDArray[np.float32]) -> None:
+    """Gives stray patches of upper clothes below the hem, or loose ones, back to what they are."""
+    solid = cv2.morphologyEx((parts[UPPER] > 0.3).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3)))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
+    largest = stats[1:, cv2.CC_STAT_AREA].max() if len(stats) > 1 else 0
+    stray = np.isin(labels, np.flatnonzero(stats[:, cv2.CC_STAT_AREA] < 0.04 * largest))
+    corners = [body.at(u, v) for u, v in ((-0.42, shape.hem_v + 0.05), (0.42, shape.hem_v + 0.05))]
+    corners += [body.at(u, 2.0) for u in (0.42, -0.42)]
+    stray |= polygon(labels.shape, corners)
+    for kind in (LOWER, SKIN):
+        better = stray & (parts[kind] >= parts[LOWER + SKIN - kind])
+        parts[kind][better] += parts[UPPER][better]
+        parts[UPPER][better] = 0
 
 
 def _head(body: Body, parts: NDArray[np.float32]) -> Mask:
@@ -97,7 +114,10 @@ def _head(body: Body, parts: NDArray[np.float32]) -> Mask:
 def _hand(body: Body, side: Side, parts: NDArray[np.float32]) -> Mask:
     """The bare hand beyond the wrist: (H, W) float32."""
     wrist, tips = body.joint(side, "wrist"), body.fingertips(side)
-    reach = 0.5 * float(np.linalg.norm(tips - wrist)) + 0.04 * body.scale_px
+    length = float(np.linalg.norm(tips - wrist)) + 1e-6
+    reach = 0.5 * length + 0.04 * body.scale_px
     middle = wrist * 0.45 + tips * 0.55
     region = capsules(parts.shape[1:], np.array([wrist, middle, tips]), [reach * 0.65, reach, reach])
-    return (region * parts[SKIN]).astype(np.float32)
+    y, x = np.mgrid[0 : region.shape[0], 0 : region.shape[1]].astype(np.float32)
+    along = ((x - wrist[0]) * (tips - wrist)[0] + (y - wrist[1]) * (tips - wrist)[1]) / length
+    return (region * parts[SKIN] * np.clip(along - 0.05 * length, 0, 1)).astype(np.float32)

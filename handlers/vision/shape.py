@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from handlers.vision.body import Point, Polyline
 
 ARM_STATIONS: Final = 25
+_WIDEST_SLEEVE: Final = 1.9  # times a bare arm; more is the torso beside it
 FLANK_V: Final = np.linspace(0.15, 2.6, 50)  # torso lengths below the shoulders
 RIDGE_U: Final = np.linspace(0.12, 0.62, 26)  # shoulder widths from the spine
-_CANONICAL_ARM: Final = ((0.0, 0.15), (0.5, 0.105), (0.85, 0.075), (1.0, 0.06))  # half width / scale
+_NECK_U: Final = 0.22  # shoulder widths from the spine; nearer, the neck hides the ridge
+_BARE_ARM: Final = ((0.0, 0.14), (0.25, 0.122), (0.5, 0.108), (0.65, 0.105), (0.8, 0.09), (1.0, 0.06))
+"""Half width of a bare arm in shoulder widths, from shoulder (0) to wrist (1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,16 @@ class SideShape:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Both sides of the outline, and where the old upper garment ends.
+    """Both sides of the outline, and where the old upper garment begins and ends.
 
-    hem_v: in torso lengths below the shoulders.
+    hem_v, neck_v: torso lengths below the shoulders, the hem and the lowest point of the neckline;
+    neck_u: shoulder widths from the spine to where the neckline crosses the ridge.
     """
 
     sides: dict[Side, SideShape]
     hem_v: float
+    neck_v: float
+    neck_u: float
 
 
 def measure(body: Body, parts: NDArray[np.float32]) -> Shape:
@@ -82,7 +88,7 @@ def measure(body: Body, parts: NDArray[np.float32]) -> Shape:
         tip = _tip(body, side, labels)
         pit = _pit(body, side, labels, arms[side], flank)
         sides[side] = SideShape(ridge, tip, pit, flank, arms[side])
-    return Shape(sides, _hem(body, labels))
+    return Shape(sides, _hem(body, labels), *_neckline(body, labels, sides))
 
 
 def sign(side: Side) -> float:
@@ -114,9 +120,9 @@ def resample(line: Polyline, count: int) -> tuple[Polyline, NDArray[np.float64]]
     return np.stack([np.interp(at, arc, line[:, i]) for i in range(2)], -1), at
 
 
-def canonical_arm_px(body: Body) -> NDArray[np.float64]:
+def bare_arm_px(body: Body) -> NDArray[np.float64]:
     """Half widths in px of a bare arm of this size at the stations."""
-    at, half = zip(*_CANONICAL_ARM, strict=True)
+    at, half = zip(*_BARE_ARM, strict=True)
     return np.interp(np.linspace(0, 1, ARM_STATIONS), at, half) * body.scale_px
 
 
@@ -127,12 +133,13 @@ def _arm(body: Body, side: Side, labels: NDArray[np.uint8]) -> Arm:
     direction = np.gradient(axis, axis=0)
     direction /= np.linalg.norm(direction, axis=1, keepdims=True) + 1e-9
     outward = np.stack([-direction[:, 1], direction[:, 0]], -1) * -sign(side)
-    bare = canonical_arm_px(body)
+    bare = bare_arm_px(body)
     outer = _ray_px(labels, axis, outward, 0.5 * body.scale_px)
     inner = _ray_px(labels, axis, -outward, 0.5 * body.scale_px)
-    outer = np.where(outer > 2.6 * bare, np.nan, np.maximum(outer, 0.6 * bare))
-    inner = np.where(inner > 2.6 * bare, np.nan, np.maximum(inner, 0.6 * bare))
+    outer = np.where(outer > _WIDEST_SLEEVE * bare, np.nan, np.maximum(outer, 0.6 * bare))
+    inner = np.where(inner > _WIDEST_SLEEVE * bare, np.nan, np.maximum(inner, 0.6 * bare))
     outer, inner = _mended(outer, inner, bare), _mended(inner, outer, bare)
+    inner = np.minimum(inner, 1.2 * outer)
     end = _sleeve_end(labels, axis)
     sleeve = np.linspace(0, 1, ARM_STATIONS) <= end
     middle = sleeve & (np.linspace(0, 1, ARM_STATIONS) > 0.3)
@@ -217,20 +224,15 @@ def _ridge(body: Body, side: Side, labels: NDArray[np.uint8]) -> Polyline:
     on = (seen == UPPER) | (seen == SKIN)
     top = np.where(on.any(1), len(climb) - 1 - on[:, ::-1].argmax(1), 0)
     height = climb[top]
-    hidden = (seen == HAIR).any(1) | ~on.any(1) | (RIDGE_U < 0.17)
-    if hidden.all():
-        hidden = np.zeros_like(hidden)
-        height = np.interp(RIDGE_U, (0.12, 0.6), (0.30 * s, 0.08 * s))
-    height = _below_chin(body, start, height)
-    shown = ~hidden
-    height = np.interp(RIDGE_U, RIDGE_U[shown], height[shown])
-    return start - body.down * smooth(height, 1.0)[:, None]
-
-
-def _below_chin(body: Body, start: Polyline, height: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The ridge never climbs the neck further than half way to the chin."""
-    limit = (start - (body.chin() * 0.5 + body.shoulders * 0.5)) @ body.down
-    return np.minimum(height, np.maximum(limit, 0.1 * body.scale_px))
+    shown = on.any(1) & ~(seen == HAIR).any(1) & (RIDGE_U > _NECK_U)
+    usual = np.interp(RIDGE_U, (0.12, 0.36, 0.6), (0.36 * s, 0.22 * s, 0.08 * s))
+    if shown.sum() < 6:
+        return start - body.down * usual[:, None]
+    slope, level = np.polyfit(RIDGE_U[shown][:8], height[shown][:8], 1)
+    inward = level + np.clip(slope, -0.9 * s, -0.15 * s) * (RIDGE_U - RIDGE_U[shown][0])
+    inward += np.median(height[shown][:8] - (level + slope * RIDGE_U[shown][:8])) + slope * RIDGE_U[shown][0]
+    height = np.where(RIDGE_U < RIDGE_U[shown][0], inward, np.interp(RIDGE_U, RIDGE_U[shown], height[shown]))
+    return start - body.down * smooth(np.maximum(height, 0), 1.0)[:, None]
 
 
 def _tip(body: Body, side: Side, labels: NDArray[np.uint8]) -> Point:
@@ -247,7 +249,7 @@ def _pit(
 ) -> Point:
     """The armpit: the top of the gap between arm and torso, or where it usually is."""
     s = body.scale_px
-    usual = 0.30 * s / body.torso_px
+    usual = 0.42 * s / body.torso_px
     gap = usual
     for v in np.arange(usual * 0.6, usual * 1.3, 0.01):
         x = np.interp(v, FLANK_V, flank)
@@ -256,8 +258,8 @@ def _pit(
             gap = v
             break
     v = min(usual, gap)
-    half = float(np.interp(max(v, FLANK_V[0]), FLANK_V, flank))
-    half = float(np.clip(half, 0.40 * s, 0.56 * s))
+    chest = flank[(v + 0.1 < FLANK_V) & (v + 0.25 > FLANK_V)]
+    half = float(np.clip(np.median(chest), 0.38 * s, 0.56 * s))
     return body.shoulders + body.across * sign(side) * half + body.down * v * body.torso_px
 
 
@@ -270,3 +272,23 @@ def _hem(body: Body, labels: NDArray[np.uint8]) -> float:
     upper, rest = (seen == UPPER).sum(1), ((seen == LOWER) | (seen == BACKGROUND)).sum(1)
     gain = np.concatenate([[0], np.cumsum(upper - rest)])
     return float(np.append(v, v[-1])[gain.argmax()])
+
+
+def _neckline(
+    body: Body, labels: NDArray[np.uint8], sides: dict[Side, SideShape]
+) -> tuple[float, float]:
+    """Where skin turns to cloth down the spine (v) and along the ridges (u)."""
+    v = np.arange(-0.4, 0.5, 0.005)
+    spine = body.shoulders + body.down * (v * body.torso_px)[:, None]
+    columns = spine[:, None] + body.across * (np.linspace(-0.04, 0.04, 5) * body.scale_px)[None, :, None]
+    down = _first_cloth(v, (sample(labels, columns) == UPPER).mean(1))
+    inset = body.down * 0.03 * body.scale_px
+    outward = [_first_cloth(RIDGE_U, (sample(labels, sides[s].ridge + inset) == UPPER).astype(float)) for s in SIDES]
+    return down, float(np.mean(outward))
+
+
+def _first_cloth(at: NDArray[np.float64], cloth: NDArray[np.float64]) -> float:
+    """The position that best parts bare from covered."""
+    vote = np.where(cloth > 0.5, 1.0, -1.0)
+    gain = np.concatenate([[0], np.cumsum(vote)])
+    return float(np.append(at, at[-1])[gain.argmin()])

@@ -1,0 +1,314 @@
+"""Decides where each point of an upper garment or dress comes to lie on a body.
+
+A garment is cut into charts, one torso and two sleeves, that share their seams. The outline
+already seen in the photo is kept wherever the new garment would come close to it: it is a true
+outline, with the photo's own edge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from handlers.vision.body import SIDES, Side
+from handlers.vision.shape import ARM_STATIONS, FLANK_V, RIDGE_U, Arm, resample, sign, smooth
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from handlers.vision.body import Body, Point, Polyline
+    from handlers.vision.garment import Garment, GarmentSide
+    from handlers.vision.person import Person
+
+_SNUG: Final = (0.86, 1.08)  # new width over seen width that is taken for the same
+_WIDEST: Final = 1.3
+_LONGEST_STRETCH: Final = 1.35
+_HEM_SNAP: Final = 0.04  # torso lengths
+_NECK_SNAP: Final = 0.08  # shoulder widths
+_SLEEVE_SNAP: Final = 0.10  # arm lengths
+_LONG_SLEEVE: Final = 0.8  # arm lengths; from here on a cuff belongs to the wrist
+_ARM_SHADOW: Final = 0.2  # torso lengths below the armpit where the arm hides the flank
+_LOOSE: Final = 1.45  # sleeve over arm; below, a sleeve is taken to follow the arm
+_BULKY: Final = 1.42  # an old sleeve this much wider than a bare arm hides where the arm is
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One piece of cloth: matching points and its outline on the body, all (N, 2) px."""
+
+    source: Polyline
+    target: Polyline
+    outline: Polyline
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Where a garment lies.
+
+    sleeve_end: how far each new sleeve reaches, in arm lengths (0: none). kept_sleeves: sides
+    whose bulky old sleeve stays. hem_v: torso lengths below the shoulders. pixel_scale: photo
+    pixels for one pixel of the garment.
+    """
+
+    torso: Chart
+    sleeves: dict[Side, Chart]
+    sleeve_end: dict[Side, float]
+    armholes: dict[Side, Polyline]
+    kept_sleeves: tuple[Side, ...]
+    hem_v: float
+    pixel_scale: float
+
+
+def fit_upper(person: Person, garment: Garment) -> Fit:
+    """Fits an upper garment or a dress on a person."""
+    scale = _pixel_scale(person, garment)
+    hem_v = _hem_v(person, garment, scale)
+    edges = {side: _torso_edge(person, garment, side, scale, hem_v) for side in SIDES}
+    sleeves: dict[Side, Chart] = {}
+    ends: dict[Side, float] = {}
+    kept: list[Side] = []
+    for side in SIDES:
+        arm = person.shape.sides[side].arm
+        sleeve = garment.sides[side].sleeve
+        ends[side] = 0.0 if sleeve is None else _sleeve_end(arm, sleeve.length_px * scale)
+        if arm.bulk > _BULKY and arm.sleeve_end > ends[side] + _SLEEVE_SNAP:
+            kept.append(side)
+        if sleeve is not None:
+            sleeves[side] = _sleeve_chart(person, garment.sides[side], side, edges[side], scale, ends[side])
+    return Fit(
+        torso=_torso_chart(person, garment, edges, scale, hem_v),
+        sleeves=sleeves,
+        sleeve_end=ends,
+        armholes={side: edges[side].armhole for side in SIDES},
+        kept_sleeves=tuple(kept),
+        hem_v=hem_v,
+        pixel_scale=scale,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """One side of the torso chart on the body: ridge, armhole and flank, px."""
+
+    ridge: Polyline
+    armhole: Polyline
+    flank: Polyline
+
+    def line(self) -> Polyline:
+        """From neck to hem."""
+        return np.concatenate([self.ridge, self.armhole[1:-1], self.flank])
+
+
+def _pixel_scale(person: Person, garment: Garment) -> float:
+    """Photo pixels for one garment pixel: what spans the chest spans the chest."""
+    chest = np.linalg.norm(person.shape.sides["right"].pit - person.shape.sides["left"].pit)
+    return float(chest / (garment.sides["right"].pit[0] - garment.sides["left"].pit[0]))
+
+
+def _neck_v(person: Person) -> float:
+    """How far the neck's base lies from the shoulder line, in torso lengths (above: negative)."""
+    body = person.body
+    points = np.stack([person.shape.sides[s].ridge[4] for s in SIDES])
+    return float(((points - body.shoulders) @ body.down).mean()) / body.torso_px
+
+
+def _hem_v(person: Person, garment: Garment, scale: float) -> float:
+    """Where the hem falls; close to the old one, on it."""
+    neck_y = np.mean([garment.sides[s].neck[1] for s in SIDES])
+    natural = _neck_v(person) + (garment.hem_y - neck_y) * scale / person.body.torso_px
+    old = person.shape.hem_v
+    if garment.category == "dresses":
+        return float(max(natural, old))
+    if natural < old:
+        return float(min(old, natural * _LONGEST_STRETCH))
+    return float(old if natural < old + _HEM_SNAP else min(natural, old + 0.5))
+
+
+def _torso_edge(
+    person: Person, garment: Garment, side: Side, scale: float, hem_v: float
+) -> _Edge:
+    body, shape, cut = person.body, person.shape.sides[side], garment.sides[side]
+    neck_u = abs(cut.neck[0] - garment.axis_x) * scale / body.scale_px
+    neck_u = float(np.clip(neck_u, RIDGE_U[2], RIDGE_U[-8]))
+    if abs(neck_u - person.shape.neck_u) < _NECK_SNAP:
+        neck_u = person.shape.neck_u
+    tip = _tip(person, garment, side, scale, neck_u)
+    ridge = _ridge(shape.ridge, neck_u, tip, body)
+    pit = shape.pit if cut.sleeve else _armhole_bottom(person, garment, side, scale)
+    armhole = _similar(cut.armhole, tip, pit)
+    return _Edge(ridge, armhole, _flank(person, garment, side, pit, scale, hem_v))
+
+
+def _tip(person: Person, garment: Garment, side: Side, scale: float, neck_u: float) -> Point:
+    """The end of the shoulder on the ridge."""
+    u = abs(garment.sides[side].tip[0] - garment.axis_x) * scale / person.body.scale_px
+    u = float(np.clip(u, neck_u + 0.08, 0.54))
+    ridge = person.shape.sides[side].ridge
+    return np.array([np.interp(u, RIDGE_U, ridge[:, i]) for i in range(2)])
+
+
+def _armhole_bottom(person: Person, garment: Garment, side: Side, scale: float) -> Point:
+    """The lower end of a sleeveless armhole, on the flank."""
+    body, cut = person.body, garment.sides[side]
+    drop = (cut.pit[1] - cut.tip[1]) * scale
+    tip_v = float((person.shape.sides[side].tip - body.shoulders) @ body.down) / body.torso_px
+    v = float(np.clip(tip_v + drop / body.torso_px, 0.24, 0.55))
+    half = _seen_half_px(person, side, v)
+    return body.at(0, v) + body.across * sign(side) * half
+
+
+def _seen_half_px(person: Person, side: Side, v: float | NDArray[np.float64]) -> NDArray[np.float64]:
+    """The flank's half width; near the arm it is the chest's, not the arm's."""
+    shape = person.shape.sides[side]
+    body = person.body
+    pit_v = float((shape.pit - body.shoulders) @ body.down) / body.torso_px
+    pit_half = float((shape.pit - body.shoulders) @ body.across) * sign(side)
+    clear = pit_v + _ARM_SHADOW
+    begin = float(np.interp(clear, FLANK_V, shape.flank_px))
+    chest = np.interp(FLANK_V, (pit_v, clear), (pit_half, begin))
+    return np.interp(v, FLANK_V, np.where(clear > FLANK_V, chest, shape.flank_px))
+
+
+def _ridge(line: Polyline, neck_u: float, tip: Point, body: Body) -> Polyline:
+    """The seen ridge from the neck to the tip, eight points."""
+    tip_u = abs(float((tip - body.shoulders) @ body.across)) / body.scale_px
+    at = np.linspace(neck_u, max(neck_u + 0.05, tip_u), 8)
+    points = np.stack([np.interp(at, RIDGE_U, line[:, i]) for i in range(2)], -1)
+    blend = np.linspace(0, 1, 8)[:, None] ** 2
+    return points + (tip - points[-1]) * blend
+
+
+def _similar(line: Polyline, start: Point, end: Point) -> Polyline:
+    """A polyline moved, turned and sized so that its ends meet two points."""
+    z = line[:, 0] + 1j * line[:, 1]
+    a, b = complex(*start), complex(*end)
+    w = a + (z - z[0]) * (b - a) / (z[-1] - z[0] + 1e-9)
+    return np.stack([w.real, w.imag], -1)
+
+
+def _flank(
+    person: Person, garment: Garment, side: Side, pit: Point, scale: float, hem_v: float
+) -> Polyline:
+    """From the armpit to the hem: the seen outline, unless the garment is clearly wider or narrower."""
+    body, cut = person.body, garment.sides[side]
+    pit_v = float((pit - body.shoulders) @ body.down) / body.torso_px
+    t = (cut.flank[:, 1] - cut.flank[0, 1]) / (garment.hem_y - cut.flank[0, 1])
+    v = pit_v + (hem_v - pit_v) * t
+    seen = _seen_half_px(person, side, v)
+    natural = np.abs(cut.flank[:, 0] - garment.axis_x) * scale
+    ratio = natural / seen
+    snug = np.where(ratio < _SNUG[0], np.maximum(ratio / _SNUG[0], 0.85), np.where(ratio > _SNUG[1], np.minimum(ratio / _SNUG[1], _WIDEST), 1.0))
+    if garment.category == "dresses":  # a skirt hangs by its own cut
+        snug = np.where(v > 1.0, np.clip(ratio, 0.9, 3.0), snug)
+    snug[0] = 1.0
+    half = seen * smooth(snug, 1.0)
+    points = np.stack([body.at(0, row) for row in v])
+    points += body.across * sign(side) * half[:, None]
+    points[0] = pit
+    return points
+
+
+def _torso_chart(
+    person: Person, garment: Garment, edges: dict[Side, _Edge], scale: float, hem_v: float
+) -> Chart:
+    body = person.body
+    source, target = [], []
+    for side in SIDES:
+        cut, edge = garment.sides[side], edges[side]
+        source += [cut.ridge, cut.armhole[1:-1], cut.flank]
+        target += [edge.ridge, edge.armhole[1:-1], edge.flank]
+    left, right = edges["left"], edges["right"]
+    rows_s, rows_t = _middle(person, garment, edges, hem_v, scale)
+    source.append(rows_s)
+    target.append(rows_t)
+    below = body.down * 0.25 * body.torso_px
+    up = -body.down * 0.35 * body.scale_px
+    outline = np.concatenate([
+        left.line(),
+        [left.flank[-1] + below, right.flank[-1] + below],
+        right.line()[::-1],
+        [right.ridge[0] + up, left.ridge[0] + up],
+    ])
+    return Chart(np.concatenate(source), np.concatenate(target), outline)
+
+
+def _middle(
+    person: Person, garment: Garment, edges: dict[Side, _Edge], hem_v: float, scale: float
+) -> tuple[Polyline, Polyline]:
+    """The middle line, evenly spread from the neckline to the hem, half way between the flanks."""
+    body = person.body
+    left, right = edges["left"], edges["right"]
+    neck_v = _neckline_v(person, garment, (left.ridge[0] + right.ridge[0]) / 2, scale)
+    t = np.linspace(0, 1, 6)
+    rows = garment.neck_y + (garment.hem_y - garment.neck_y) * t
+    source = np.stack([np.full(len(t), garment.axis_x), rows], -1)
+    v = neck_v + (hem_v - neck_v) * t
+    flanks = (left.flank + right.flank) / 2 - body.shoulders
+    aside = np.interp(v * body.torso_px, flanks @ body.down, flanks @ body.across)
+    target = np.stack([body.at(0, row) for row in v]) + body.across * aside[:, None]
+    return source, target
+
+
+def _neckline_v(person: Person, garment: Garment, neck: Point, scale: float) -> float:
+    """The lowest point of the neckline, torso lengths below the shoulders; near the old one, on it."""
+    body = person.body
+    cut_neck = (garment.sides["left"].neck[1] + garment.sides["right"].neck[1]) / 2
+    base = float((neck - body.shoulders) @ body.down)
+    natural = (base + (garment.neck_y - cut_neck) * scale) / body.torso_px
+    snap = _NECK_SNAP * body.scale_px / body.torso_px
+    return person.shape.neck_v if abs(natural - person.shape.neck_v) < snap else natural
+
+
+def _sleeve_end(arm: Arm, length_px: float) -> float:
+    """How far a sleeve reaches, in arm lengths; close to the old end, to it."""
+    natural = length_px / float(arm.along_px[-1])
+    if natural > _LONG_SLEEVE:
+        return 1.03
+    if abs(natural - arm.sleeve_end) < _SLEEVE_SNAP and arm.sleeve_end > 0.15:
+        return arm.sleeve_end
+    return float(max(natural, 0.15))
+
+
+def _sleeve_chart(
+    person: Person, cut: GarmentSide, side: Side, edge: _Edge, scale: float, end: float
+) -> Chart:
+    arm = person.shape.sides[side].arm
+    sleeve = cut.sleeve
+    assert sleeve is not None  # noqa: S101  the caller asked for a sleeve
+    count = len(sleeve.outer)
+    stations = np.linspace(0, 1, ARM_STATIONS)
+    natural = np.linalg.norm(sleeve.outer - sleeve.inner, axis=1) / 2 * scale
+    seen = (arm.outer + arm.inner) / 2
+    ratio = np.interp(stations, np.linspace(0, end, count), natural) / seen
+    bare = stations > arm.sleeve_end + 0.02
+    loose = np.where(ratio > _LOOSE, np.minimum(ratio / _LOOSE, 1.3), 1.0)
+    loose = np.where(bare, np.maximum(loose, 1.04), loose)
+    loose = np.where(ratio < 0.7, np.maximum(ratio / 0.7, 0.75), loose)
+    loose = smooth(loose, 1.5)
+    outer = arm.axis + arm.outward * (arm.outer * loose)[:, None]
+    inner = arm.axis - arm.outward * (arm.inner * loose)[:, None]
+    along_pit = float(((arm.axis - edge.armhole[-1]) ** 2).sum(1).argmin()) / (ARM_STATIONS - 1)
+    shoulder = np.stack([edge.armhole[0], person.shape.sides[side].tip])
+    o = _edge_line(shoulder, outer, 0.15, end, count)
+    i = _edge_line(edge.armhole[-1:], inner, along_pit + 0.1, end, count)
+    source = np.concatenate([sleeve.outer, sleeve.inner[1:], cut.armhole[1:-1:2], [(sleeve.outer[-1] + sleeve.inner[-1]) / 2]])
+    target = np.concatenate([o, i[1:], edge.armhole[1:-1:2], [(o[-1] + i[-1]) / 2]])
+    beyond = (o[-1] - o[-2] + i[-1] - i[-2]) / 2
+    beyond = beyond / (np.linalg.norm(beyond) + 1e-9) * 0.06 * person.body.scale_px
+    outline = np.concatenate([o, [o[-1] + beyond, i[-1] + beyond], i[::-1], edge.armhole[::-1]])
+    return Chart(source, target, outline)
+
+
+def _edge_line(start: Polyline, line: Polyline, begin: float, end: float, count: int) -> Polyline:
+    """From a seam along one edge of the arm to the sleeve's end, at equal steps."""
+    stations = np.linspace(0, 1, len(line))
+    begin = min(begin, 0.6 * end)
+    at = np.linspace(begin, min(end, 1.0), 24)
+    points = np.stack([np.interp(at, stations, line[:, k]) for k in range(2)], -1)
+    if end > 1:
+        step = (points[-1] - points[-2]) / np.linalg.norm(points[-1] - points[-2])
+        length = np.linalg.norm(np.diff(line, axis=0), axis=1).sum()
+        points = np.concatenate([points, [points[-1] + step * length * (end - 1)]])
+    return resample(np.concatenate([start, points]), count)[0]

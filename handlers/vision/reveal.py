@@ -1,0 +1,112 @@
+"""Takes the old garment out of a photo and shows what was under and behind it.
+
+Skin where the body is, in the light that the old cloth had; the lower garment where the shirt
+hung over it; else the scene behind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+from handlers.vision.body import SIDES, polygon
+from handlers.vision.fill import push_pull
+from handlers.vision.light import masked_blur
+from handlers.vision.shape import FLANK_V, bare_arm_px, sign
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from handlers.vision.fit import Fit
+    from handlers.vision.person import Person
+
+    Mask = NDArray[np.float32]
+
+_FIELD_SHRINK: Final = 8  # skin tone changes slowly
+_FORM_LIMITS: Final = (0.72, 1.15)
+
+
+def without_upper(person: Person, fit: Fit, remove: Mask) -> NDArray[np.float32]:
+    """The photo with the upper garment gone inside `remove`: (H, W, 3) float32, 0..255."""
+    photo = person.rgb.astype(np.float32)
+    body = _soft(_arms(person) | _trunk(person, fit.hem_v)) * _inside(person)
+    under = person.behind.astype(np.float32)
+    under += (bare_skin(person) - under) * body[..., None]
+    below = _soft(_below(person, fit.hem_v))
+    if below.any():
+        under += (_continued(photo, person.lower) - under) * below[..., None]
+    return photo + (under - photo) * remove[..., None]
+
+
+def bare_skin(person: Person) -> NDArray[np.float32]:
+    """Skin wherever it may be needed: the tone of the nearest skin in the light of the old cloth."""
+    tone = _continued(person.rgb.astype(np.float32), person.skin * (1 - person.head))
+    lightness = cv2.cvtColor(person.rgb, cv2.COLOR_RGB2LAB)[..., 0].astype(np.float32) + 4
+    scale = person.body.scale_px
+    cloth = np.maximum(person.upper, 1e-3).astype(np.float32)
+    form = masked_blur(lightness, cloth, 0.025 * scale) / masked_blur(lightness, cloth, 0.30 * scale)
+    form = 1 + (np.clip(form, *_FORM_LIMITS) - 1) * person.upper
+    return tone * form[..., None]
+
+
+def _continued(photo: NDArray[np.float32], known: Mask) -> NDArray[np.float32]:
+    """The colours of a region spread over the whole picture."""
+    height, width = known.shape
+    size = (max(2, width // _FIELD_SHRINK), max(2, height // _FIELD_SHRINK))
+    sure = cv2.erode((known > 0.85).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.float32)
+    weight = cv2.resize(sure, size, interpolation=cv2.INTER_AREA)
+    summed = cv2.resize(photo * sure[..., None], size, interpolation=cv2.INTER_AREA)
+    field = push_pull(summed / np.maximum(weight, 1e-4)[..., None], (weight > 0.2).astype(np.float32))
+    return cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def _soft(mask: NDArray[np.bool_]) -> Mask:
+    return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.2)
+
+
+def _inside(person: Person) -> Mask:
+    """1 inside the person's outline, 0 from its mixed edge pixels on: (H, W) float32."""
+    sure = cv2.erode((person.background < 0.5).astype(np.uint8), np.ones((3, 3), np.uint8))
+    return cv2.GaussianBlur(sure.astype(np.float32), (0, 0), 0.8)
+
+
+def _arms(person: Person) -> NDArray[np.bool_]:
+    """Bare arms where the old sleeves are: never wider than an arm."""
+    covered = np.zeros(person.upper.shape, bool)
+    bare = bare_arm_px(person.body) * 1.06
+    for side in SIDES:
+        arm = person.shape.sides[side].arm
+        outer = np.minimum(arm.outer * 0.97, bare)[:, None] * arm.outward
+        inner = np.minimum(arm.inner * 0.97, bare)[:, None] * arm.outward
+        covered |= polygon(covered.shape, np.concatenate([arm.axis + outer, (arm.axis - inner)[::-1]]))
+    return covered
+
+
+def _trunk(person: Person, hem_v: float) -> NDArray[np.bool_]:
+    """Neck, shoulders and chest inside the seen outline, down to the new hem."""
+    line = {}
+    for side in SIDES:
+        shape = person.shape.sides[side]
+        rows = FLANK_V < hem_v
+        flank = np.stack([person.body.at(0, v) for v in FLANK_V[rows]])
+        flank += person.body.across * sign(side) * shape.flank_px[rows][:, None]
+        low = (flank - shape.pit) @ person.body.down > 0
+        line[side] = np.concatenate([shape.ridge, shape.tip[None], shape.pit[None], flank[low]])
+    neck = person.body.chin()
+    outline = np.concatenate([line["left"][::-1], neck[None], line["right"]])
+    return polygon(person.upper.shape, outline)
+
+
+def _below(person: Person, hem_v: float) -> NDArray[np.bool_]:
+    """Between the new hem and the old one: the lower garment begins higher."""
+    if hem_v >= person.shape.hem_v - 0.01:
+        return np.zeros(person.upper.shape, bool)
+    corners = []
+    for v in (hem_v, person.shape.hem_v + 0.1):
+        half = [np.interp(v, FLANK_V, person.shape.sides[s].flank_px) for s in SIDES]
+        middle = person.body.at(0, v)
+        corners.append((middle - person.body.across * half[0], middle + person.body.across * half[1]))
+    (a, b), (d, c) = corners
+    return polygon(person.upper.shape, np.array([a, b, c, d]))
