@@ -1,0 +1,69 @@
+"""The containers as they are written down: nobody is root, everything has limits and a check."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+DOCKERFILE = (ROOT / "Dockerfile.gpu").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+
+
+def stages() -> dict[str, str]:
+    """The text of each named build stage."""
+    parts = re.split(r"^FROM \S+ AS (\S+)$", DOCKERFILE, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@pytest.mark.parametrize("name", ["torchserve", "gateway"])
+def test_an_image_runs_as_nobody_special_and_checks_itself(name: str) -> None:
+    stage = stages()[name]
+    assert re.search(r"^USER 10001$", stage, re.MULTILINE)
+    assert "HEALTHCHECK" in stage
+    assert "pip install" not in stage, "compilers and caches stay in the packages stage"
+
+
+def test_what_an_image_copies_exists_and_is_sent_to_the_builder() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    sources = {source for line in copied for source in line.split()}
+    sent = {
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    assert sources == sent
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_is_locked_down_and_limited(name: str) -> None:
+    service = SERVICES[name]
+    assert service["user"] == "10001:10001"
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert {"cpus", "memory", "pids"} <= service["deploy"]["resources"]["limits"].keys()
+    assert service["build"]["target"] in stages()
+
+
+def test_only_the_gateway_is_reached_from_outside() -> None:
+    published = {name for name, service in SERVICES.items() if "ports" in service}
+    assert published == {"gateway"}
+    assert COMPOSE["networks"]["inside"]["internal"] is True
+    for name in ("torchserve-cpu", "torchserve-gpu"):
+        assert list(SERVICES[name]["networks"]) == ["inside"]
+
+
+def test_each_profile_brings_one_model_server() -> None:
+    profiles = {name: service.get("profiles") for name, service in SERVICES.items()}
+    assert profiles == {"gateway": None, "torchserve-cpu": ["cpu"], "torchserve-gpu": ["gpu"]}
+
+
+def test_the_gateway_knows_only_settings_that_exist() -> None:
+    documented = (ROOT / "config" / "gateway.example.env").read_text()
+    written = [*SERVICES["gateway"]["environment"], *re.findall(r"(VTON_\w+)=", DOCKERFILE)]
+    assert [name for name in written if f"\n{name}=" not in documented] == []
