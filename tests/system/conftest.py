@@ -1,0 +1,20 @@
+"""One real stack for all system tests of a run: TorchServe, a worker, the gateway."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.stack.running import Plan, Stack
+from tests.handlers.torchserve_rows import ROOT
+from tests.system.running import Running
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Bring the stack up once."""
+    folder = tmp_path_factory.mktemp("stack")
+    settings = {"VTON_STORAGE__URL": (folder / "objects").as_uri()}
+    plan = Plan(ROOT, logs=folder / "logs", settings=settings)
+    with Stack(plan, threading.Event()) as stack:
+        yield Running(stack, folder / "logs")

@@ -1,0 +1,128 @@
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.handlers.torchserve_rows import ROOT
+from tests.system.running import until
+
+pytestmark = pytest.mark.system
+
+VTON = [sys.executable, "-c", "import sys; from gateway.cli import main; sys.exit(main())"]
+
+
+class Served:
+    """A `vton serve` of its own, in the foreground of its own session."""
+
+    def __init__(self, folder: Path) -> None:
+        environment = os.environ | {"VTON_STORAGE__URL": (folder / "objects").as_uri()}
+        self.process = subprocess.Popen(
+            [*VTON, "serve", "--port", "0", "--logs", str(folder)],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.said = ""
+
+    def url(self) -> str:
+        """Wait until it says where its page is."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said += line
+            if line.startswith("ready"):
+                break
+        found = re.search(r"^page\s+(\S+)$", self.said, re.MULTILINE)
+        assert found, self.said
+        return found[1]
+
+    def family(self) -> list[psutil.Process]:
+        """List everything it started, workers included."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def end(self, number: signal.Signals) -> tuple[int, str]:
+        """Send a signal; give the exit status and the rest of what it says."""
+        self.process.send_signal(number)
+        rest, _ = self.process.communicate(timeout=60)
+        return self.process.returncode, rest
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Served]:
+    one = Served(folder)
+    try:
+        yield one
+    finally:
+        if one.process.poll() is None:
+            one.end(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_ends_everything(number: signal.Signals, tmp_path: Path) -> None:
+    with served(tmp_path) as one:
+        assert httpx.get(f"{one.url()}health/ready").is_success
+        family = one.family()
+        assert len(family) >= 3  # Java, its worker, the gateway
+        status, rest = one.end(number)
+    assert (status, rest.strip()) == (0, "stopped")
+    assert not [process for process in family if process.is_running()]
+
+
+def test_two_stacks_run_side_by_side(tmp_path: Path) -> None:
+    with served(tmp_path / "a") as first, served(tmp_path / "b") as second:
+        urls = {first.url(), second.url()}
+        assert len(urls) == 2
+        assert all(httpx.get(f"{url}health/ready").is_success for url in urls)
+
+
+@pytest.mark.parametrize("part", ["java", "python"])
+def test_a_part_that_dies_ends_the_rest(part: str, tmp_path: Path) -> None:
+    with served(tmp_path) as one:
+        one.url()
+        family = one.family()
+        direct = psutil.Process(one.process.pid).children()
+        next(process for process in direct if part in process.name()).kill()
+        rest, _ = one.process.communicate(timeout=60)
+    assert one.process.returncode == 1
+    assert "ended by itself" in rest
+    until(lambda: not any(process.is_running() for process in family), "all are gone")
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        ran = subprocess.run(
+            [*VTON, "serve", "--port", str(port)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert ran.returncode == 1
+    assert f"cannot listen on port {port} (gateway)" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_the_demo_leaves_two_pictures_and_no_process(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [*VTON, "demo", "--output", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "try-on took" in ran.stdout
+    for name in ("result.jpg", "before_after.jpg"):
+        assert str(tmp_path / name) in ran.stdout
+        assert (tmp_path / name).read_bytes().startswith(b"\xff\xd8")

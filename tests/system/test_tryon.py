@@ -1,0 +1,68 @@
+import io
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.system.running import GARMENT, PERSON, Running, unlike
+
+pytestmark = pytest.mark.system
+
+
+@pytest.mark.prop(14)
+@pytest.mark.prop(15)
+@pytest.mark.prop(35)
+@pytest.mark.prop(36)
+def test_a_try_on_goes_through_every_stage_under_one_id(running: Running) -> None:
+    answer = running.try_on(unlike(PERSON), unlike(GARMENT), request_id="one-try-on")
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert body["engine"] == "geometric"
+    assert {"pose", "segmentation", "garment_transfer", "encode"} <= body["metadata"][
+        "stage_ms"
+    ].keys()
+    result = httpx.get(httpx.URL(running.stack.url).join(body["result_url"]))
+    with Image.open(io.BytesIO(result.content)) as picture:
+        assert picture.width >= 512
+        assert picture.height >= 768
+    assert any(line["request_id"] == "one-try-on" for line in running.lines("gateway"))
+    (inference,) = [
+        line
+        for line in running.lines("torchserve")
+        if line["message"] == "inference" and line["request_id"] == "one-try-on"
+    ]
+    assert inference["model"] == "geometric"
+    assert inference["batch_size"] == 1
+    assert inference["duration_ms"] > 0
+    assert "gpu_memory_bytes" in inference
+
+
+@pytest.mark.prop(17)
+def test_the_second_garment_on_a_person_skips_person_analysis(running: Running) -> None:
+    person, garments = unlike(PERSON), [unlike(GARMENT), unlike(GARMENT)]
+    first, second = (running.infer(person, garment)[-1][1] for garment in garments)
+    assert first["cache"] == {"person": "miss", "garment": "miss"}
+    assert second["cache"] == {"person": "hit", "garment": "miss"}
+    assert "pose" in first["stage_ms"]
+    assert "pose" not in second["stage_ms"]
+    third = running.infer(person, garments[0])[-1][1]
+    assert third["cache"] == {"person": "hit", "garment": "hit"}
+    assert running.gauge("vton_person_cache_hits") >= 2
+
+
+@pytest.mark.prop(32)
+def test_every_line_of_every_log_is_json(running: Running) -> None:
+    running.try_on(b"no picture", unlike(GARMENT))
+    for part in ("torchserve", "gateway"):
+        for line in running.lines(part):
+            assert {"timestamp", "level", "message", "request_id"} <= line.keys()
+
+
+def test_the_worker_says_it_is_ready_after_its_warm_up(running: Running) -> None:
+    messages = [line["message"] for line in running.lines("torchserve")]
+    first_inference = messages.index("inference") if "inference" in messages else len(messages)
+    assert messages.index("model ready") < first_inference
+    (ready,) = [line for line in running.lines("torchserve") if line["message"] == "model ready"][
+        :1
+    ]
+    assert ready["warm_up_ms"] > 0
