@@ -17,6 +17,8 @@ from typing import Final
 
 import yaml
 
+from handlers.settings import HandlerSettings, Offer, read
+
 _ENTRIES: Final = Path(__file__).parent
 _CONFIG: Final = _ENTRIES.parent / "config"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -27,11 +29,15 @@ def pack(model: str, config_file: Path, folder: Path, version: str | None = None
     """Write `<folder>/<model>.mar` and its line in `SHA256SUMS`; give the archive's path.
 
     The version is semantic and comes from the YAML's `handler.version` where none is given.
-    Raises ValueError for a version of another form, FileNotFoundError for an unknown model.
+    Raises ValueError for a version of another form and for a setting that a worker would refuse,
+    FileNotFoundError for an unknown model.
     """
     entry = _ENTRIES / f"{model}.py"
     config = config_file.read_bytes()
-    version = version or str(yaml.safe_load(config)["handler"]["version"])
+    sections = yaml.safe_load(config)
+    settings = read(HandlerSettings, sections.get("handler"), "handler")
+    read(Offer, sections.get("tryon"), "tryon")
+    version = version or settings.version
     if not _VERSION.fullmatch(version):
         raise ValueError(f"the version of a model is MAJOR.MINOR.PATCH: {version}")
     contents = {

@@ -29,7 +29,7 @@ def decode(data: bytes, part: str, max_pixels: int) -> NDArray[np.uint8]:
 
     Raises UndecodableImage for bytes that are no picture, BadDimensions for too many pixels.
     """
-    return cv2.cvtColor(_decode(data, part, cv2.IMREAD_COLOR, max_pixels), cv2.COLOR_BGR2RGB)  # type: ignore[return-value]  # uint8 in, uint8 out
+    return cv2.cvtColor(_decode(data, part, cv2.IMREAD_COLOR, max_pixels), cv2.COLOR_BGR2RGB)
 
 
 def decode_mask(data: bytes, max_pixels: int) -> NDArray[np.bool_]:

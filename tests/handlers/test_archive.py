@@ -59,3 +59,15 @@ def test_an_unknown_model_is_an_error_not_a_trace(tmp_path: Path) -> None:
     )
     assert ran.returncode == 1
     assert ran.stderr.startswith("cannot pack nobody")
+
+
+@pytest.mark.prop(37)
+def test_a_setting_that_a_worker_would_refuse_is_refused_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "config" / "geometric.yaml").read_text()
+    wrong = text.replace("jpeg_quality: 92", "jpeg_quality: high")
+    (tmp_path / "geometric.yaml").write_text(wrong)
+    options = ["geometric", "--config", str(tmp_path), "--output", str(tmp_path / "store")]
+    assert archive.main(options) == 1
+    assert "handler.encode.jpeg_quality: expected a whole number" in capsys.readouterr().err

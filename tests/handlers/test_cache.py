@@ -94,7 +94,7 @@ def test_a_key_names_pixels_shape_and_parts() -> None:
     keys = {
         content_key(pixels),
         content_key(pixels.reshape(4, 2, 3)),
-        content_key(255 - pixels),
+        content_key(np.bitwise_not(pixels)),
         content_key(pixels, "upper_body"),
         content_key(pixels, "dresses"),
     }
