@@ -26,13 +26,15 @@ OPTIONS: Final = "options"
 UPLOAD: Final = "file"
 MULTIPART: Final = "multipart/form-data"
 JSON: Final = "application/json"
+_TRYON_FILES: Final = frozenset({PERSON, GARMENT, MASK})
+_TRYON_FIELDS: Final = frozenset({OPTIONS, *TryOnOptions.model_fields})
 
 
 async def read_tryon(request: Request, limits: UploadSettings) -> TryOnRequest:
     """Read a try-on; raises the VAL errors."""
     match _essence(request):
         case "multipart/form-data":
-            form = await _form(request, limits, PERSON, GARMENT, MASK)
+            form = await _form(request, limits, _TRYON_FILES, _TRYON_FIELDS)
             return _from_form(form, request.scope["request_id"])
         case "application/json":
             body = await request.body()
@@ -46,10 +48,8 @@ async def read_upload(request: Request, limits: UploadSettings) -> Upload:
     """Read a form of exactly one file; raises the VAL errors."""
     if _essence(request) != MULTIPART:
         raise TypeNotAllowed("Send multipart/form-data.", details={"allowed": [MULTIPART]})
-    form = await _form(request, limits, UPLOAD)
+    form = await _form(request, limits, frozenset({UPLOAD}), frozenset())
     _require(form.files, UPLOAD)
-    if form.fields:
-        raise InvalidInput.many([_unknown(name) for name in form.fields])
     return form.files[UPLOAD]
 
 
@@ -59,8 +59,10 @@ def _essence(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _form(request: Request, limits: UploadSettings, *files: str) -> Form:
-    form_limits = FormLimits(frozenset(files), limits.max_file_bytes, limits.max_field_bytes)
+async def _form(
+    request: Request, limits: UploadSettings, files: frozenset[str], fields: frozenset[str]
+) -> Form:
+    form_limits = FormLimits(files, fields, limits.max_file_bytes, limits.max_field_bytes)
     return await read_form(request.headers["content-type"], request.stream(), form_limits)
 
 
@@ -120,7 +122,3 @@ def _require(files: Mapping[str, Upload], *names: str) -> None:
     if missing:
         faults = [{"field": name, "message": "a file is required"} for name in missing]
         raise InvalidInput.many(faults)
-
-
-def _unknown(name: str) -> dict[str, JsonValue]:
-    return {"field": name, "message": "there is no such field"}

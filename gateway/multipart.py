@@ -17,7 +17,6 @@ from gateway.errors import InvalidInput, MalformedBody, TooLarge
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-_MAX_PARTS: Final = 32
 _MAX_HEADER_BYTES: Final = 8192
 _DISPOSITION: Final = b"content-disposition"
 _TYPE: Final = b"content-type"
@@ -26,9 +25,10 @@ _TEXT_PLAIN: Final = "text/plain"
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """What a form may hold; `files` are the names of the parts that are files."""
+    """What a form may hold: the names of its files and of its text fields, and their sizes."""
 
     files: frozenset[str]
+    fields: frozenset[str]
     max_file_bytes: int
     max_field_bytes: int
 
@@ -54,7 +54,7 @@ class _Part:
 async def read_form(content_type: str, body: AsyncIterable[bytes], limits: FormLimits) -> Form:
     """Read a multipart/form-data body.
 
-    Raises MalformedBody, TooLarge (naming the part), or InvalidInput (a part twice, too many).
+    Raises MalformedBody, TooLarge (naming the part), or InvalidInput (a part unknown or twice).
     """
     _, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
@@ -78,7 +78,6 @@ class _Collector:
         self._limits = limits
         self._form = Form({}, {})
         self._part = _Part()
-        self._parts = 0
         self._is_complete = False
 
     def callbacks(self) -> "MultipartCallbacks":
@@ -102,9 +101,6 @@ class _Collector:
 
     def _begin(self) -> None:
         self._part = _Part()
-        self._parts += 1
-        if self._parts > _MAX_PARTS:
-            raise InvalidInput.of("body", f"has more than {_MAX_PARTS} parts")
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:
         self._part.header_name += data[start:end]
@@ -131,6 +127,8 @@ class _Collector:
         self._part.name = _text(options[b"name"], "a part's name")
         if b"filename" in options:
             self._part.file_name = options[b"filename"].decode("utf-8", "replace")
+        if self._part.name not in self._limits.files | self._limits.fields:
+            raise InvalidInput.of(self._part.name, "there is no such field")
         if self._part.name in self._form.fields or self._part.name in self._form.files:
             raise InvalidInput.of(self._part.name, "is given twice")
 

@@ -147,7 +147,12 @@ def _flat_rgb(image: ImageFile) -> Image.Image:
     """Decode to 8-bit sRGB; 16-bit grey is scaled, transparency falls on white."""
     image.load()
     if image.mode in _WIDE_GREYS:
-        return image.convert("I").point(lambda value: value * _TO_8_BIT).convert("L").convert("RGB")
+        return (
+            image.convert("I")
+            .point(lambda value: value * _TO_8_BIT + 0.5)
+            .convert("L")
+            .convert("RGB")
+        )
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")

@@ -8,14 +8,14 @@ from typing import Final
 
 MASK: Final = "[redacted]"
 _SECRET_NAME: Final = re.compile(
-    r"(^|[_\-.])(authorization|auth|password|passwd|pwd|secret|token|api_?key|access_?key|"
-    r"cookie|signature|credential|jwt|bearer|private_?key|subscription_?key|session_?id)s?($|[_\-.])",
+    r"(^|[_\-.])(authorization|auth|password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|"
+    r"cookie|signature|credential|jwt|bearer|private[_-]?key|subscription[_-]?key|session[_-]?id)s?($|[_\-.])",
     re.IGNORECASE,
 )
 _SECRET_TEXT: Final = re.compile(
     r"(?P<scheme>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"
     r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"
-    r"|(?P<name>\b[\w-]*(?:password|secret|token|api_?key|access_?key|signature)[\"']?\s*[=:]\s*"
+    r"|(?P<name>\b[\w-]*(?:password|secret|token|api[_-]?key|access[_-]?key|signature)[\"']?\s*[=:]\s*"
     r"[\"']?)[^\s&\"',;]+"
     r"|(?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)",
     re.IGNORECASE,

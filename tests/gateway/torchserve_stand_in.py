@@ -82,6 +82,7 @@ class StandIn:
     delay_s: float = 0.0
     version: str = "1.0"
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
+    was_looked_at: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def predictions(self, request: Request) -> Response:
         """The inference API."""
@@ -92,6 +93,7 @@ class StandIn:
             name: value if isinstance(value, str) else await value.read()
             for name, value in form.items()
         }
+        await form.close()
         parts["request_id"] = request.headers.get("x-request-id", "")
         self.asked.append(parts)
         if not self.is_registered:
@@ -146,6 +148,7 @@ class StandIn:
 
     async def model(self, request: Request) -> Response:
         """The management API."""
+        self.was_looked_at.set()
         if not self.is_registered:
             return JSONResponse({"code": 404, "type": "ModelNotFoundException"}, 404)
         status = "READY" if self.is_ready else "UNLOADING"

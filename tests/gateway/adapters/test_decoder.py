@@ -1,0 +1,30 @@
+import asyncio
+
+import pytest
+
+from gateway.adapters.decoder import ThreadedDecoder
+from gateway.domain.images import ImageLimits
+from gateway.domain.uploads import Upload
+from gateway.errors import Busy, ContentMismatch
+from tests.gateway import pictures
+
+pytestmark = pytest.mark.anyio
+LIMITS = ImageLimits(64, 50_000_000, 4.0, 2048)
+UPLOAD = Upload("file", pictures.jpeg(), "image/jpeg")
+
+
+async def test_more_than_fit_are_told_to_come_back() -> None:
+    decoder = ThreadedDecoder(LIMITS, workers=1, queue=1)
+    answers = await asyncio.gather(
+        *(decoder.photo(UPLOAD) for _ in range(5)), return_exceptions=True
+    )
+    assert [isinstance(answer, Busy) for answer in answers] == [False, False, True, True, True]
+    assert (await decoder.photo(UPLOAD)).width_px == 320
+    decoder.close()
+
+
+async def test_a_refusal_comes_out_of_the_thread_as_it_is() -> None:
+    decoder = ThreadedDecoder(LIMITS, workers=1, queue=1)
+    with pytest.raises(ContentMismatch):
+        await decoder.photo(Upload("file", b"text", "image/jpeg"))
+    decoder.close()

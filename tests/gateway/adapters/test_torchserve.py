@@ -1,0 +1,210 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+
+import httpx
+import pytest
+
+from gateway.adapters.torchserve import Patience, TorchServe
+from gateway.domain.jobs import Job, Progress, Readiness
+from gateway.errors import (
+    Busy,
+    GatewayError,
+    InferenceFailed,
+    ModelNotLoaded,
+    OutOfMemory,
+    TimedOut,
+    Unfit,
+)
+from tests.gateway import pictures
+from tests.gateway.torchserve_stand_in import Fault, StandIn, serve
+
+pytestmark = pytest.mark.anyio
+PATIENCE = Patience(
+    deadline_s=10,
+    stall_s=0.1,
+    recovery_s=5,
+    retry_first_s=0.001,
+    retry_longest_s=0.01,
+    max_crashes=2,
+)
+JOB = Job(
+    model="geometric",
+    params={"category": "upper_body", "output_format": "jpeg"},
+    images={"person_image": pictures.png(), "garment_image": pictures.png(seed=2)},
+    request_id="0123456789abcdef",
+)
+
+
+@dataclass
+class Pair:
+    """The adapter and the server that it talks to."""
+
+    adapter: TorchServe
+    server: StandIn
+    retries: list[str]
+    clients: tuple[httpx.AsyncClient, httpx.AsyncClient]
+
+    def with_patience(self, **changes: float) -> TorchServe:
+        patience = replace(PATIENCE, **changes)  # type: ignore[arg-type]
+        return TorchServe(*self.clients, patience, ["geometric"], 1 << 24, self.retries.append)
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    server, retries = StandIn(), list[str]()
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(serve(server.app()))
+        clients = [
+            await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=None))  # noqa: S113
+            for _ in range(2)
+        ]
+        both = (clients[0], clients[1])
+        adapter = TorchServe(*both, PATIENCE, ["geometric"], 1 << 24, retries.append)
+        yield Pair(adapter, server, retries, both)
+        server.stalled.set()
+
+
+async def test_an_inference_gives_its_image_metadata_and_progress(pair: Pair) -> None:
+    seen: list[Progress] = []
+    prediction = await pair.adapter.predict(JOB, seen.append)
+    assert prediction.images[0].startswith(b"\xff\xd8\xff")
+    assert prediction.metadata["engine"] == "geometric"
+    assert seen == [Progress("segmentation", 1, 4)]
+    assert pair.server.asked[0]["request_id"] == JOB.request_id
+    assert pair.server.asked[0]["person_image"] == JOB.images["person_image"]
+
+
+async def test_a_version_is_asked_for_by_path(pair: Pair) -> None:
+    prediction = await pair.adapter.predict(replace(JOB, version="1.0"))
+    assert prediction.metadata["model_version"] == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Fault.CUT, "cut_stream"),
+        (Fault.ENDS_EARLY, "cut_stream"),
+        (Fault.GARBAGE, "cut_stream"),
+        (Fault.DIES_BEFORE, "worker_died"),
+        (Fault.NO_WORKER, "no_worker"),
+        (Fault.OUT_OF_MEMORY, "worker_asked"),
+    ],
+)
+async def test_what_gave_no_answer_is_asked_again(pair: Pair, fault: Fault, reason: str) -> None:
+    pair.server.faults.append(fault)
+    assert (await pair.adapter.predict(JOB)).images
+    assert pair.retries == [reason]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault.CUT, InferenceFailed),
+        (Fault.DIES_BEFORE, InferenceFailed),
+        (Fault.OUT_OF_MEMORY, OutOfMemory),
+    ],
+)
+async def test_a_request_may_cost_two_workers_and_no_more(
+    pair: Pair, fault: Fault, error: type[GatewayError]
+) -> None:
+    pair.server.faults.extend([fault] * 5)
+    with pytest.raises(error):
+        await pair.adapter.predict(JOB)
+    assert len(pair.server.asked) == 2
+
+
+async def test_a_full_queue_is_tried_until_there_is_room(pair: Pair) -> None:
+    pair.server.faults.extend([Fault.NO_WORKER] * 12)
+    assert (await pair.adapter.predict(JOB)).images
+    assert len(pair.server.asked) == 13
+
+
+async def test_a_queue_full_until_the_deadline_means_busy(pair: Pair) -> None:
+    pair.server.faults.extend([Fault.NO_WORKER] * 10_000)
+    await pair.adapter.refresh()
+    with pytest.raises(Busy):
+        await pair.with_patience(deadline_s=0.3).predict(JOB)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [(Fault.REFUSES, Unfit), (Fault.CRASHES, InferenceFailed)]
+)
+async def test_an_answer_that_is_an_error_is_not_asked_again(
+    pair: Pair, fault: Fault, error: type[GatewayError]
+) -> None:
+    pair.server.faults.append(fault)
+    with pytest.raises(error):
+        await pair.adapter.predict(JOB)
+    assert len(pair.server.asked) == 1
+
+
+async def test_an_error_shows_nothing_internal(pair: Pair) -> None:
+    pair.server.faults.append(Fault.LEAKS)
+    with pytest.raises(InferenceFailed) as caught:
+        await pair.adapter.predict(JOB)
+    assert caught.value.message == InferenceFailed.default_message
+    assert caught.value.details == {"stage": "pose"}
+
+
+async def test_a_stream_that_stalls_times_out(pair: Pair) -> None:
+    pair.server.faults.append(Fault.STALLS)
+    with pytest.raises(TimedOut):
+        await pair.adapter.predict(JOB)
+
+
+async def test_the_deadline_holds(pair: Pair) -> None:
+    pair.server.delay_s = 30
+    with pytest.raises(TimedOut):
+        await pair.with_patience(deadline_s=0.1, stall_s=60).predict(JOB)
+
+
+async def test_a_retry_waits_until_a_worker_is_ready(pair: Pair) -> None:
+    pair.server.faults.append(Fault.DIES_BEFORE)
+    pair.server.is_ready = False
+    task = asyncio.ensure_future(pair.adapter.predict(JOB))
+    await pair.server.was_looked_at.wait()
+    assert len(pair.server.asked) == 1
+    pair.server.is_ready = True
+    assert (await task).images
+
+
+async def test_without_a_worker_in_time_the_model_is_not_loaded(pair: Pair) -> None:
+    pair.server.faults.append(Fault.NO_WORKER)
+    pair.server.is_ready = False
+    with pytest.raises(ModelNotLoaded):
+        await pair.with_patience(recovery_s=0.1).predict(JOB)
+
+
+async def test_an_unknown_model_is_not_loaded(pair: Pair) -> None:
+    pair.server.is_registered = False
+    with pytest.raises(ModelNotLoaded):
+        await pair.adapter.predict(JOB)
+    await pair.adapter.refresh()
+    assert pair.adapter.state("geometric").readiness is Readiness.MISSING
+
+
+async def test_a_server_that_is_away_is_not_loaded(pair: Pair) -> None:
+    async with httpx.AsyncClient(base_url="http://127.0.0.1:9") as nobody:
+        patience = replace(PATIENCE, recovery_s=0.1)
+        adapter = TorchServe(nobody, nobody, patience, ["geometric"], 1 << 24, pair.retries.append)
+        with pytest.raises(ModelNotLoaded):
+            await adapter.predict(JOB)
+        await adapter.refresh()
+        assert adapter.state("geometric").readiness is Readiness.UNREACHABLE
+    assert pair.retries == ["unreachable"]
+
+
+async def test_the_state_tells_version_workers_and_memory(pair: Pair) -> None:
+    await pair.adapter.refresh()
+    state = pair.adapter.state("geometric")
+    assert (state.readiness, state.version) == (Readiness.READY, "1.0")
+    assert (state.ready_workers, state.workers) == (1, 1)
+    assert state.memory_bytes == 400_000_000
+
+
+async def test_a_frame_over_the_limit_is_refused(pair: Pair) -> None:
+    adapter = TorchServe(*pair.clients, PATIENCE, ["geometric"], 1000, pair.retries.append)
+    with pytest.raises(InferenceFailed):
+        await adapter.predict(JOB)

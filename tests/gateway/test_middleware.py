@@ -1,0 +1,122 @@
+import asyncio
+
+import httpx
+import pytest
+from starlette.types import ASGIApp, Message, Scope
+
+from gateway.app import create_app
+from gateway.settings import Settings
+from tests.gateway.conftest import Gateway
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_harmless_request_id_is_kept(gateway: Gateway) -> None:
+    answer = await gateway.client.get("/health", headers={"X-Request-Id": "order-1234.5_x"})
+    assert answer.headers["x-request-id"] == "order-1234.5_x"
+
+
+@pytest.mark.parametrize("bad", ["", "short", "x" * 65, "a b c d e f", "<script>alert(1)", "é" * 9])
+async def test_another_is_replaced(gateway: Gateway, bad: str) -> None:
+    answer = await gateway.client.get("/health", headers={b"X-Request-Id": bad.encode()})
+    assert len(answer.headers["x-request-id"]) == 32
+
+
+async def test_every_answer_carries_the_security_headers(gateway: Gateway) -> None:
+    for path in ("/health", "/nope", "/openapi.json", "/docs"):
+        headers = (await gateway.client.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert "strict-transport-security" not in headers
+
+
+def _client(gateway: Gateway, **http: object) -> httpx.AsyncClient:
+    settings = Settings.model_validate({"http": http})
+    transport = httpx.ASGITransport(create_app(settings, gateway.resources))
+    return httpx.AsyncClient(transport=transport, base_url="http://gateway")
+
+
+async def test_hsts_is_sent_when_it_is_on(gateway: Gateway) -> None:
+    async with _client(gateway, hsts=True) as client:
+        answer = await client.get("/health")
+    assert answer.headers["strict-transport-security"].startswith("max-age=")
+
+
+async def test_only_listed_origins_may_call_from_a_browser(gateway: Gateway) -> None:
+    async with _client(gateway, cors_origins="https://shop.example") as client:
+        for origin, allowed in (("https://shop.example", True), ("https://evil.example", False)):
+            answer = await client.get("/health", headers={"Origin": origin})
+            assert ("access-control-allow-origin" in answer.headers) is allowed
+    answer = await gateway.client.get("/health", headers={"Origin": "https://shop.example"})
+    assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_a_body_that_stops_arriving_is_answered(gateway: Gateway) -> None:
+    settings = Settings.model_validate({"http": {"body_stall_s": 0.01}})
+    app = create_app(settings, gateway.resources)
+    sent = await _post_without_end(app)
+    assert sent[0]["status"] == 408
+    assert b"VAL_2009" in sent[1]["body"]
+
+
+async def _post_without_end(app: ASGIApp) -> list[Message]:
+    """Send the beginning of a form, and then nothing."""
+    first = [{"type": "http.request", "body": b"--edge\r\n", "more_body": True}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if first:
+            return first.pop()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(_scope(), receive, send)
+    return sent
+
+
+def _scope() -> Scope:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/api/v1/uploads",
+        "raw_path": b"/api/v1/uploads",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"content-type", b"multipart/form-data; boundary=edge")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+    }
+
+
+async def test_a_client_that_leaves_is_no_error(gateway: Gateway) -> None:
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app: ASGIApp = create_app(Settings(), gateway.resources)
+    await app(_scope(), receive, send)
+    assert sent == []
+
+
+async def test_requests_errors_and_retries_are_counted(gateway: Gateway) -> None:
+    await gateway.tryon()
+    await gateway.tryon()
+    await gateway.tryon(fields={"steps": 3})
+    text = (await gateway.client.get("/metrics")).text
+    route = 'method="POST",route="/api/v1/process-tryon"'
+    assert f'vton_http_requests_total{{{route},status="200"}} 2.0' in text
+    assert 'vton_errors_total{error_code="VAL_2001"} 1.0' in text
+    assert 'vton_result_cache_total{outcome="hit"} 1.0' in text
+    assert 'vton_inference_seconds_count{engine="geometric",outcome="ok"} 1.0' in text
+    assert 'vton_worker_cache_total{engine="geometric",outcome="miss",part="person"} 1.0' in text
