@@ -29,12 +29,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Interrupted:
         return _INTERRUPTED
     except (GatewayError, StackFailed, TryOnRefused, OSError) as error:
-        print(f"vton: {error}", file=sys.stderr)
+        _say(f"vton: {error}")
         return 1
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Run the whole stack in the foreground until Ctrl-C or SIGTERM."""
+    """Run the whole stack in the foreground until Ctrl-C or SIGTERM.
+
+    Standard output carries the logs, one JSON object per line; what is for people goes beside it.
+    """
     settings = load_settings(_root() / "config")
     ports = Ports(
         gateway=settings.http.port if options.port is None else options.port,
@@ -52,16 +55,16 @@ def serve(options: argparse.Namespace) -> int:
             ("its models", f"{stack.management_url}/models"),
             ("its metrics", stack.metrics_url),
         ):
-            print(f"{name:12}{url}")
-        print("ready; Ctrl-C ends all of it", flush=True)
+            _say(f"{name:12}{url}")
+        _say("ready; Ctrl-C ends all of it")
         stack.watch()
-    print("stopped")
+    _say("stopped")
     return 0
 
 
 def run_demo(options: argparse.Namespace) -> int:
     """Make one real try-on with shipped pictures on a stack of its own."""
-    print("starting TorchServe and the gateway …", flush=True)
+    _say("starting TorchServe and the gateway …")
     with stop_on_signals() as stop:
         lines = demo.run(Plan(_root()), _SAMPLES, options.output, _stack_with(stop))
     print("\n".join(lines))
@@ -80,6 +83,14 @@ def config(_: argparse.Namespace) -> int:
     """Print the settings in force; secrets stay masked."""
     print(load_settings(_root() / "config").model_dump_json(indent=2))
     return 0
+
+
+def _first_line(command: Callable[[argparse.Namespace], int]) -> str:
+    return (command.__doc__ or "").partition("\n")[0]
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _stack_with(stop: threading.Event) -> Callable[[Plan], Stack]:
@@ -120,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    one = commands.add_parser("serve", help=serve.__doc__, description=serve.__doc__)
+    one = commands.add_parser("serve", help=_first_line(serve), description=serve.__doc__)
     one.add_argument("--host", help="address of the gateway (default: VTON_HTTP__HOST)")
     one.add_argument("--port", type=int, help="its port; 0 takes a free one (VTON_HTTP__PORT)")
     for name in ("inference", "management", "metrics"):
