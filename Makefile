@@ -62,7 +62,7 @@ $(BIN)/python:
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing into $(VENV); the first time takes a few minutes"
 	$(PIP) install -c constraints.txt -e ".[$(RUN_EXTRAS)]"
-	$(PIP) uninstall --yes opencv-contrib-python opencv-contrib-python-headless
+	$(PIP) uninstall --yes opencv-contrib-python opencv-contrib-python-headless 2>/dev/null
 	$(PIP) install --no-deps opencv-contrib-python-headless==$(OPENCV)
 	@touch $@
 
