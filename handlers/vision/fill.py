@@ -21,7 +21,8 @@ def push_pull(values: NDArray[np.float32], known: Mask, smallest_px: int = 2) ->
     """
     height, width = known.shape
     if min(height, width) <= smallest_px or known.min() > 0.99:
-        return values
+        mean = (values * known[..., None]).sum((0, 1)) / max(float(known.sum()), 1e-6)
+        return (values * known[..., None] + mean * (1 - known[..., None])).astype(np.float32)
     half = (max(1, (width + 1) // 2), max(1, (height + 1) // 2))
     weight = cv2.resize(cv2.blur(known, (3, 3)), half, interpolation=cv2.INTER_AREA)
     weighted = cv2.blur(values * known[..., None], (3, 3))

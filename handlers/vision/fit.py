@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from handlers.vision.body import SIDES, Side
-from handlers.vision.shape import ARM_STATIONS, FLANK_V, RIDGE_U, Arm, resample, sign, smooth
+from handlers.vision.shape import ARM_STATIONS, FLANK_V, RIDGE_U, Arm, resample, sign, smooth, to_edge
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,8 +29,10 @@ _HEM_SNAP: Final = 0.04  # torso lengths
 _NECK_SNAP: Final = 0.08  # shoulder widths
 _SLEEVE_SNAP: Final = 0.10  # arm lengths
 _LONG_SLEEVE: Final = 0.8  # arm lengths; from here on a cuff belongs to the wrist
+_EASE: Final = 1.1  # cloth goes around a chest, a photo shows it from the front
 _ARM_SHADOW: Final = 0.2  # torso lengths below the armpit where the arm hides the flank
 _LOOSE: Final = 1.45  # sleeve over arm; below, a sleeve is taken to follow the arm
+_EDGE_REACH: Final = 0.06  # shoulder widths within which a seen outline is the new one
 _BULKY: Final = 1.42  # an old sleeve this much wider than a bare arm hides where the arm is
 
 
@@ -72,7 +74,7 @@ def fit_upper(person: Person, garment: Garment) -> Fit:
     for side in SIDES:
         arm = person.shape.sides[side].arm
         sleeve = garment.sides[side].sleeve
-        ends[side] = 0.0 if sleeve is None else _sleeve_end(arm, sleeve.length_px * scale)
+        ends[side] = 0.0 if sleeve is None else _sleeve_end(person, side, edges[side].armhole[0], sleeve.length_px * scale)
         if arm.bulk > _BULKY and arm.sleeve_end > ends[side] + _SLEEVE_SNAP:
             kept.append(side)
         if sleeve is not None:
@@ -104,7 +106,7 @@ class _Edge:
 def _pixel_scale(person: Person, garment: Garment) -> float:
     """Photo pixels for one garment pixel: what spans the chest spans the chest."""
     chest = np.linalg.norm(person.shape.sides["right"].pit - person.shape.sides["left"].pit)
-    return float(chest / (garment.sides["right"].pit[0] - garment.sides["left"].pit[0]))
+    return _EASE * float(chest / (garment.sides["right"].pit[0] - garment.sides["left"].pit[0]))
 
 
 def _neck_v(person: Person) -> float:
@@ -136,7 +138,7 @@ def _torso_edge(
         neck_u = person.shape.neck_u
     tip = _tip(person, garment, side, scale, neck_u)
     ridge = _ridge(shape.ridge, neck_u, tip, body)
-    pit = shape.pit if cut.sleeve else _armhole_bottom(person, garment, side, scale)
+    pit = _pit(person, garment, side, hem_v) if cut.sleeve else _armhole_bottom(person, garment, side, scale)
     armhole = _similar(cut.armhole, tip, pit)
     return _Edge(ridge, armhole, _flank(person, garment, side, pit, scale, hem_v))
 
@@ -147,6 +149,15 @@ def _tip(person: Person, garment: Garment, side: Side, scale: float, neck_u: flo
     u = float(np.clip(u, neck_u + 0.08, 0.54))
     ridge = person.shape.sides[side].ridge
     return np.array([np.interp(u, RIDGE_U, ridge[:, i]) for i in range(2)])
+
+
+def _pit(person: Person, garment: Garment, side: Side, hem_v: float) -> Point:
+    """The armpit: at the height that keeps the cloth evenly spread, if that is near the body's."""
+    body, seen = person.body, person.shape.sides[side].pit
+    seen_v = float((seen - body.shoulders) @ body.down) / body.torso_px
+    share = (garment.sides[side].pit[1] - garment.neck_y) / (garment.hem_y - garment.neck_y)
+    even = person.shape.neck_v + (hem_v - person.shape.neck_v) * share
+    return seen + body.down * (float(np.clip(even, seen_v - 0.12, seen_v + 0.05)) - seen_v) * body.torso_px
 
 
 def _armhole_bottom(person: Person, garment: Garment, side: Side, scale: float) -> Point:
@@ -261,9 +272,16 @@ def _neckline_v(person: Person, garment: Garment, neck: Point, scale: float) -> 
     return person.shape.neck_v if abs(natural - person.shape.neck_v) < snap else natural
 
 
-def _sleeve_end(arm: Arm, length_px: float) -> float:
+def _sleeve_end(person: Person, side: Side, tip: Point, length_px: float) -> float:
     """How far a sleeve reaches, in arm lengths; close to the old end, to it."""
-    natural = length_px / float(arm.along_px[-1])
+    shape = person.shape.sides[side]
+    arm = shape.arm
+    edge = arm.axis + arm.outward * arm.outer[:, None]
+    begin = ARM_STATIONS // 6
+    way = np.concatenate([[tip, shape.tip], edge[begin:]])
+    run = np.cumsum(np.linalg.norm(np.diff(way, axis=0), axis=1))[1:]
+    stations = np.linspace(0, 1, ARM_STATIONS)[begin:]
+    natural = float(np.interp(length_px, run, stations, right=length_px / run[-1]))
     if natural > _LONG_SLEEVE:
         return 1.03
     if abs(natural - arm.sleeve_end) < _SLEEVE_SNAP and arm.sleeve_end > 0.15:
@@ -280,25 +298,38 @@ def _sleeve_chart(
     count = len(sleeve.outer)
     stations = np.linspace(0, 1, ARM_STATIONS)
     natural = np.linalg.norm(sleeve.outer - sleeve.inner, axis=1) / 2 * scale
-    seen = (arm.outer + arm.inner) / 2
+    stale = (stations > 0.2) & (stations < arm.sleeve_end + 0.06) & (end > arm.sleeve_end + 0.1)
+    half_o, half_i = (np.where(stale, np.minimum(h, 1.1 * arm.bare), h) for h in (arm.outer, arm.inner))
+    seen = (half_o + half_i) / 2
     ratio = np.interp(stations, np.linspace(0, end, count), natural) / seen
     bare = stations > arm.sleeve_end + 0.02
     loose = np.where(ratio > _LOOSE, np.minimum(ratio / _LOOSE, 1.3), 1.0)
     loose = np.where(bare, np.maximum(loose, 1.04), loose)
     loose = np.where(ratio < 0.7, np.maximum(ratio / 0.7, 0.75), loose)
     loose = smooth(loose, 1.5)
-    outer = arm.axis + arm.outward * (arm.outer * loose)[:, None]
-    inner = arm.axis - arm.outward * (arm.inner * loose)[:, None]
+    outer = arm.axis + arm.outward * (smooth(half_o, 1.0) * loose)[:, None]
+    inner = arm.axis - arm.outward * (smooth(half_i, 1.0) * loose)[:, None]
     along_pit = float(((arm.axis - edge.armhole[-1]) ** 2).sum(1).argmin()) / (ARM_STATIONS - 1)
+    reach = _EDGE_REACH * person.body.scale_px
+    follows = np.where(((loose > 1.02) & ~bare) | stale, 0.0, 1.0)[:, None]
+    outer += (to_edge(person.background, outer, arm.outward, reach) - outer) * follows
     shoulder = np.stack([edge.armhole[0], person.shape.sides[side].tip])
     o = _edge_line(shoulder, outer, 0.15, end, count)
+    o[1:4] = to_edge(person.background, o[1:4], _normals(o, side)[1:4], reach)
     i = _edge_line(edge.armhole[-1:], inner, along_pit + 0.1, end, count)
     source = np.concatenate([sleeve.outer, sleeve.inner[1:], cut.armhole[1:-1:2], [(sleeve.outer[-1] + sleeve.inner[-1]) / 2]])
     target = np.concatenate([o, i[1:], edge.armhole[1:-1:2], [(o[-1] + i[-1]) / 2]])
     beyond = (o[-1] - o[-2] + i[-1] - i[-2]) / 2
-    beyond = beyond / (np.linalg.norm(beyond) + 1e-9) * 0.06 * person.body.scale_px
+    beyond = beyond / (np.linalg.norm(beyond) + 1e-9) * 0.02 * person.body.scale_px
     outline = np.concatenate([o, [o[-1] + beyond, i[-1] + beyond], i[::-1], edge.armhole[::-1]])
     return Chart(source, target, outline)
+
+
+def _normals(line: Polyline, side: Side) -> Polyline:
+    """Unit normals of a line that runs from the shoulder to the hand, away from the body."""
+    along = np.gradient(line, axis=0)
+    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
+    return np.stack([along[:, 1], -along[:, 0]], -1) * sign(side)
 
 
 def _edge_line(start: Polyline, line: Polyline, begin: float, end: float, count: int) -> Polyline:

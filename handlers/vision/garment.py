@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _WORK_PX: Final = 1024
 _SLEEVE_POINTS: Final = 12
 _FLANK_ROWS: Final = 12
+_CUFF_SHARE: Final = 97  # per cent of a sleeve's edges
 _SEAM_POINTS: Final = 8
 _SHORTEST_SLEEVE: Final = 0.12  # of the garment's width; less is a ruffle
 _LOWEST_PIT: Final = 0.55  # of the garment's height
@@ -353,6 +354,8 @@ def _sleeve(sil: Silhouette, tip: Point, pit: Point, bay: Point) -> Sleeve:
     i = outer_end[int((along[outer_end] - 0.9 * across).argmax())]
     o, i = sorted((max(1, int(o)), min(len(way) - 2, int(i))))
     outer, inner = way[: o + 1], way[i:][::-1]
+    # the last bit of a cuff shows its dark inside
+    outer, inner = (resample(line, 100)[0][:_CUFF_SHARE] for line in (outer, inner))
     return Sleeve(resample(outer, _SLEEVE_POINTS)[0], resample(inner, _SLEEVE_POINTS)[0])
 
 

@@ -115,9 +115,9 @@ def _hand(body: Body, side: Side, parts: NDArray[np.float32]) -> Mask:
     """The bare hand beyond the wrist: (H, W) float32."""
     wrist, tips = body.joint(side, "wrist"), body.fingertips(side)
     length = float(np.linalg.norm(tips - wrist)) + 1e-6
-    reach = 0.5 * length + 0.04 * body.scale_px
+    reach = 0.55 * length + 0.06 * body.scale_px
     middle = wrist * 0.45 + tips * 0.55
-    region = capsules(parts.shape[1:], np.array([wrist, middle, tips]), [reach * 0.65, reach, reach])
+    region = capsules(parts.shape[1:], np.array([wrist, middle, tips]), [reach * 0.8, reach, reach])
     y, x = np.mgrid[0 : region.shape[0], 0 : region.shape[1]].astype(np.float32)
     along = ((x - wrist[0]) * (tips - wrist)[0] + (y - wrist[1]) * (tips - wrist)[1]) / length
     return (region * parts[SKIN] * np.clip(along - 0.05 * length, 0, 1)).astype(np.float32)

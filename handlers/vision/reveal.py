@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from handlers.vision.body import SIDES, polygon
+from handlers.vision.body import SIDES, capsules, polygon
 from handlers.vision.fill import push_pull
 from handlers.vision.light import masked_blur
-from handlers.vision.shape import FLANK_V, bare_arm_px, sign
+from handlers.vision.shape import FLANK_V, sign
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +31,7 @@ _FORM_LIMITS: Final = (0.72, 1.15)
 def without_upper(person: Person, fit: Fit, remove: Mask) -> NDArray[np.float32]:
     """The photo with the upper garment gone inside `remove`: (H, W, 3) float32, 0..255."""
     photo = person.rgb.astype(np.float32)
-    body = _soft(_arms(person) | _trunk(person, fit.hem_v)) * _inside(person)
+    body = _soft(_joined(person, _arms(person) | _trunk(person, fit.hem_v))) * _inside(person)
     under = person.behind.astype(np.float32)
     under += (bare_skin(person) - under) * body[..., None]
     below = _soft(_below(person, fit.hem_v))
@@ -66,6 +66,13 @@ def _soft(mask: NDArray[np.bool_]) -> Mask:
     return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.2)
 
 
+def _joined(person: Person, body: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Rounds the shoulders, where arm and trunk meet."""
+    size = 2 * max(1, int(0.08 * person.body.scale_px)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    return cv2.morphologyEx(body.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
+
+
 def _inside(person: Person) -> Mask:
     """1 inside the person's outline, 0 from its mixed edge pixels on: (H, W) float32."""
     sure = cv2.erode((person.background < 0.5).astype(np.uint8), np.ones((3, 3), np.uint8))
@@ -73,14 +80,15 @@ def _inside(person: Person) -> Mask:
 
 
 def _arms(person: Person) -> NDArray[np.bool_]:
-    """Bare arms where the old sleeves are: never wider than an arm."""
+    """Bare arms where the old sleeves are: (H, W) bool."""
     covered = np.zeros(person.upper.shape, bool)
-    bare = bare_arm_px(person.body) * 1.06
     for side in SIDES:
         arm = person.shape.sides[side].arm
-        outer = np.minimum(arm.outer * 0.97, bare)[:, None] * arm.outward
-        inner = np.minimum(arm.inner * 0.97, bare)[:, None] * arm.outward
+        outer = np.minimum(arm.outer, arm.bare)[:, None] * arm.outward
+        inner = np.minimum(arm.inner, arm.bare)[:, None] * arm.outward
         covered |= polygon(covered.shape, np.concatenate([arm.axis + outer, (arm.axis - inner)[::-1]]))
+        knuckles = arm.axis[-1] * 0.5 + person.body.fingertips(side) * 0.5
+        covered |= capsules(covered.shape, [arm.axis[-1], knuckles], [float(arm.bare[-1])] * 2)
     return covered
 
 

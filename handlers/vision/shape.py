@@ -34,14 +34,16 @@ class Arm:
     """One arm: stations along its axis from shoulder to wrist.
 
     axis: (25, 2) px; outward: (25, 2) unit normals away from the torso; outer, inner: (25,) half
-    widths in px of what is seen there, sleeve included; along_px: (25,) arc length. sleeve_end:
-    0..1, where the old sleeve ends. bulk: how much wider than a bare arm the old sleeve is.
+    widths in px of what is seen there, sleeve included; bare: (25,) half widths of the arm without
+    its sleeve, as far as its visible part tells; along_px: (25,) arc length. sleeve_end: 0..1,
+    where the old sleeve ends. bulk: how much wider than a bare arm the old sleeve is.
     """
 
     axis: Polyline
     outward: Polyline
     outer: NDArray[np.float64]
     inner: NDArray[np.float64]
+    bare: NDArray[np.float64]
     along_px: NDArray[np.float64]
     sleeve_end: float
     bulk: float
@@ -112,6 +114,24 @@ def smooth(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     return blurred.ravel()
 
 
+def to_edge(
+    background: NDArray[np.float32], points: Polyline, outward: Polyline, reach_px: float
+) -> Polyline:
+    """Moves points along their normals to the seen outline, where it lies within reach.
+
+    background: (H, W) float32, 0..1; points, outward: (N, 2).
+    """
+    steps = np.arange(-reach_px, reach_px + 1.0)
+    rays = points[:, None] + outward[:, None] * steps[None, :, None]
+    x = np.clip(np.rint(rays[..., 0]).astype(int), 0, background.shape[1] - 1)
+    y = np.clip(np.rint(rays[..., 1]).astype(int), 0, background.shape[0] - 1)
+    off = background[y, x] > 0.5
+    turns = off[:, 1:] & ~off[:, :-1]
+    distance = np.where(turns, np.abs(steps[1:]), np.inf)
+    move = np.where(turns.any(1), steps[1:][distance.argmin(1)], 0.0)
+    return points + outward * move[:, None]
+
+
 def resample(line: Polyline, count: int) -> tuple[Polyline, NDArray[np.float64]]:
     """Points at equal steps along a polyline and their arc lengths in px."""
     steps = np.linalg.norm(np.diff(line, axis=0), axis=1)
@@ -141,10 +161,13 @@ def _arm(body: Body, side: Side, labels: NDArray[np.uint8]) -> Arm:
     outer, inner = _mended(outer, inner, bare), _mended(inner, outer, bare)
     inner = np.minimum(inner, 1.2 * outer)
     end = _sleeve_end(labels, axis)
-    sleeve = np.linspace(0, 1, ARM_STATIONS) <= end
-    middle = sleeve & (np.linspace(0, 1, ARM_STATIONS) > 0.3)
-    bulk = float(np.median((outer + inner)[middle] / (2 * bare[middle]))) if middle.any() else 1.0
-    return Arm(axis, outward, smooth(outer, 1.2), smooth(inner, 1.2), along, end, bulk)
+    stations = np.linspace(0, 1, ARM_STATIONS)
+    sleeve = (stations > 0.3) & (stations <= end)
+    bulk = float(np.median((outer + inner)[sleeve] / (2 * bare[sleeve]))) if sleeve.any() else 1.0
+    shown = (stations > max(end + 0.06, 0.25)) & (stations < 0.9)
+    thick = float(np.median((outer + inner)[shown] / (2 * bare[shown]))) if shown.any() else 1.06
+    bare = np.minimum(bare * np.clip(thick, 0.8, 1.3), np.maximum(outer, inner) * 0.99)
+    return Arm(axis, outward, smooth(outer, 1.2), smooth(inner, 1.2), bare, along, end, bulk)
 
 
 def _ray_px(
@@ -171,7 +194,7 @@ def _mended(
 
 def _sleeve_end(labels: NDArray[np.uint8], axis: Polyline) -> float:
     """Where cloth turns to skin along the arm: the split that explains most stations."""
-    seen = sample(labels, axis)
+    seen = sample(labels, resample(axis, 150)[0])
     vote = np.where(seen == UPPER, 1.0, np.where(seen == SKIN, -1.0, 0.0))
     gain = np.concatenate([[0], np.cumsum(vote)])
     return float(gain.argmax() / len(vote))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.float32]
 
 _SNAP: Final = 0.035  # shoulder widths; slivers of old cloth thinner than this are covered
+_PIT_WEDGE: Final = 0.11
 _EDGE_PX: Final = 3  # old cloth's mixed edge pixels
 
 
@@ -99,7 +100,7 @@ def lay(person: Person, garment: Garment, fit: Fit) -> Cloth:
     for chart in fit.sleeves.values():
         warp_chart(garment, chart, rgb, sleeves, person.body.scale_px)
     alpha = np.maximum(alpha, sleeves)
-    alpha = _snapped(person, fit, alpha)
+    alpha = _snapped(person, fit, _pits_closed(person, alpha))
     return Cloth(rgb, alpha, sleeves)
 
 
@@ -128,6 +129,19 @@ def warp_chart(
     alpha[crop] = np.maximum(alpha[crop], mine)
 
 
+def _pits_closed(person: Person, alpha: Mask) -> Mask:
+    """Closes the wedges where sleeve and torso meet under the arm."""
+    radius = max(2, int(_PIT_WEDGE * person.body.scale_px))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    closed = cv2.morphologyEx((alpha > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, kernel)
+    near = np.zeros(alpha.shape, np.uint8)
+    for side in SIDES:
+        x, y = np.rint(person.shape.sides[side].pit).astype(int)
+        cv2.circle(near, (int(x), int(y)), 3 * radius, 1, -1)
+    wedge = (closed > 0) & (near > 0) & (person.background < 0.5)
+    return np.maximum(alpha, wedge * np.clip(2 - 2 * person.background, 0, 1)).astype(np.float32)
+
+
 def _snapped(person: Person, fit: Fit, alpha: Mask) -> Mask:
     """Covers slivers of old cloth along the new edge, trims slivers of new cloth beyond the body."""
     reach = max(2, int(_SNAP * person.body.scale_px))
@@ -136,9 +150,13 @@ def _snapped(person: Person, fit: Fit, alpha: Mask) -> Mask:
     wide = cv2.dilate(solid, kernel)
     sliver = (wide > 0) & (person.upper > 0.3)
     for side in SIDES:
-        if fit.sleeve_end[side] == 0:
-            sliver &= ~_beyond_armhole(person, fit, side, alpha.shape)
-    joined = np.maximum(alpha, np.where(sliver, np.clip(person.upper * 1.6, 0, 1), 0)).astype(np.float32)
+        longer = fit.sleeve_end[side] > person.shape.sides[side].arm.sleeve_end + 0.1
+        arm = _beyond_armhole(person, fit, side, alpha.shape)
+        if longer:
+            sliver = np.where(arm, (wide > 0) & (person.skin > 0.5) & (person.hands[side] < 0.1), sliver)
+        elif fit.sleeve_end[side] == 0:
+            sliver &= ~arm
+    joined = np.maximum(alpha, np.where(sliver, np.clip((person.upper + person.skin) * 1.6, 0, 1), 0)).astype(np.float32)
     inner = cv2.erode(solid, kernel)
     body = 1 - person.background
     near_body = cv2.erode((body < 0.5).astype(np.uint8), kernel) == 0
@@ -158,9 +176,8 @@ def _beyond_armhole(
 def _to_remove(person: Person, fit: Fit, cloth: Cloth) -> Mask:
     """Where the old garment, its edge included, has to go."""
     old = cv2.dilate((person.upper > 0.25).astype(np.uint8), np.ones((3, 3), np.uint8), iterations=_EDGE_PX)
-    old[(person.head > 0.5) | (person.hands["left"] > 0.5) | (person.hands["right"] > 0.5)] = 0
-    other = (person.skin > 0.8) | (person.lower > 0.8)
-    old[other & (person.upper < 0.1)] = 0
+    over = np.maximum.reduce([person.head, person.hands["left"], person.hands["right"], person.lower])
+    old[(over > 0.5) & (person.upper < 0.1)] = 0
     for side in fit.kept_sleeves:
         arm = person.shape.sides[side].arm
         wide = np.concatenate([arm.axis + arm.outward * arm.outer[:, None] * 1.3, (arm.axis - arm.outward * arm.inner[:, None] * 1.2)[::-1]])
@@ -174,7 +191,7 @@ def _above(person: Person, fit: Fit, cloth: Cloth) -> Mask:
     for side in SIDES:
         arm = person.shape.sides[side].arm
         over = np.maximum(over, person.hands[side])
-        free = np.linspace(0, 1, len(arm.axis)) > max(arm.sleeve_end, fit.sleeve_end[side]) - 0.02
+        free = np.linspace(0, 1, len(arm.axis)) > max(arm.sleeve_end, fit.sleeve_end[side]) + 0.02
         if free.sum() < 3:
             continue
         wide = np.concatenate([
