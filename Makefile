@@ -11,7 +11,7 @@ JOBS   ?= 2
 PORT   ?= 8000
 
 RUN_EXTRAS := serve,gateway
-DEV_EXTRAS := otel,test,dev,bench
+DEV_EXTRAS := otel,test,dev,bench,browser
 # MediaPipe brings the OpenCV wheel that needs libGL; the headless one of the same version does not.
 OPENCV := $(shell sed -n 's/^opencv-contrib-python-headless==//p' constraints.txt)
 
@@ -72,6 +72,5 @@ $(VENV)/.dev: $(VENV)/.run
 
 # A Chromium of the system is used where there is one; else Playwright fetches its own.
 $(VENV)/.browser: $(VENV)/.dev
-	$(PIP) install -c constraints.txt -e ".[browser]"
 	@command -v chromium chromium-browser google-chrome >/dev/null || $(BIN)/playwright install chromium
 	@touch $@

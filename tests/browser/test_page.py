@@ -1,0 +1,127 @@
+"""The fitting room as a visitor uses it."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.documentation import ROOT
+
+pytestmark = pytest.mark.browser
+
+SAMPLES = ROOT / "gateway" / "web" / "samples"
+PERSON = SAMPLES / "people" / "woman-coral-tee.jpg"
+GARMENT = SAMPLES / "garments" / "fitted-striped-tee.jpg"
+ANSWER_MS = 60_000
+
+
+def try_on(page: Page) -> None:
+    page.get_by_role("button", name="Try it on").click()
+    expect(page.locator("#outcome")).to_be_visible(timeout=ANSWER_MS)
+
+
+def choose(page: Page, label: str) -> None:
+    page.get_by_title(label, exact=True).click()
+    expect(page.get_by_role("radio", name=label, exact=True)).to_be_checked()
+
+
+def own(page: Page, picker: str, file: Path) -> None:
+    page.locator(f"#{picker} input[type=file]").set_input_files(file)
+
+
+def test_samples_are_tried_on_and_compared(page: Page) -> None:
+    choose(page, "Ochre tee, hand on hip")
+    choose(page, "Striped tee")
+    try_on(page)
+    expect(page.locator("#facts")).to_contain_text("geometric")
+    width = page.locator("#after-photo").evaluate("image => image.naturalWidth")
+    assert width >= 512
+    line = page.get_by_role("slider", name="Compare before and after")
+    line.press("Home")
+    assert page.locator("#frame").evaluate("f => f.style.getPropertyValue('--split')") == "0%"
+
+
+def test_the_result_can_be_downloaded_and_kept_on(page: Page) -> None:
+    try_on(page)
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Download").click()
+    assert downloading.value.suggested_filename == "try-on.jpg"
+    page.get_by_role("button", name="Keep it on").click()
+    expect(page.get_by_role("radio", name="Dressed")).to_be_checked()
+
+
+def test_own_photos_are_tried_on(page: Page) -> None:
+    own(page, "people", PERSON)
+    own(page, "garments", GARMENT)
+    expect(page.get_by_role("radio", name="Your own")).to_have_count(2)
+    with page.expect_response("**/api/v1/process-tryon") as answering:
+        try_on(page)
+    assert answering.value.ok
+
+
+def test_a_sample_knows_how_it_is_worn(page: Page) -> None:
+    choose(page, "Pinstripe trousers")
+    expect(page.get_by_role("radio", name="Bottom")).to_be_checked()
+
+
+def test_a_file_that_is_no_picture_is_refused_at_once(page: Page, tmp_path: Path) -> None:
+    text = tmp_path / "me.jpg"
+    text.write_text("I am not a picture.")
+    own(page, "people", text)
+    expect(page.locator("#people").get_by_role("alert")).to_contain_text("not a picture")
+    expect(page.get_by_role("radio", name="Your own")).to_have_count(0)
+
+
+def test_a_refusal_is_told_with_its_request_id(page: Page) -> None:
+    own(page, "people", GARMENT)
+    with page.expect_response("**/api/v1/process-tryon") as answering:
+        page.get_by_role("button", name="Try it on").click()
+    told = answering.value.json()
+    assert told["error_code"] == "ML_4005"
+    trouble = page.locator("#trouble")
+    expect(trouble).to_contain_text(told["message"])
+    expect(trouble).to_contain_text(told["request_id"])
+    expect(page.locator("#people").get_by_role("alert")).to_be_visible()
+
+
+def test_a_busy_server_is_asked_again(page: Page) -> None:
+    asked: list[str] = []
+
+    def busy_once(route: Route) -> None:
+        asked.append(route.request.method)
+        if len(asked) > 1:
+            route.continue_()
+        else:
+            route.fulfill(status=503, headers={"Retry-After": "0"}, json={})
+
+    page.route("**/api/v1/process-tryon", busy_once)
+    try_on(page)
+    assert asked == ["POST", "POST"]
+
+
+def test_an_unreachable_server_is_told(page: Page) -> None:
+    page.route("**/api/v1/process-tryon", lambda route: route.fulfill(status=502, body="<html>"))
+    page.get_by_role("button", name="Try it on").click()
+    expect(page.locator("#trouble")).to_contain_text("The server answered 502.")
+
+
+def test_a_try_on_can_be_cancelled(page: Page) -> None:
+    page.route("**/api/v1/process-tryon", lambda _: None)  # an answer that never comes
+    page.get_by_role("button", name="Try it on").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Try it on")).to_be_enabled()
+    expect(page.locator("#working")).to_be_hidden()
+
+
+def test_the_page_fits_a_phone(page: Page) -> None:
+    try_on(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_everything_is_reached_by_keyboard(page: Page) -> None:
+    page.locator("#people input[type=file]").focus()
+    reached = []
+    for _ in range(6):
+        reached.append(page.evaluate("document.activeElement.name || document.activeElement.id"))
+        page.keyboard.press("Tab")
+    assert reached[1:] == ["people", "", "garments", "category", "go"]
