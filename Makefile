@@ -72,5 +72,6 @@ $(VENV)/.dev: $(VENV)/.run
 
 # A Chromium of the system is used where there is one; else Playwright fetches its own.
 $(VENV)/.browser: $(VENV)/.dev
-	@command -v chromium chromium-browser google-chrome >/dev/null || $(BIN)/playwright install chromium
+	@test -n "$(VTON_CHROMIUM)" || command -v chromium || command -v chromium-browser \
+	  || command -v google-chrome || $(BIN)/playwright install chromium
 	@touch $@
