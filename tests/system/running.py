@@ -48,6 +48,14 @@ def until(holds: Callable[[], bool], what: str) -> None:
     raise AssertionError(f"never: {what}")
 
 
+def lives(process: psutil.Process) -> bool:
+    """Whether a process still runs; one that only waits to be reaped does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @dataclass(frozen=True)
 class Running:
     """A stack that is up, with its logs."""

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.handlers.torchserve_rows import ROOT
-from tests.system.running import until
+from tests.system.running import lives, until
 
 pytestmark = pytest.mark.system
 
@@ -76,7 +76,7 @@ def test_one_signal_ends_everything(number: signal.Signals, tmp_path: Path) -> N
         assert len(family) >= 3  # Java, its worker, the gateway
         status, rest = one.end(number)
     assert (status, rest.strip()) == (0, "stopped")
-    assert not [process for process in family if process.is_running()]
+    assert not [process for process in family if lives(process)]
 
 
 def test_two_stacks_run_side_by_side(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_part_that_dies_ends_the_rest(part: str, tmp_path: Path) -> None:
         rest, _ = one.process.communicate(timeout=60)
     assert one.process.returncode == 1
     assert "ended by itself" in rest
-    until(lambda: not any(process.is_running() for process in family), "all are gone")
+    until(lambda: not any(lives(process) for process in family), "all are gone")
 
 
 def test_a_port_in_use_is_named() -> None:

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import main
+
+
+@pytest.mark.prop(37)
+def test_a_wrong_setting_is_named_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VTON_HTTP__PORT", "eighty")
+    assert main(["serve"]) == 1
+    assert "VTON_HTTP__PORT" in capsys.readouterr().err
+
+
+@pytest.mark.prop(38)
+def test_the_settings_are_printed_without_secrets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = "a-secret-of-more-than-32-characters"  # noqa: S105  the test's own
+    monkeypatch.setenv("VTON_STORAGE__SIGNING_SECRET", secret)
+    assert main(["config"]) == 0
+    assert secret not in capsys.readouterr().out
+
+
+def test_a_server_that_is_away_is_said_plainly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "picture.jpg"
+    picture.write_bytes(b"\xff\xd8")
+    arguments = ["tryon", str(picture), str(picture), "-o", str(tmp_path / "out.jpg")]
+    assert main([*arguments, "--server", "http://127.0.0.1:9"]) == 1
+    error = capsys.readouterr().err
+    assert "http://127.0.0.1:9 does not answer" in error
+    assert "Traceback" not in error
+
+
+def test_a_photo_that_is_not_there_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = str(tmp_path / "nobody.jpg")
+    assert main(["tryon", missing, missing, "-o", str(tmp_path / "out.jpg")]) == 1
+    assert "nobody.jpg" in capsys.readouterr().err

@@ -1,0 +1,40 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.stack import torchserve
+from tests.handlers.torchserve_rows import ROOT
+
+TEMPLATE = (ROOT / "config.properties").read_text()
+KEYS = [line.partition("=")[0] for line in TEMPLATE.splitlines() if "=" in line and line[0] != "#"]
+value = st.from_regex(r"\A[a-z0-9:/._-]{1,30}\Z")
+
+
+def parsed(text: str) -> dict[str, str]:
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return {key: value for key, _, value in (line.partition("=") for line in lines)}
+
+
+@given(st.dictionaries(st.sampled_from([*KEYS, "new_key"]), value))
+def test_only_what_is_substituted_changes(values: dict[str, str]) -> None:
+    after = parsed(torchserve.substitute(TEMPLATE, values))
+    assert after == parsed(TEMPLATE) | values
+
+
+def test_the_shipped_file_is_closed_to_the_outside() -> None:
+    shipped = parsed(TEMPLATE)
+    for name in ("inference", "management", "metrics"):
+        assert shipped[f"{name}_address"].startswith("http://127.0.0.1:")
+    assert shipped["allowed_urls"].startswith("file://")
+    assert shipped["load_models"] != "all"
+    assert int(shipped["max_request_size"]) == 32 << 20
+    assert int(shipped["max_response_size"]) == 64 << 20
+
+
+def test_a_workers_environment_is_not_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    monkeypatch.setenv("TS_INFERENCE_ADDRESS", "http://0.0.0.0:1")
+    environment = torchserve.environment(ROOT)
+    assert "PYTHONPATH" not in environment
+    assert "TS_INFERENCE_ADDRESS" not in environment
+    assert environment["TMPDIR"] == str(ROOT)
