@@ -78,7 +78,9 @@ def _shop(host: str, users: int, seconds: int) -> list[dict[str, Any]]:
         "20",
     ]
     command += ["--loglevel", "ERROR"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)  # noqa: S603 - own words
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - own words
+    if not done.stdout.startswith("["):
+        sys.exit(f"the shoppers did not start:\n{done.stderr.strip()}")
     entries: list[dict[str, Any]] = json.loads(done.stdout)
     return entries
 
