@@ -25,7 +25,7 @@ _WORN: Final = (
     ("man-grey-tee", "striped-tee"),
 )
 _CELL_PX: Final = (300, 400)  # width, height
-_INSET_PX: Final = (96, 128)
+_INSET_PX: Final = (72, 96)
 _GAP_PX: Final = 12
 
 
