@@ -55,7 +55,7 @@ def page(browser: Browser, site: str) -> Iterator[Page]:
     faults: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        if message.type == "error" and "status of" not in message.text:
+        if message.type == "error" and "/api/" not in message.location["url"]:
             faults.append(message.text)
 
     opened.on("console", note)
