@@ -27,7 +27,7 @@ from gateway.errors import (
 from gateway.telemetry import NO_REQUEST
 
 _INTERNAL: Final = 500
-_HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
+_HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"))
 
 FRAMEWORK_ERRORS: Final[Mapping[int, type[GatewayError]]] = MappingProxyType(
     {
@@ -47,7 +47,7 @@ class SafeJSONResponse(JSONResponse):
     """JSON in which no string can open a tag, whatever page it is pasted into."""
 
     def render(self, content: Any) -> bytes:  # noqa: ANN401 - Starlette's signature
-        """Encode; `<`, `>` and `&` occur only inside strings, so escaping them is safe."""
+        """Encode; `<` and `>` occur only inside strings, so escaping them is safe."""
         body = orjson.dumps(content)
         for char, escape in _HTML:
             body = body.replace(char, escape)

@@ -43,7 +43,9 @@ class Redactor:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {name: self.named(str(name), inner) for name, inner in value.items()}
+            return {
+                self.text(str(name)): self.named(str(name), inner) for name, inner in value.items()
+            }
         if isinstance(value, list | tuple | set | frozenset):
             return [self.value(inner) for inner in value]
         if isinstance(value, bytes | bytearray | memoryview):

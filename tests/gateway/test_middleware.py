@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from gateway.app import create_app
 from gateway.settings import Settings
-from tests.gateway.conftest import Gateway
+from tests.gateway.running import Gateway
 
 pytestmark = pytest.mark.anyio
 

@@ -71,7 +71,7 @@ def frame(kind: bytes, payload: bytes | dict[str, Any]) -> bytes:
     return kind + struct.pack("!I", len(raw)) + raw
 
 
-@dataclass
+@dataclass(repr=False)
 class StandIn:
     """The server's state: what is to go wrong, what was asked, and whether it is ready."""
 
@@ -82,6 +82,7 @@ class StandIn:
     delay_s: float = 0.0
     version: str = "1.0"
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
+    answers: asyncio.Event = field(default_factory=lambda: _set(asyncio.Event()))
     was_looked_at: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def predictions(self, request: Request) -> Response:
@@ -149,6 +150,7 @@ class StandIn:
     async def model(self, request: Request) -> Response:
         """The management API."""
         self.was_looked_at.set()
+        await self.answers.wait()
         if not self.is_registered:
             return JSONResponse({"code": 404, "type": "ModelNotFoundException"}, 404)
         status = "READY" if self.is_ready else "UNLOADING"
@@ -166,6 +168,11 @@ class StandIn:
                 Route("/models/{name}", self.model),
             ]
         )
+
+
+def _set(event: asyncio.Event) -> asyncio.Event:
+    event.set()
+    return event
 
 
 def _dressed(person: bytes, params: dict[str, Any]) -> tuple[bytes, tuple[int, int]]:

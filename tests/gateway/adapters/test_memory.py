@@ -1,6 +1,6 @@
 from gateway.adapters.memory import MemoryResultMemo
 from gateway.domain.results import StoredResult
-from tests.gateway.conftest import ManualClock
+from tests.gateway.running import ManualClock
 
 RESULT = StoredResult(("name",), 1_800_000_000, {})
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.gateway.conftest import Gateway
+from tests.gateway.running import Gateway
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.gateway import pictures
-from tests.gateway.conftest import Gateway, running_gateway
+from tests.gateway.running import Gateway, running_gateway
 from tests.gateway.torchserve_stand_in import Fault
 
 pytestmark = pytest.mark.anyio

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from tests.gateway import pictures
-from tests.gateway.conftest import Gateway
+from tests.gateway.running import Gateway
 
 pytestmark = pytest.mark.anyio
 

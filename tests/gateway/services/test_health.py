@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from gateway.services.health import Component, Health, HealthService
-from tests.gateway.conftest import ManualClock
+from tests.gateway.running import ManualClock
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,7 @@ from gateway.adapters.objects import ObjectStoreAdapter
 from gateway.domain.names import Folder, ObjectName
 from gateway.metrics import Metrics
 from gateway.services.retention import RetentionService
-from tests.gateway.conftest import Gateway, ManualClock
+from tests.gateway.running import Gateway, ManualClock
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,96 @@
+"""Properties 27, 28, 30 and 31: what is asked for."""
+
+import string
+from base64 import b64encode
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.options import Category
+from gateway.schemas import TryOnOptions
+from tests.gateway import pictures
+from tests.gateway.running import Gateway
+
+pytestmark = pytest.mark.anyio
+for_all = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+PHOTO = {"base64": b64encode(pictures.png((64, 80))).decode()}
+NAMES = sorted({*TryOnOptions.model_fields, "options", "user_image", "garment_image", "mask"})
+WRONG = {
+    "width_px": st.integers(max_value=511) | st.integers(min_value=2049) | st.just("wide"),
+    "height_px": st.integers(max_value=767) | st.integers(min_value=2049),
+    "steps": st.integers(max_value=0) | st.integers(min_value=151) | st.floats(1.1, 1.9),
+    "guidance_scale": st.floats(max_value=-0.1, allow_infinity=False) | st.floats(30.1, 1e6),
+    "seed": st.integers(max_value=-1) | st.integers(min_value=2**32),
+    "num_samples": st.integers(max_value=0) | st.integers(min_value=5),
+    "quality": st.text(max_size=9).filter(lambda text: text not in {"fast", "quality"}),
+    "output_format": st.sampled_from(["gif", "JPEG", "", "svg"]),
+    "auto_crop": st.sampled_from(["perhaps", "", 2]),
+    "engine": st.text(max_size=9).filter(lambda text: not text.isidentifier()),
+    "garment_description": st.text(min_size=501, max_size=520) | st.just("a\x00b"),
+}
+
+
+def refused_fields(answer_json: dict[str, object]) -> set[str]:
+    details = answer_json["details"]
+    assert isinstance(details, dict)
+    return {fault["field"].removeprefix("options.") for fault in details["fields"]}
+
+
+@pytest.mark.prop(27)
+@for_all
+@given(wrong=st.fixed_dictionaries({}, optional=WRONG).filter(bool))
+async def test_every_bad_parameter_is_named(gateway: Gateway, wrong: dict[str, object]) -> None:
+    body = {"user_image": PHOTO, "garment_image": PHOTO, "options": wrong}
+    answer = await gateway.tryon_json(body)
+    assert (answer.status_code, answer.json()["error_code"]) == (422, "VAL_2001")
+    assert refused_fields(answer.json()) == set(wrong)
+
+
+html = st.builds(
+    lambda before, tag, after: before + tag + after,
+    st.text(max_size=10),
+    st.sampled_from(["<script>alert(1)</script>", "<img src=x onerror=y>", "</title>", "<!--"]),
+    st.text(max_size=10),
+)
+
+
+@pytest.mark.prop(28)
+@for_all
+@given(text=html, place=st.sampled_from(["garment_description", "category", "engine", "unknown"]))
+async def test_html_in_any_string_comes_out_harmless(
+    gateway: Gateway, text: str, place: str
+) -> None:
+    options = {text: 1} if place == "unknown" else {place: text}
+    answer = await gateway.tryon_json(
+        {"user_image": PHOTO, "garment_image": PHOTO, "options": options}
+    )
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert b"<" not in answer.content
+    assert b">" not in answer.content
+    assert "<" not in "".join(answer.headers.values())
+
+
+@pytest.mark.prop(30)
+@for_all
+@given(category=st.text(max_size=20))
+async def test_a_category_outside_its_enum_is_refused(gateway: Gateway, category: str) -> None:
+    assume(category not in {*Category, "full_body"})
+    body = {"user_image": PHOTO, "garment_image": PHOTO, "options": {"category": category}}
+    answer = await gateway.tryon_json(body)
+    assert answer.status_code == 422
+    assert refused_fields(answer.json()) == {"category"}
+
+
+@pytest.mark.prop(31)
+@for_all
+@given(name=st.text(string.ascii_letters + "_-[]. ", min_size=1, max_size=20))
+async def test_an_unknown_field_is_refused_by_name(gateway: Gateway, name: str) -> None:
+    assume(name not in NAMES)
+    by_form = await gateway.tryon(fields={name: "1"})
+    assert by_form.status_code == 422
+    assert refused_fields(by_form.json()) == {name}
+    by_json = await gateway.tryon_json({"user_image": PHOTO, "garment_image": PHOTO, name: 1})
+    assert by_json.status_code == 422
+    assert refused_fields(by_json.json()) == {name}
