@@ -22,17 +22,20 @@ if TYPE_CHECKING:
     from handlers.vision.garment import Garment, GarmentSide
     from handlers.vision.person import Person
 
-_SNUG: Final = (0.86, 1.08)  # new width over seen width that is taken for the same
+_SNUG: Final = (0.95, 1.06)  # new width over seen width that is taken for the same
+_SLIM: Final = 0.965  # narrower than the seen outline by this much at most
 _WIDEST: Final = 1.3
 _LONGEST_STRETCH: Final = 1.35
 _HEM_SNAP: Final = 0.04  # torso lengths
 _NECK_SNAP: Final = 0.08  # shoulder widths
 _SLEEVE_SNAP: Final = 0.10  # arm lengths
-_LONG_SLEEVE: Final = 0.8  # arm lengths; from here on a cuff belongs to the wrist
+_LONG_BY_TORSO: Final = 0.85  # sleeve over front length of the garment
+_LONG_SLEEVE: Final = 0.72  # arm lengths; from here on a cuff belongs to the wrist
 _EASE: Final = 1.1  # cloth goes around a chest, a photo shows it from the front
 _ARM_SHADOW: Final = 0.2  # torso lengths below the armpit where the arm hides the flank
 _LOOSE: Final = 1.45  # sleeve over arm; below, a sleeve is taken to follow the arm
 _EDGE_REACH: Final = 0.06  # shoulder widths within which a seen outline is the new one
+_SEAM_LAP: Final = 0.03  # shoulder widths
 _BULKY: Final = 1.42  # an old sleeve this much wider than a bare arm hides where the arm is
 
 
@@ -98,15 +101,31 @@ class _Edge:
     armhole: Polyline
     flank: Polyline
 
-    def line(self) -> Polyline:
-        """From neck to hem."""
-        return np.concatenate([self.ridge, self.armhole[1:-1], self.flank])
+    def line(self, lap: Point) -> Polyline:
+        """From neck to hem, the armhole moved under its sleeve by a seam's lap."""
+        return np.concatenate([self.ridge, self.armhole[1:-1] + lap, self.flank])
 
 
 def _pixel_scale(person: Person, garment: Garment) -> float:
-    """Photo pixels for one garment pixel: what spans the chest spans the chest."""
-    chest = np.linalg.norm(person.shape.sides["right"].pit - person.shape.sides["left"].pit)
-    return _EASE * float(chest / (garment.sides["right"].pit[0] - garment.sides["left"].pit[0]))
+    """Photo pixels for one garment pixel: the chest decides, and long sleeves know the arms."""
+    sides, cuts = person.shape.sides, garment.sides
+    chest_px = float(np.linalg.norm(sides["right"].pit - sides["left"].pit))
+    chest = _EASE * chest_px / float(cuts["right"].pit[0] - cuts["left"].pit[0])
+    sleeve = cuts["left"].sleeve
+    if sleeve is None:
+        return _flank_scale(person, garment)
+    if sleeve.length_px < _LONG_BY_TORSO * (garment.hem_y - cuts["left"].neck[1]):
+        return chest
+    reach = np.mean([_sleeve_way(person, s, sides[s].ridge[-6])[0][-1] for s in SIDES])
+    arms = float(reach) / float(np.mean([g.sleeve.length_px for g in cuts.values() if g.sleeve]))
+    return float(np.sqrt(chest * np.clip(arms, 0.9 * chest, 1.4 * chest)))
+
+
+def _flank_scale(person: Person, garment: Garment) -> float:
+    """Without sleeves the flanks fit."""
+    seen = sum(_seen_half_px(person, s, np.linspace(0.45, 0.85, 5)) for s in SIDES)
+    rows = garment.sides["left"].flank[2:10], garment.sides["right"].flank[2:10]
+    return float(np.median(seen) / np.median(rows[1][:, 0] - rows[0][:, 0]))
 
 
 def _neck_v(person: Person) -> float:
@@ -138,7 +157,7 @@ def _torso_edge(
         neck_u = person.shape.neck_u
     tip = _tip(person, garment, side, scale, neck_u)
     ridge = _ridge(shape.ridge, neck_u, tip, body)
-    pit = _pit(person, garment, side, hem_v) if cut.sleeve else _armhole_bottom(person, garment, side, scale)
+    pit = _pit(person, garment, side, hem_v) if cut.sleeve else _armhole_bottom(person, garment, side, hem_v)
     armhole = _similar(cut.armhole, tip, pit)
     return _Edge(ridge, armhole, _flank(person, garment, side, pit, scale, hem_v))
 
@@ -155,19 +174,22 @@ def _pit(person: Person, garment: Garment, side: Side, hem_v: float) -> Point:
     """The armpit: at the height that keeps the cloth evenly spread, if that is near the body's."""
     body, seen = person.body, person.shape.sides[side].pit
     seen_v = float((seen - body.shoulders) @ body.down) / body.torso_px
-    share = (garment.sides[side].pit[1] - garment.neck_y) / (garment.hem_y - garment.neck_y)
-    even = person.shape.neck_v + (hem_v - person.shape.neck_v) * share
+    even = _even_v(person, garment, side, hem_v)
     return seen + body.down * (float(np.clip(even, seen_v - 0.12, seen_v + 0.05)) - seen_v) * body.torso_px
 
 
-def _armhole_bottom(person: Person, garment: Garment, side: Side, scale: float) -> Point:
+def _armhole_bottom(person: Person, garment: Garment, side: Side, hem_v: float) -> Point:
     """The lower end of a sleeveless armhole, on the flank."""
-    body, cut = person.body, garment.sides[side]
-    drop = (cut.pit[1] - cut.tip[1]) * scale
-    tip_v = float((person.shape.sides[side].tip - body.shoulders) @ body.down) / body.torso_px
-    v = float(np.clip(tip_v + drop / body.torso_px, 0.24, 0.55))
-    half = _seen_half_px(person, side, v)
+    body = person.body
+    v = float(np.clip(_even_v(person, garment, side, hem_v), 0.2, 0.6))
+    half = float(_seen_half_px(person, side, v))
     return body.at(0, v) + body.across * sign(side) * half
+
+
+def _even_v(person: Person, garment: Garment, side: Side, hem_v: float) -> float:
+    """Where the armpit falls when cloth is spread evenly from the neckline to the hem."""
+    share = (garment.sides[side].pit[1] - garment.neck_y) / (garment.hem_y - garment.neck_y)
+    return person.shape.neck_v + (hem_v - person.shape.neck_v) * share
 
 
 def _seen_half_px(person: Person, side: Side, v: float | NDArray[np.float64]) -> NDArray[np.float64]:
@@ -179,7 +201,8 @@ def _seen_half_px(person: Person, side: Side, v: float | NDArray[np.float64]) ->
     clear = pit_v + _ARM_SHADOW
     begin = float(np.interp(clear, FLANK_V, shape.flank_px))
     chest = np.interp(FLANK_V, (pit_v, clear), (pit_half, begin))
-    return np.interp(v, FLANK_V, np.where(clear > FLANK_V, chest, shape.flank_px))
+    seen = np.where(clear > FLANK_V, np.minimum(chest, shape.flank_px), shape.flank_px)
+    return np.interp(v, FLANK_V, np.where(pit_v > FLANK_V, chest, seen))
 
 
 def _ridge(line: Polyline, neck_u: float, tip: Point, body: Body) -> Polyline:
@@ -210,7 +233,8 @@ def _flank(
     seen = _seen_half_px(person, side, v)
     natural = np.abs(cut.flank[:, 0] - garment.axis_x) * scale
     ratio = natural / seen
-    snug = np.where(ratio < _SNUG[0], np.maximum(ratio / _SNUG[0], 0.85), np.where(ratio > _SNUG[1], np.minimum(ratio / _SNUG[1], _WIDEST), 1.0))
+    snug = np.where(ratio > _SNUG[1], np.minimum(ratio, _WIDEST), 1.0)
+    snug = np.where(ratio < _SNUG[0], np.maximum(ratio / _SNUG[0], _SLIM), snug)
     if garment.category == "dresses":  # a skirt hangs by its own cut
         snug = np.where(v > 1.0, np.clip(ratio, 0.9, 3.0), snug)
     snug[0] = 1.0
@@ -236,10 +260,12 @@ def _torso_chart(
     target.append(rows_t)
     below = body.down * 0.25 * body.torso_px
     up = -body.down * 0.35 * body.scale_px
+    lap = {s: body.across * sign(s) * _SEAM_LAP * body.scale_px for s in SIDES}
+    lapped = {s: edges[s].line(lap[s] * bool(garment.sides[s].sleeve)) for s in SIDES}
     outline = np.concatenate([
-        left.line(),
+        lapped["left"],
         [left.flank[-1] + below, right.flank[-1] + below],
-        right.line()[::-1],
+        lapped["right"][::-1],
         [right.ridge[0] + up, left.ridge[0] + up],
     ])
     return Chart(np.concatenate(source), np.concatenate(target), outline)
@@ -274,19 +300,26 @@ def _neckline_v(person: Person, garment: Garment, neck: Point, scale: float) -> 
 
 def _sleeve_end(person: Person, side: Side, tip: Point, length_px: float) -> float:
     """How far a sleeve reaches, in arm lengths; close to the old end, to it."""
-    shape = person.shape.sides[side]
-    arm = shape.arm
-    edge = arm.axis + arm.outward * arm.outer[:, None]
-    begin = ARM_STATIONS // 6
-    way = np.concatenate([[tip, shape.tip], edge[begin:]])
-    run = np.cumsum(np.linalg.norm(np.diff(way, axis=0), axis=1))[1:]
-    stations = np.linspace(0, 1, ARM_STATIONS)[begin:]
+    arm = person.shape.sides[side].arm
+    run, stations = _sleeve_way(person, side, tip)
     natural = float(np.interp(length_px, run, stations, right=length_px / run[-1]))
     if natural > _LONG_SLEEVE:
         return 1.03
     if abs(natural - arm.sleeve_end) < _SLEEVE_SNAP and arm.sleeve_end > 0.15:
         return arm.sleeve_end
     return float(max(natural, 0.15))
+
+
+def _sleeve_way(
+    person: Person, side: Side, tip: Point
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The way from a shoulder's end along the arm's outer edge: lengths in px, and stations 0..1."""
+    shape = person.shape.sides[side]
+    edge = shape.arm.axis + shape.arm.outward * shape.arm.outer[:, None]
+    begin = ARM_STATIONS // 6
+    way = np.concatenate([[tip, shape.tip], edge[begin:]])
+    run = np.cumsum(np.linalg.norm(np.diff(way, axis=0), axis=1))[1:]
+    return run, np.linspace(0, 1, ARM_STATIONS)[begin:]
 
 
 def _sleeve_chart(
@@ -304,7 +337,7 @@ def _sleeve_chart(
     ratio = np.interp(stations, np.linspace(0, end, count), natural) / seen
     bare = stations > arm.sleeve_end + 0.02
     loose = np.where(ratio > _LOOSE, np.minimum(ratio / _LOOSE, 1.3), 1.0)
-    loose = np.where(bare, np.maximum(loose, 1.04), loose)
+    loose = np.where(bare | stale, np.clip(0.88 * ratio, 1.05, 1.4), loose)
     loose = np.where(ratio < 0.7, np.maximum(ratio / 0.7, 0.75), loose)
     loose = smooth(loose, 1.5)
     outer = arm.axis + arm.outward * (smooth(half_o, 1.0) * loose)[:, None]
@@ -315,7 +348,8 @@ def _sleeve_chart(
     outer += (to_edge(person.background, outer, arm.outward, reach) - outer) * follows
     shoulder = np.stack([edge.armhole[0], person.shape.sides[side].tip])
     o = _edge_line(shoulder, outer, 0.15, end, count)
-    o[1:4] = to_edge(person.background, o[1:4], _normals(o, side)[1:4], reach)
+    if not stale.any():
+        o[1:4] = to_edge(person.background, o[1:4], _normals(o, side)[1:4], reach)
     i = _edge_line(edge.armhole[-1:], inner, along_pit + 0.1, end, count)
     source = np.concatenate([sleeve.outer, sleeve.inner[1:], cut.armhole[1:-1:2], [(sleeve.outer[-1] + sleeve.inner[-1]) / 2]])
     target = np.concatenate([o, i[1:], edge.armhole[1:-1:2], [(o[-1] + i[-1]) / 2]])

@@ -45,6 +45,8 @@ def find_opening(
     opening = _scoop(mask.shape, necks, top, depth)
     if basin is not None and depth > _SCOOP_DEPTH * width:
         opening |= basin
+    elif basin is not None and not _alike(opening, basin, necks):
+        opening = _scoop(mask.shape, necks, top, _USUAL_DEPTH * width)
     return cv2.GaussianBlur(opening.astype(np.float32), (0, 0), 1.0)
 
 
@@ -104,6 +106,15 @@ def _without_dents(inside: NDArray[np.bool_], top: float) -> NDArray[np.bool_]:
     for x in np.flatnonzero(canvas.any(0)):
         canvas[: np.flatnonzero(canvas[:, x])[-1] + 1, x] = 1
     return cv2.dilate(canvas, np.ones((5, 5), np.uint8)) > 0
+
+
+def _alike(
+    scoop: NDArray[np.bool_], basin: NDArray[np.bool_], necks: dict[Side, Point]
+) -> bool:
+    """Whether a basin is round as collars are, rather than the field of a plaid."""
+    below = np.arange(len(scoop))[:, None] > (necks["left"][1] + necks["right"][1]) / 2
+    both, either = (scoop & basin & below).sum(), ((scoop | basin) & below).sum()
+    return bool(both > 0.7 * either)
 
 
 def _depth(basin: NDArray[np.bool_], necks: dict[Side, Point], width: float) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from handlers.vision.body import SIDES, Body, Side, body_from_pose, capsules, polygon
 from handlers.vision.fill import filled
 from handlers.vision.parsing import BACKGROUND, HAIR, LOWER, SKIN, UPPER, parse, refine
-from handlers.vision.shape import Shape, measure
+from handlers.vision.shape import FLANK_V, Shape, measure, sign
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,9 +91,14 @@ def _settle_hem(body: Body, shape: Shape, parts: NDArray[np.float32]) -> None:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
     largest = stats[1:, cv2.CC_STAT_AREA].max() if len(stats) > 1 else 0
     stray = np.isin(labels, np.flatnonzero(stats[:, cv2.CC_STAT_AREA] < 0.04 * largest))
-    corners = [body.at(u, v) for u, v in ((-0.42, shape.hem_v + 0.05), (0.42, shape.hem_v + 0.05))]
-    corners += [body.at(u, 2.0) for u in (0.42, -0.42)]
-    stray |= polygon(labels.shape, corners)
+    rows = FLANK_V > shape.hem_v + 0.03
+    edges = [
+        np.stack([body.at(0, v) for v in FLANK_V[rows]])
+        + body.across * sign(side) * shape.sides[side].flank_px[rows][:, None] * 1.04
+        for side in SIDES
+    ]
+    if rows.sum() > 1:
+        stray |= polygon(labels.shape, np.concatenate([edges[0], edges[1][::-1]]))
     for kind in (LOWER, SKIN):
         better = stray & (parts[kind] >= parts[LOWER + SKIN - kind])
         parts[kind][better] += parts[UPPER][better]

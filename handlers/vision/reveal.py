@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     Mask = NDArray[np.float32]
 
 _FIELD_SHRINK: Final = 8  # skin tone changes slowly
-_FORM_LIMITS: Final = (0.72, 1.15)
+_FORM_LIMITS: Final = (0.75, 1.15)
+_LIMB_LIGHT: Final = 1.07  # arms catch more light than the hands and neck that lend their tone
 
 
 def without_upper(person: Person, fit: Fit, remove: Mask) -> NDArray[np.float32]:
@@ -46,9 +47,9 @@ def bare_skin(person: Person) -> NDArray[np.float32]:
     lightness = cv2.cvtColor(person.rgb, cv2.COLOR_RGB2LAB)[..., 0].astype(np.float32) + 4
     scale = person.body.scale_px
     cloth = np.maximum(person.upper, 1e-3).astype(np.float32)
-    form = masked_blur(lightness, cloth, 0.025 * scale) / masked_blur(lightness, cloth, 0.30 * scale)
+    form = masked_blur(lightness, cloth, 0.025 * scale) / masked_blur(lightness, cloth, 0.12 * scale)
     form = 1 + (np.clip(form, *_FORM_LIMITS) - 1) * person.upper
-    return tone * form[..., None]
+    return tone * (_LIMB_LIGHT * form)[..., None]
 
 
 def _continued(photo: NDArray[np.float32], known: Mask) -> NDArray[np.float32]:

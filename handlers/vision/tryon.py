@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.float32]
 
-_SNAP: Final = 0.035  # shoulder widths; slivers of old cloth thinner than this are covered
+_SNAP: Final = 0.012  # shoulder widths; slivers of old cloth thinner than this are covered
 _PIT_WEDGE: Final = 0.11
 _EDGE_PX: Final = 3  # old cloth's mixed edge pixels
 
@@ -92,7 +92,7 @@ def finished(
 
 
 def lay(person: Person, garment: Garment, fit: Fit) -> Cloth:
-    """Warps torso and sleeves, joins them at the seams and closes slivers along the old outline."""
+    """Warps torso and sleeves, joins them at the seams and covers slivers of the old garment."""
     shape = person.upper.shape
     rgb, alpha = np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32)
     sleeves = np.zeros(shape, np.float32)
@@ -143,7 +143,7 @@ def _pits_closed(person: Person, alpha: Mask) -> Mask:
 
 
 def _snapped(person: Person, fit: Fit, alpha: Mask) -> Mask:
-    """Covers slivers of old cloth along the new edge, trims slivers of new cloth beyond the body."""
+    """Covers slivers of old cloth, and of skin beside a longer sleeve, along the new edge."""
     reach = max(2, int(_SNAP * person.body.scale_px))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     solid = (alpha > 0.5).astype(np.uint8)
@@ -156,12 +156,8 @@ def _snapped(person: Person, fit: Fit, alpha: Mask) -> Mask:
             sliver = np.where(arm, (wide > 0) & (person.skin > 0.5) & (person.hands[side] < 0.1), sliver)
         elif fit.sleeve_end[side] == 0:
             sliver &= ~arm
-    joined = np.maximum(alpha, np.where(sliver, np.clip((person.upper + person.skin) * 1.6, 0, 1), 0)).astype(np.float32)
-    inner = cv2.erode(solid, kernel)
-    body = 1 - person.background
-    near_body = cv2.erode((body < 0.5).astype(np.uint8), kernel) == 0
-    trim = (inner == 0) & near_body & (body < 0.5)
-    return np.where(trim, np.minimum(joined, np.clip(body * 2, 0, 1)), joined).astype(np.float32)
+    covered = np.where(sliver, np.clip((person.upper + person.skin) * 1.6, 0, 1), 0)
+    return np.maximum(alpha, covered).astype(np.float32)
 
 
 def _beyond_armhole(
