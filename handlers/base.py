@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from handlers import telemetry, wire
+from handlers import memory, telemetry, wire
 from handlers.errors import HandlerError, InferenceFailed, ModelNotLoaded, OutOfMemory
 from handlers.request import TryOnRequest
 from handlers.settings import HandlerSettings, Offer, read
@@ -58,6 +58,7 @@ class ImageHandler(ABC):
     def initialize(self, context: wire.Context) -> None:
         """Load and warm up; TorchServe calls the worker ready when this returns."""
         telemetry.write_json_lines()
+        memory.share_one_arena()
         sections = context.model_yaml_config
         self.settings = read(HandlerSettings, sections.get("handler"), "handler")
         self.offer = read(Offer, sections.get("tryon"), "tryon")
@@ -85,6 +86,7 @@ class ImageHandler(ABC):
         with _never_in_the_way():
             for name, value in self.gauges().items():
                 self._metrics.set(name, value, self.settings.name)
+        memory.release()
         return wire.closing(batch)
 
     def _serve(self, exchange: wire.Exchange, batch_size: int) -> None:
@@ -118,7 +120,7 @@ class ImageHandler(ABC):
     def _record(
         self, code: str, batch_size: int, duration_ms: float, stage_ms: Mapping[str, float]
     ) -> None:
-        memory = telemetry.memory()
+        held = memory.measure()
         self._log(
             logging.INFO,
             "inference",
@@ -126,14 +128,14 @@ class ImageHandler(ABC):
             batch_size=batch_size,
             duration_ms=round(duration_ms, 2),
             stage_ms=dict(stage_ms),
-            rss_bytes=memory.rss_bytes,
-            gpu_memory_bytes=memory.gpu_bytes,
+            rss_bytes=held.rss_bytes,
+            gpu_memory_bytes=held.gpu_bytes,
         )
         name = self.settings.name
         self._metrics.add("vton_inferences", 1, name, code)
         self._metrics.set("vton_batch_size", batch_size, name)
-        self._metrics.set("vton_worker_rss_bytes", memory.rss_bytes, name)
-        self._metrics.set("vton_worker_gpu_bytes", memory.gpu_bytes, name)
+        self._metrics.set("vton_worker_rss_bytes", held.rss_bytes, name)
+        self._metrics.set("vton_worker_gpu_bytes", held.gpu_bytes, name)
         for stage, spent_ms in stage_ms.items():
             self._metrics.add("vton_stage_ms", spent_ms, name, stage)
 

@@ -11,22 +11,11 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
-import psutil
-
 _METRICS_MARK: Final = "[METRICS]"
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What the worker holds: resident bytes, and on a GPU the allocated ones (0 without one)."""
-
-    rss_bytes: int
-    gpu_bytes: int
 
 
 class JsonLines(logging.Formatter):
@@ -70,22 +59,9 @@ def request(request_id: str) -> Iterator[None]:
         _request_id.reset(token)
 
 
-def memory() -> Memory:
-    """Measure what this process holds now."""
-    return Memory(rss_bytes=psutil.Process().memory_info().rss, gpu_bytes=_gpu_bytes())
-
-
 def event(logger: logging.Logger, level: int, message: str, fields: Mapping[str, Any]) -> None:
     """Write one line with structured fields beside its message."""
     logger.log(level, message, extra={"event": dict(fields)})
-
-
-def _gpu_bytes() -> int:
-    # A CPU engine must not import torch to learn that there is no GPU.
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
-        return 0
-    return int(torch.cuda.memory_allocated())
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:

@@ -15,6 +15,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("handlers", "gateway", "benchmarks")
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40
+# What may be longer, and why.
+REASONED = {
+    "gateway/metrics.py __init__": "a list: one metric after another",
+}
 BANNED_NAMES = re.compile(r"(utils?|helpers?|common|managers?|misc)$")
 
 # A new import that each contract must refuse, and where it is planted.
@@ -74,19 +78,23 @@ def test_no_contract_lacks_its_violation() -> None:
     assert set(declared) == set(VIOLATIONS)
 
 
+def lengths(path: Path) -> Iterator[tuple[str, int, int]]:
+    """Yield a name, its lines and its limit: for the file, then for each function."""
+    text, name = path.read_text(), str(path.relative_to(ROOT))
+    yield name, len(text.splitlines()), MAX_FILE_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            yield f"{name} {node.name}", lines, MAX_FUNCTION_LINES
+
+
 def test_files_and_functions_stay_small() -> None:
-    large = []
-    for path in sources():
-        text = path.read_text()
-        if (count := len(text.splitlines())) > MAX_FILE_LINES:
-            large.append(f"{path.relative_to(ROOT)}: {count} lines")
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                body = (node.end_lineno or node.lineno) - node.lineno + 1
-                if body > MAX_FUNCTION_LINES:
-                    large.append(
-                        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}: {body} lines"
-                    )
+    measured = [one for path in sources() for one in lengths(path)]
+    large = [
+        f"{name}: {lines} lines, at most {limit}"
+        for name, lines, limit in measured
+        if lines > limit and name not in REASONED
+    ]
     assert not large
 
 
