@@ -1,6 +1,7 @@
 """The numbers behind /metrics, in a registry of their own."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from prometheus_client import (
@@ -15,71 +16,40 @@ from prometheus_client import (
 )
 from pydantic import JsonValue
 
-_REQUEST_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
-_INFERENCE_BUCKETS_S: Final = (0.1, 0.2, 0.4, 0.8, 1.2, 2, 4, 8, 15, 30, 60)
+_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.2, 2, 4, 8, 15, 30, 60)
 
 
 class Metrics:
     """Every metric of the gateway; names and labels are part of the product."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=self.registry)
-        self.requests = Counter(
-            "vton_http_requests",
-            "Requests answered.",
-            ("method", "route", "status"),
-            registry=self.registry,
+            collector(registry=registry)
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        seconds = partial(Histogram, registry=registry, buckets=_BUCKETS_S)
+
+        route = ("method", "route")
+        self.requests = counter("vton_http_requests", "Requests answered.", (*route, "status"))
+        self.latency_s = seconds("vton_http_request_seconds", "Time to the last byte.", route)
+        self.errors = counter("vton_errors", "Error answers by code.", ("error_code",))
+
+        self.inference_s = seconds(
+            "vton_inference_seconds", "Time of an engine, retries included.", ("engine", "outcome")
         )
-        self.latency_s = Histogram(
-            "vton_http_request_seconds",
-            "Time from the first byte in to the last byte out.",
-            ("method", "route"),
-            buckets=_REQUEST_BUCKETS_S,
-            registry=self.registry,
+        self.stage_s = seconds(
+            "vton_stage_seconds", "Time per stage, as the worker reports it.", ("engine", "stage")
         )
-        self.errors = Counter(
-            "vton_errors", "Error answers by code.", ("error_code",), registry=self.registry
+        self.worker_cache = counter(
+            "vton_worker_cache", "Intermediates a worker reused.", ("engine", "part", "outcome")
         )
-        self.inference_s = Histogram(
-            "vton_inference_seconds",
-            "Time an engine took, queue and retries included.",
-            ("engine", "outcome"),
-            buckets=_INFERENCE_BUCKETS_S,
-            registry=self.registry,
-        )
-        self.stage_s = Histogram(
-            "vton_stage_seconds",
-            "Time per stage, as the worker reports it.",
-            ("engine", "stage"),
-            buckets=_INFERENCE_BUCKETS_S,
-            registry=self.registry,
-        )
-        self.in_flight = Gauge(
-            "vton_tryons_in_flight", "Try-ons being served.", registry=self.registry
-        )
-        self.memo = Counter(
-            "vton_result_cache",
-            "Repeats answered from store.",
-            ("outcome",),
-            registry=self.registry,
-        )
-        self.worker_cache = Counter(
-            "vton_worker_cache",
-            "Intermediates a worker reused.",
-            ("engine", "part", "outcome"),
-            registry=self.registry,
-        )
-        self.retries = Counter(
-            "vton_model_retries", "Inferences asked again.", ("reason",), registry=self.registry
-        )
-        self.ready = Gauge(
-            "vton_engine_ready", "1 while a worker is ready.", ("engine",), registry=self.registry
-        )
-        self.erased = Counter(
-            "vton_objects_erased", "Expired objects erased.", ("folder",), registry=self.registry
-        )
+        self.retries = counter("vton_model_retries", "Inferences asked again.", ("reason",))
+        self.ready = gauge("vton_engine_ready", "1 while a worker is ready.", ("engine",))
+
+        self.in_flight = gauge("vton_tryons_in_flight", "Try-ons being served.")
+        self.memo = counter("vton_result_cache", "Repeats answered from store.", ("outcome",))
+        self.erased = counter("vton_objects_erased", "Expired objects erased.", ("folder",))
 
     def observe_worker(self, engine: str, metadata: Mapping[str, JsonValue]) -> None:
         """Count what a worker reports: time per stage, and what it found in its cache."""

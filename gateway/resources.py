@@ -36,7 +36,6 @@ class Resources:
     settings: Settings
     engines: Mapping[str, Engine]
     metrics: Metrics
-    clock: Clock
     models: Models
     store: ObjectStore
     pictures: PictureService
@@ -74,10 +73,11 @@ async def _assemble(
     decoder = _decoder(settings)
     stack.callback(decoder.close)
     retention_s = settings.storage.retention_s
-    pictures = PictureService(store, decoder, clock, secrets.token_bytes, retention_s)
     results = ResultService(
         store, memo, clock, secrets.token_bytes, retention_s, _link_rules(settings)
     )
+    pictures = PictureService(store, decoder, clock, secrets.token_bytes, retention_s)
+    rules = TryOnRules(default, settings.tryon.max_in_flight)
     checks = {
         "engines": engines_check(models, engines, default, metrics),
         "storage": storage_check(store),
@@ -86,20 +86,11 @@ async def _assemble(
         settings=settings,
         engines=engines,
         metrics=metrics,
-        clock=clock,
         models=models,
         store=store,
         pictures=pictures,
         results=results,
-        tryon=TryOnService(
-            rules=TryOnRules(default, settings.tryon.max_in_flight),
-            engines=engines,
-            models=models,
-            pictures=pictures,
-            results=results,
-            clock=clock,
-            metrics=metrics,
-        ),
+        tryon=TryOnService(rules, engines, models, pictures, results, clock, metrics),
         health=HealthService(checks, clock, settings.health.timeout_s),
         retention=RetentionService(store, clock, metrics),
     )

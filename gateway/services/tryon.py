@@ -54,7 +54,6 @@ class TryOnService:
 
     def __init__(  # noqa: PLR0913 - everything the job touches, named
         self,
-        *,
         rules: TryOnRules,
         engines: Mapping[str, Engine],
         models: Models,
