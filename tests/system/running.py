@@ -63,13 +63,20 @@ class Running:
     stack: Stack
     logs: Path
 
-    def try_on(self, person: bytes, garment: bytes, request_id: str = "") -> httpx.Response:
+    def try_on(
+        self,
+        person: bytes,
+        garment: bytes,
+        request_id: str = "",
+        options: dict[str, str] | None = None,
+        timeout_s: float = 60.0,
+    ) -> httpx.Response:
         """Ask the gateway for a try-on."""
         files = {"user_image": ("person", person), "garment_image": ("garment", garment)}
         typed = {name: (*part, _media_type(part[1])) for name, part in files.items()}
         headers = {"X-Request-Id": request_id} if request_id else {}
         url = f"{self.stack.url}/api/v1/process-tryon"
-        return httpx.post(url, files=typed, headers=headers, timeout=60)
+        return httpx.post(url, files=typed, data=options, headers=headers, timeout=timeout_s)
 
     def infer(self, person: bytes, garment: bytes, **params: object) -> list[tuple[str, Any]]:
         """Ask TorchServe itself; give the frames of its answer."""

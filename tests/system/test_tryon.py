@@ -37,6 +37,14 @@ def test_a_try_on_goes_through_every_stage_under_one_id(running: Running) -> Non
     assert "gpu_memory_bytes" in inference
 
 
+@pytest.mark.prop(40)
+def test_a_small_try_on_is_there_within_ten_seconds(running: Running) -> None:
+    box = {"width_px": "512", "height_px": "768"}
+    answer = running.try_on(unlike(PERSON), unlike(GARMENT), options=box, timeout_s=10.0)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["metadata"]["height_px"] == 768
+
+
 @pytest.mark.prop(17)
 def test_the_second_garment_on_a_person_skips_person_analysis(running: Running) -> None:
     person, garments = unlike(PERSON), [unlike(GARMENT), unlike(GARMENT)]
