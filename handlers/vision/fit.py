@@ -349,7 +349,7 @@ def _sleeve_chart(
     shoulder = np.stack([edge.armhole[0], person.shape.sides[side].tip])
     o = _edge_line(shoulder, outer, 0.15, end, count)
     if not stale.any():
-        o[1:4] = to_edge(person.background, o[1:4], _normals(o, side)[1:4], reach)
+        o[1:-1] = to_edge(person.background, o[1:-1], _normals(o, side)[1:-1], reach)
     i = _edge_line(edge.armhole[-1:], inner, along_pit + 0.1, end, count)
     source = np.concatenate([sleeve.outer, sleeve.inner[1:], cut.armhole[1:-1:2], [(sleeve.outer[-1] + sleeve.inner[-1]) / 2]])
     target = np.concatenate([o, i[1:], edge.armhole[1:-1:2], [(o[-1] + i[-1]) / 2]])

@@ -10,6 +10,7 @@ import numpy as np
 
 from handlers.vision.body import SIDES, Body, Side, body_from_pose, capsules, polygon
 from handlers.vision.fill import filled
+from handlers.vision.legs import Legs, measure_legs
 from handlers.vision.parsing import BACKGROUND, HAIR, LOWER, SKIN, UPPER, parse, refine
 from handlers.vision.shape import FLANK_V, Shape, measure, sign
 
@@ -34,6 +35,7 @@ class Person:
     rgb: NDArray[np.uint8]
     body: Body
     shape: Shape
+    legs: Legs
     background: Mask
     hair: Mask
     skin: Mask
@@ -74,6 +76,7 @@ def analyse(rgb: NDArray[np.uint8], pose: NDArray[np.float32], person_mask: Mask
         rgb=rgb,
         body=body,
         shape=shape,
+        legs=measure_legs(body, parts.argmax(0).astype(np.uint8)),
         background=parts[BACKGROUND],
         hair=parts[HAIR],
         skin=parts[SKIN],

@@ -41,6 +41,28 @@ def without_upper(person: Person, fit: Fit, remove: Mask) -> NDArray[np.float32]
     return photo + (under - photo) * remove[..., None]
 
 
+def without_lower(person: Person, remove: Mask, hem: float) -> NDArray[np.float32]:
+    """The photo with the lower garment gone inside `remove`: bare legs below the new hem.
+
+    hem: 0..1 of the legs' rows. Returns (H, W, 3) float32, 0..255.
+    """
+    photo = person.rgb.astype(np.float32)
+    legs = _soft(_bare_legs(person, hem)) * _inside(person)
+    under = person.behind.astype(np.float32)
+    under += (bare_skin(person) - under) * legs[..., None]
+    return photo + (under - photo) * remove[..., None]
+
+
+def _bare_legs(person: Person, hem: float) -> NDArray[np.bool_]:
+    covered = np.zeros(person.upper.shape, bool)
+    for leg in person.legs.sides.values():
+        begin = max(0, int((min(hem, leg.hem) - 0.06) * (len(leg.axis) - 1)))
+        outer = leg.axis + person.body.across * leg.bare[:, None]
+        inner = leg.axis - person.body.across * leg.bare[:, None]
+        covered |= polygon(covered.shape, np.concatenate([outer[begin:], inner[begin:][::-1]]))
+    return covered
+
+
 def bare_skin(person: Person) -> NDArray[np.float32]:
     """Skin wherever it may be needed: the tone of the nearest skin in the light of the old cloth."""
     tone = _continued(person.rgb.astype(np.float32), person.skin * (1 - person.head))
