@@ -94,7 +94,7 @@ class ErrorBoundary:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; nothing but cancellation passes this line."""
+        """Serve one request; nothing passes this line, a shutdown's cancellation included."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -109,7 +109,7 @@ class ErrorBoundary:
             await self._app(scope, receive, watched)
         except ClientDisconnect:
             structlog.get_logger(__name__).info("client disconnected")
-        except Exception as error:  # noqa: BLE001 - this is the boundary
+        except (Exception, asyncio.CancelledError) as error:  # this is the boundary
             translated = as_gateway_error(error)
             log_error(translated, error)
             if not started:

@@ -1,5 +1,6 @@
 """How answers look: JSON that is harmless even inside HTML, and one shape for every error."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, cast
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.errors import (
+    Busy,
     GatewayError,
     Internal,
     InvalidInput,
@@ -66,7 +68,7 @@ def error_response(error: GatewayError, request_id: str) -> Response:
     return SafeJSONResponse(body, error.status, headers)
 
 
-def as_gateway_error(error: Exception) -> GatewayError:
+def as_gateway_error(error: BaseException) -> GatewayError:
     """Translate whatever was raised; what nobody foresaw becomes Internal."""
     if isinstance(error, GatewayError):
         return error
@@ -75,6 +77,8 @@ def as_gateway_error(error: Exception) -> GatewayError:
     if isinstance(error, HTTPException):
         kind = FRAMEWORK_ERRORS.get(error.status_code, Internal)
         return kind(headers=error.headers)
+    if isinstance(error, asyncio.CancelledError):
+        return Busy("The server is shutting down.")
     return Internal()
 
 

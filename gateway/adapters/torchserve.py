@@ -77,6 +77,8 @@ class TorchServe:
         crashes, pause_s = 0, self._patience.retry_first_s
         try:
             async with asyncio.timeout(self._patience.deadline_s):
+                if self.state(job.model).readiness is not Readiness.READY:
+                    await self._until_ready(job.model)
                 while True:
                     try:
                         return await self._attempt(job, on_progress)

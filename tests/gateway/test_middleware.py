@@ -109,6 +109,15 @@ async def test_a_client_that_leaves_is_no_error(gateway: Gateway) -> None:
     assert sent == []
 
 
+async def test_a_shutdown_gives_its_open_requests_an_answer(gateway: Gateway) -> None:
+    gateway.torchserve.delay_s = 60
+    request = asyncio.ensure_future(gateway.tryon())
+    await gateway.torchserve.was_asked.wait()
+    request.cancel()
+    answer = await request
+    assert (answer.status_code, answer.json()["error_code"]) == (503, "RATE_3002")
+
+
 async def test_requests_errors_and_retries_are_counted(gateway: Gateway) -> None:
     await gateway.tryon()
     await gateway.tryon()

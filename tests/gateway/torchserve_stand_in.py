@@ -83,6 +83,7 @@ class StandIn:
     version: str = "1.0"
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
     answers: asyncio.Event = field(default_factory=lambda: _set(asyncio.Event()))
+    was_asked: asyncio.Event = field(default_factory=asyncio.Event)
     was_looked_at: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def predictions(self, request: Request) -> Response:
@@ -97,6 +98,7 @@ class StandIn:
         await form.close()
         parts["request_id"] = request.headers.get("x-request-id", "")
         self.asked.append(parts)
+        self.was_asked.set()
         if not self.is_registered:
             return JSONResponse({"code": 404, "type": "ModelNotFoundException"}, 404)
         fault = self.faults.popleft() if self.faults else Fault.NONE
