@@ -5,13 +5,14 @@ one class in it.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handlers import images, warmup
+from handlers import images, warmup, wearer
 from handlers.base import ImageHandler, Outcome
 from handlers.cache import LruCache, content_key
 from handlers.images import Size
@@ -19,7 +20,9 @@ from handlers.landmarks import BodyLandmarks
 from handlers.loader import Loader
 from handlers.request import TryOnRequest
 from handlers.stages import Stages
-from handlers.vision import garment, person, tryon
+from handlers.vision import garment, tryon
+from handlers.vision.lower_garment import LowerGarment
+from handlers.wearer import Wearer
 
 
 class GeometricHandler(ImageHandler):
@@ -46,10 +49,10 @@ class GeometricHandler(ImageHandler):
         with stages.stage("decode"):
             photo = self._fitted(request)
             cloth = images.decode(request.garment_image, "garment_image", limits.max_input_pixels)
-        wearer, person_hit = self._person(photo, stages)
+        worn_by, person_hit = self._wearer(photo, stages)
         worn, garment_hit = self._garment(cloth, request.params.category, stages)
         with stages.stage("garment_transfer"):
-            dressed = tryon.dress(wearer, worn)
+            dressed = tryon.dress(worn_by.person, worn)
             picture = self._within(request.mask, dressed.image, photo)
         with stages.stage("encode"):
             wished = request.params.output_format
@@ -61,9 +64,9 @@ class GeometricHandler(ImageHandler):
             "output_format": wished,
             "seed": request.params.seed,
             "steps": 1,
-            "kept_share": round(float(np.mean(np.all(picture == photo, axis=2))), 4),
+            "kept_share": round(images.equal_share(picture, photo), 4),
             "confidence": round(float(dressed.confidence), 4),
-            "warnings": [{"code": w.code, "message": w.message} for w in dressed.warnings],
+            "warnings": [asdict(one) for one in (*worn_by.warnings, *dressed.warnings)],
             "cache": {"person": _word(person_hit), "garment": _word(garment_hit)},
         }
         return Outcome((encoded,), told)
@@ -71,7 +74,7 @@ class GeometricHandler(ImageHandler):
     def gauges(self) -> Mapping[str, float]:
         """Give the counters of both caches."""
         told: dict[str, float] = {}
-        for name, cache in (("person", self._persons), ("garment", self._garments)):
+        for name, cache in (("person", self._wearers), ("garment", self._garments)):
             counters = cache.counters()
             told[f"vton_{name}_cache_hits"] = counters.hits
             told[f"vton_{name}_cache_misses"] = counters.misses
@@ -80,8 +83,10 @@ class GeometricHandler(ImageHandler):
         return told
 
     def _empty_caches(self) -> None:
-        self._persons: LruCache[person.Person] = LruCache(self.settings.cache.person_bytes)
-        self._garments: LruCache[garment.Garment] = LruCache(self.settings.cache.garment_bytes)
+        self._wearers: LruCache[Wearer] = LruCache(self.settings.cache.person_bytes)
+        self._garments: LruCache[garment.Garment | LowerGarment] = LruCache(
+            self.settings.cache.garment_bytes
+        )
 
     def _fitted(self, request: TryOnRequest) -> NDArray[np.uint8]:
         limits, params = self.settings.limits, request.params
@@ -90,19 +95,15 @@ class GeometricHandler(ImageHandler):
         size = images.result_size(source, (params.width_px, params.height_px), limits)
         return images.resize(photo, size)
 
-    def _person(self, photo: NDArray[np.uint8], stages: Stages) -> tuple[person.Person, bool]:
-        def analyse() -> person.Person:
-            with stages.stage("pose"):
-                detection = self._landmarks.get().detect(photo)
-            with stages.stage("segmentation"):
-                return person.analyse(photo, detection)
-
-        return self._persons.get_or_compute(content_key(photo), analyse)
+    def _wearer(self, photo: NDArray[np.uint8], stages: Stages) -> tuple[Wearer, bool]:
+        return self._wearers.get_or_compute(
+            content_key(photo), lambda: wearer.find(photo, self._landmarks.get(), stages)
+        )
 
     def _garment(
         self, cloth: NDArray[np.uint8], category: str, stages: Stages
-    ) -> tuple[garment.Garment, bool]:
-        def analyse() -> garment.Garment:
+    ) -> tuple[garment.Garment | LowerGarment, bool]:
+        def analyse() -> garment.Garment | LowerGarment:
             with stages.stage("segmentation"):
                 return garment.analyse(cloth, category)
 

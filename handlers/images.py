@@ -76,6 +76,11 @@ def resize_mask(mask: NDArray[np.bool_], size: Size) -> NDArray[np.bool_]:
     return np.asarray(grown, bool)
 
 
+def equal_share(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Give the share of pixels, 0..1, that are exactly the same in two (H, W, 3) pictures."""
+    return float(np.mean(np.all(one == other, axis=2)))
+
+
 def encode(pixels: NDArray[np.uint8], output_format: str, quality: Encoding) -> bytes:
     """Encode (H, W, 3) uint8 RGB as jpeg, png or webp, without metadata."""
     extension, option, value = {
