@@ -12,8 +12,8 @@ from PIL import Image
 from gateway.stack.client import try_on
 from gateway.stack.running import Plan, Stack
 
-PERSON: Final = "woman-coral-tee.jpg"
-GARMENT: Final = "fitted-striped-tee.jpg"
+PERSON: Final = "man-grey-tee.jpg"
+GARMENT: Final = "logo-tee.jpg"
 _GAP_PX: Final = 12
 _HEIGHT_PX: Final = 1024
 
