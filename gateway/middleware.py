@@ -109,7 +109,7 @@ class ErrorBoundary:
             await self._app(scope, receive, watched)
         except ClientDisconnect:
             structlog.get_logger(__name__).info("client disconnected")
-        except (Exception, asyncio.CancelledError) as error:  # this is the boundary
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the boundary
             translated = as_gateway_error(error)
             log_error(translated, error)
             if not started:
