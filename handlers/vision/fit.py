@@ -61,6 +61,7 @@ class Fit:
     sleeves: dict[Side, Chart]
     sleeve_end: dict[Side, float]
     armholes: dict[Side, Polyline]
+    flanks: dict[Side, Polyline]
     kept_sleeves: tuple[Side, ...]
     hem_v: float
     pixel_scale: float
@@ -87,6 +88,7 @@ def fit_upper(person: Person, garment: Garment) -> Fit:
         sleeves=sleeves,
         sleeve_end=ends,
         armholes={side: edges[side].armhole for side in SIDES},
+        flanks={side: edges[side].flank for side in SIDES},
         kept_sleeves=tuple(kept),
         hem_v=hem_v,
         pixel_scale=scale,

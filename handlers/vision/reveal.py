@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 _FIELD_SHRINK: Final = 8  # skin tone changes slowly
 _FORM_LIMITS: Final = (0.75, 1.15)
-_LIMB_LIGHT: Final = 1.07  # arms catch more light than the hands and neck that lend their tone
+_LIMB_LIGHT: Final = 1.11  # arms catch more light than the hands and neck that lend their tone
 
 
 def without_upper(person: Person, fit: Fit, remove: Mask) -> NDArray[np.float32]:
     """The photo with the upper garment gone inside `remove`: (H, W, 3) float32, 0..255."""
     photo = person.rgb.astype(np.float32)
-    body = _soft(_joined(person, _arms(person) | _trunk(person, fit.hem_v))) * _inside(person)
+    body = _soft(_joined(person, _arms(person) | _trunk(person, fit))) * _inside(person)
     under = person.behind.astype(np.float32)
     under += (bare_skin(person) - under) * body[..., None]
     below = _soft(_below(person, fit.hem_v))
@@ -115,16 +115,13 @@ def _arms(person: Person) -> NDArray[np.bool_]:
     return covered
 
 
-def _trunk(person: Person, hem_v: float) -> NDArray[np.bool_]:
-    """Neck, shoulders and chest inside the seen outline, down to the new hem."""
+def _trunk(person: Person, fit: Fit) -> NDArray[np.bool_]:
+    """Neck, shoulders and chest; below the armpits only what the new garment covers anyway."""
     line = {}
     for side in SIDES:
         shape = person.shape.sides[side]
-        rows = FLANK_V < hem_v
-        flank = np.stack([person.body.at(0, v) for v in FLANK_V[rows]])
-        flank += person.body.across * sign(side) * shape.flank_px[rows][:, None]
-        low = (flank - shape.pit) @ person.body.down > 0
-        line[side] = np.concatenate([shape.ridge, shape.tip[None], shape.pit[None], flank[low]])
+        inset = person.body.across * sign(side) * 0.03 * person.body.scale_px
+        line[side] = np.concatenate([shape.ridge, shape.tip[None], fit.flanks[side] - inset])
     neck = person.body.chin()
     outline = np.concatenate([line["left"][::-1], neck[None], line["right"]])
     return polygon(person.upper.shape, outline)

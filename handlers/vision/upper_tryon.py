@@ -53,19 +53,19 @@ def lay(person: Person, garment: Garment, fit: Fit) -> Cloth:
     for chart in fit.sleeves.values():
         paint_chart(garment.rgb, cover, chart, rgb, sleeves, scale)
     alpha = np.maximum(alpha, sleeves)
-    alpha = _snapped(person, fit, _pits_closed(person, alpha))
+    alpha = _snapped(person, fit, _pits_closed(person, fit, alpha))
     return Cloth(rgb, alpha, sleeves)
 
 
-def _pits_closed(person: Person, alpha: Mask) -> Mask:
+def _pits_closed(person: Person, fit: Fit, alpha: Mask) -> Mask:
     """Closes the wedges where sleeve and torso meet under the arm."""
     radius = max(2, int(_PIT_WEDGE * person.body.scale_px))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     closed = cv2.morphologyEx((alpha > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, kernel)
     near = np.zeros(alpha.shape, np.uint8)
     for side in SIDES:
-        x, y = np.rint(person.shape.sides[side].pit).astype(int)
-        cv2.circle(near, (int(x), int(y)), 3 * radius, 1, -1)
+        x, y = fit.flanks[side][0] - person.body.down * 2.0 * radius
+        cv2.circle(near, (round(x), round(y)), 2 * radius, 1, -1)
     wedge = (closed > 0) & (near > 0) & (person.background < 0.5)
     return np.maximum(alpha, wedge * np.clip(2 - 2 * person.background, 0, 1)).astype(np.float32)
 
@@ -80,7 +80,7 @@ def _snapped(person: Person, fit: Fit, alpha: Mask) -> Mask:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     solid, old = (alpha > 0.5).astype(np.uint8), (person.upper > 0.3).astype(np.uint8)
     wide, narrow = cv2.dilate(solid, kernel) > 0, cv2.erode(solid, kernel) > 0
-    cover = wide & (old > 0)
+    cover = wide & (old > 0) & ~_along_flanks(person, fit)
     wider = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * reach + 1, 4 * reach + 1))
     bare = (cv2.erode(solid, wider) == 0) & (person.skin > 0.5) & (cv2.dilate(old, wider) > 0)
     for side in SIDES:
@@ -93,6 +93,15 @@ def _snapped(person: Person, fit: Fit, alpha: Mask) -> Mask:
     covered = np.where(cover, np.clip((person.upper + person.skin) * 1.6, 0, 1), 0)
     kept = np.maximum(alpha, covered) * np.where(bare, 1 - person.skin, 1)
     return kept.astype(np.float32)
+
+
+def _along_flanks(person: Person, fit: Fit) -> NDArray[np.bool_]:
+    """A band beside both flanks, where a slimmer garment shows the scene behind: (H, W) bool."""
+    reach = 2 * max(2, int(_SNAP * person.body.scale_px))
+    band = np.zeros(person.upper.shape, np.uint8)
+    for flank in fit.flanks.values():
+        cv2.polylines(band, [np.rint(flank[1:]).astype(np.int32)], False, 1, 2 * reach)  # noqa: FBT003
+    return band > 0
 
 
 def _beyond_armhole(
