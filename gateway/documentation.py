@@ -118,12 +118,18 @@ def _schemas(model: type[BaseModel]) -> dict[str, Any]:
 def _form_schema() -> dict[str, Any]:
     """The form: files, and every option either as a field or within the `options` part."""
     options = TryOnOptions.model_json_schema(ref_template=_REF)
-    files = {"user_image": _BINARY, "garment_image": _BINARY, "mask": _BINARY}
+    files = {
+        "user_image": _BINARY | {"description": "photo of the person"},
+        "garment_image": _BINARY | {"description": "photo of the garment"},
+        "mask": _BINARY | {"description": "white where the picture may change"},
+    }
+    as_json = {
+        "$ref": _REF.format(model="TryOnOptions"),
+        "description": "the fields below, as JSON",
+    }
     return {
         "type": "object",
-        "properties": files
-        | {"options": {"$ref": _REF.format(model="TryOnOptions")}}
-        | options["properties"],
+        "properties": files | {"options": as_json} | options["properties"],
         "required": ["user_image", "garment_image"],
         "additionalProperties": False,
     }

@@ -1,6 +1,7 @@
 """The API reference as one HTML page, made from the OpenAPI document: no script, no network."""
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
@@ -55,17 +56,17 @@ def _operation(document: Document, path: str, method: str, operation: Document) 
     bodies = operation.get("requestBody", {}).get("content", {})
     parts = [
         f"<h3><b>{escape(method.upper())}</b> {escape(path)}</h3>",
-        *(f"<p>{escape(text)}</p>" for text in operation["description"].split("\n\n")),
-        _parameters(operation.get("parameters", [])),
+        *(f"<p>{_prose(text)}</p>" for text in operation["description"].split("\n\n")),
+        _parameters(document, operation.get("parameters", [])),
         *(_body(document, kind, content) for kind, content in bodies.items()),
         *(_answer(document, status, one) for status, one in operation["responses"].items()),
     ]
     return f"<article>{''.join(parts)}</article>"
 
 
-def _parameters(parameters: list[Document]) -> str:
+def _parameters(document: Document, parameters: list[Document]) -> str:
     rows = [
-        (f"{one['name']} ({one['in']})", _type(one["schema"]), one.get("description", ""))
+        (f"{one['name']} ({one['in']})", _type(document, one["schema"]), _note(one))
         for one in parameters
     ]
     return _table("Parameter", rows)
@@ -74,7 +75,7 @@ def _parameters(parameters: list[Document]) -> str:
 def _body(document: Document, kind: str, content: Document) -> str:
     schema = _resolved(document, content["schema"])
     example = _example(content["example"]) if "example" in content else ""
-    return f"<h4><code>{escape(kind)}</code></h4>{_fields(schema)}{example}"
+    return f"<h4><code>{escape(kind)}</code></h4>{_fields(document, schema)}{example}"
 
 
 def _answer(document: Document, status: str, answer: Document) -> str:
@@ -84,17 +85,17 @@ def _answer(document: Document, status: str, answer: Document) -> str:
         examples = {name: one["value"] for name, one in content.get("examples", {}).items()}
         if not examples and "example" in schema:
             examples = {kind: schema["example"]}
-        fields = "" if content.get("examples") else _fields(schema)
+        fields = "" if content.get("examples") else _fields(document, schema)
         named = (f"<p><code>{escape(n)}</code></p>{_example(v)}" for n, v in examples.items())
         shown += [fields, *named]
-    title = f"<summary><b>{escape(status)}</b> {escape(answer['description'])}</summary>"
+    title = f"<summary><b>{escape(status)}</b> {_prose(answer['description'])}</summary>"
     return f"<details>{title}{''.join(shown)}</details>"
 
 
-def _fields(schema: Document) -> str:
+def _fields(document: Document, schema: Document) -> str:
     required = schema.get("required", [])
     rows = [
-        (name + ("" if name in required else " (optional)"), _type(one), _described(one))
+        (name + ("" if name in required else " (optional)"), _type(document, one), _note(one))
         for name, one in schema.get("properties", {}).items()
     ]
     return _table("Field", rows)
@@ -107,28 +108,33 @@ def _table(head: str, rows: list[tuple[str, str, str]]) -> str:
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(kind)}</td><td>{escape(text)}</td></tr>"
         for name, kind, text in rows
     )
-    return f"<table><tr><th>{head}</th><th>Type</th><th></th></tr>{''.join(cells)}</table>"
+    return f"<table><tr><th>{head}</th><th>Type</th><th>Meaning</th></tr>{''.join(cells)}</table>"
 
 
-def _type(schema: Document) -> str:
+def _type(document: Document, schema: Document) -> str:
     options = schema.get("anyOf", [schema])
-    return " or ".join(_plain_type(one) for one in options if one.get("type") != "null")
+    return " or ".join(_plain_type(document, one) for one in options if one.get("type") != "null")
 
 
-def _plain_type(schema: Document) -> str:
+def _plain_type(document: Document, schema: Document) -> str:
+    values = _resolved(document, schema).get("enum")
+    if values:
+        return ", ".join(map(str, values))
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
-    if "enum" in schema:
-        return ", ".join(map(str, schema["enum"]))
     kind = "file" if schema.get("format") == "binary" else str(schema.get("type", "any"))
-    low, high = schema.get("minimum"), schema.get("maximum")
-    return kind if low is None and high is None else f"{kind} {low} … {high}"
+    bounds = [str(schema[name]) for name in ("minimum", "maximum") if name in schema]
+    return " ".join([kind, " … ".join(bounds)])
 
 
-def _described(schema: Document) -> str:
+def _note(schema: Document) -> str:
     default = schema.get("default")
-    text = str(schema.get("description", ""))
-    return text if default is None else f"{text}; default: {json.dumps(default)}"
+    shown = "" if default is None or isinstance(default, dict) else f"default: {default}"
+    return "; ".join(part for part in (schema.get("description", ""), shown) if part)
+
+
+def _prose(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _example(value: object) -> str:

@@ -59,7 +59,9 @@ class TryOnOptions(_Strict):
     guidance_scale: float | None = Field(
         default=None, ge=0, le=30, allow_inf_nan=False, description="classifier-free guidance"
     )
-    seed: int | None = Field(default=None, ge=0, lt=2**32, description="same seed, same picture")
+    seed: int | None = Field(
+        default=None, ge=0, le=2**32 - 1, description="same seed, same picture"
+    )
     num_samples: int | None = Field(default=None, ge=1, le=4, description="pictures to make")
     auto_crop: bool | None = Field(
         default=None, description="crop to the person, paste back afterwards"
