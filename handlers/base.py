@@ -84,9 +84,8 @@ class ImageHandler(ABC):
             with telemetry.request(exchange.request_id):
                 self._serve(exchange, len(batch))
         with _never_in_the_way():
-            for name, value in self.gauges().items():
-                self._metrics.set(name, value, self.settings.name)
-        memory.release()
+            memory.release()
+            self._set_gauges(len(batch))
         return wire.closing(batch)
 
     def _serve(self, exchange: wire.Exchange, batch_size: int) -> None:
@@ -133,11 +132,19 @@ class ImageHandler(ABC):
         )
         name = self.settings.name
         self._metrics.add("vton_inferences", 1, name, code)
-        self._metrics.set("vton_batch_size", batch_size, name)
-        self._metrics.set("vton_worker_rss_bytes", held.rss_bytes, name)
-        self._metrics.set("vton_worker_gpu_bytes", held.gpu_bytes, name)
         for stage, spent_ms in stage_ms.items():
             self._metrics.add("vton_stage_ms", spent_ms, name, stage)
+
+    def _set_gauges(self, batch_size: int) -> None:
+        held = memory.measure()
+        told = {
+            "vton_batch_size": batch_size,
+            "vton_worker_rss_bytes": held.rss_bytes,
+            "vton_worker_gpu_bytes": held.gpu_bytes,
+            **self.gauges(),
+        }
+        for name, value in told.items():
+            self._metrics.set(name, value, self.settings.name)
 
     def _log(self, level: int, message: str, **fields: object) -> None:
         named = {"model": self.settings.name, "model_version": self._version}
