@@ -58,6 +58,7 @@ def _install_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> N
     """Wrap the app, innermost first: what is added last sees a request first."""
     http = settings.http
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, stall_s=http.body_stall_s)
+    app.add_middleware(ErrorBoundary)
     if http.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -66,7 +67,6 @@ def _install_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> N
             allow_headers=["Authorization", "Content-Type", HEADER],
             expose_headers=[HEADER, "X-Engine", "X-Cached", "X-Kept-Share", "Retry-After"],
         )
-    app.add_middleware(ErrorBoundary)
     app.add_middleware(CompressMiddleware, minimum_size=http.compress_min_bytes)
     app.add_middleware(SecurityHeaders, hsts=http.hsts)
     app.add_middleware(RequestScope, metrics=metrics)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ANONYMOUS: Final = "anonymous"
 _QUIET_PATHS: Final = ("/health", "/metrics")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLIENT_CLOSED: Final = 499
 
 
@@ -50,16 +52,16 @@ class RequestScope:
             self._record(scope, answer, time.perf_counter() - started)
 
     def _record(self, scope: Scope, answer: _Answer, duration_s: float) -> None:
-        method, route = scope["method"], getattr(scope.get("route"), "path", "(none)")
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        route = getattr(scope.get("route"), "path", "(none)")
         self._metrics.requests.labels(method, route, answer.status).inc()
         self._metrics.latency_s.labels(method, route).observe(duration_s)
         if answer.error_code:
             self._metrics.errors.labels(answer.error_code).inc()
-        quiet = scope["path"].startswith(_QUIET_PATHS)
         structlog.get_logger(__name__).log(
-            10 if quiet else 20,
+            logging.DEBUG if scope["path"].startswith(_QUIET_PATHS) else logging.INFO,
             "request",
-            method=method,
+            method=scope["method"],
             status=answer.status,
             duration_ms=round(duration_s * 1000, 2),
             sent_bytes=answer.sent_bytes,

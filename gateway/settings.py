@@ -90,7 +90,7 @@ class UploadSettings(_Section):
         default=2048, gt=0, description="long side of what goes to the engine"
     )
     decode_workers: int = Field(default=0, ge=0, description="decoding threads; 0: one per core")
-    decode_queue: int = Field(default=64, ge=0, description="pictures that may wait to be decoded")
+    decode_queue: int = Field(default=256, ge=0, description="pictures that may wait to be decoded")
 
 
 class StorageSettings(_Section):
@@ -156,8 +156,8 @@ class TryOnSettings(_Section):
 class HealthSettings(_Section):
     """The background checks behind /health."""
 
-    interval_s: float = Field(default=5.0, gt=0, description="pause between two rounds of checks")
-    timeout_s: float = Field(default=4.0, gt=0, description="time one check may take")
+    interval_s: float = Field(default=2.0, gt=0, description="pause between two rounds of checks")
+    timeout_s: float = Field(default=2.0, gt=0, description="time one check may take")
 
 
 class Settings(BaseSettings):

@@ -12,6 +12,7 @@ from obstore.store import LocalStore, MemoryStore, S3Store
 
 from gateway.errors import Misconfigured, StorageFailed
 
+_PRIVATE: Final = 0o700
 _FAILURES: Final = (BaseError, OSError, ValueError)
 
 
@@ -83,7 +84,8 @@ def _open(url: str) -> LocalStore | MemoryStore | S3Store:
     match parts.scheme:
         case "file":
             folder = Path(parts.netloc + parts.path).absolute()
-            return LocalStore(folder, mkdir=True)
+            folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            return LocalStore(folder)
         case "memory":
             return MemoryStore()
         case "s3" if parts.netloc:

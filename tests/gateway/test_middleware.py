@@ -52,6 +52,21 @@ async def test_only_listed_origins_may_call_from_a_browser(gateway: Gateway) -> 
     assert "access-control-allow-origin" not in answer.headers
 
 
+async def test_an_error_can_be_read_by_an_allowed_origin(gateway: Gateway) -> None:
+    headers = {"Origin": "https://shop.example", "Content-Length": str(1 << 40)}
+    async with _client(gateway, cors_origins="https://shop.example") as client:
+        answer = await client.post("/api/v1/uploads", content=b"", headers=headers)
+    assert answer.status_code == 413
+    assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+
+
+async def test_a_made_up_method_makes_no_metric_of_its_own(gateway: Gateway) -> None:
+    await gateway.client.request("BREW", "/nope")
+    text = (await gateway.client.get("/metrics")).text
+    assert "BREW" not in text
+    assert 'vton_http_requests_total{method="OTHER",route="(none)",status="404"} 1.0' in text
+
+
 async def test_a_body_that_stops_arriving_is_answered(gateway: Gateway) -> None:
     settings = Settings.model_validate({"http": {"body_stall_s": 0.01}})
     app = create_app(settings, gateway.resources)

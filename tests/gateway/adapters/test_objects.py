@@ -52,6 +52,11 @@ async def test_a_key_cannot_leave_the_store(store: ObjectStoreAdapter, key: str)
     assert caught.value.message == StorageFailed.default_message
 
 
+def test_a_local_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+    ObjectStoreAdapter(f"file://{tmp_path}/objects")
+    assert (tmp_path / "objects").stat().st_mode & 0o077 == 0
+
+
 @pytest.mark.parametrize("url", ["", "http://host/bucket", "s3://", "results"])
 def test_another_url_stops_the_start(url: str) -> None:
     with pytest.raises(Misconfigured, match="VTON_STORAGE__URL"):

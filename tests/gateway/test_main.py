@@ -1,0 +1,88 @@
+"""`python -m gateway` as a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PORT_IN_USE = "Uvicorn running on "
+
+
+def environment(**settings: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VTON_")}
+    nowhere = "http://127.0.0.1:9"
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        "VTON_STORAGE__URL": "memory://",
+        "VTON_TORCHSERVE__INFERENCE_URL": nowhere,
+        "VTON_TORCHSERVE__MANAGEMENT_URL": nowhere,
+        **settings,
+    }
+
+
+def lines_until(process: "subprocess.Popen[str]", text: str) -> list[dict[str, Any]]:
+    lines: list[dict[str, Any]] = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.append(json.loads(line))
+        if text in lines[-1]["message"]:
+            return lines
+    raise AssertionError(lines)
+
+
+@pytest.fixture
+def process() -> Iterator["subprocess.Popen[str]"]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway", "--port", "0"],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as running:
+        yield running
+        running.kill()
+
+
+def test_it_serves_logs_json_alone_and_ends_on_a_signal(
+    process: "subprocess.Popen[str]",
+) -> None:
+    lines = lines_until(process, PORT_IN_USE)
+    url = lines[-1]["message"].removeprefix(PORT_IN_USE).partition(" ")[0]
+    assert httpx.get(f"{url}/health/live").json() == {"status": "alive"}
+    assert httpx.get(f"{url}/health").status_code == 503
+    process.send_signal(signal.SIGTERM)
+    lines += [json.loads(line) for line in process.stdout or []]
+    assert process.wait() in {0, -signal.SIGTERM}
+    assert all({"timestamp", "level", "message", "request_id"} <= line.keys() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("VTON_HTTP__PORT", "eighty"), ("VTON_HTTP__DOCS", "maybe"), ("VTON_UPLOADS", "nonsense")],
+)
+@pytest.mark.prop(37)
+def test_a_wrong_setting_stops_the_start_by_name(name: str, value: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "gateway"],
+        cwd=ROOT,
+        env=environment(**{name: value}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    line = json.loads(ended.stdout)
+    assert line["level"] == "critical"
+    assert name.removeprefix("VTON_").lower().replace("__", ".") in line["reason"].lower().replace(
+        "__", "."
+    )
