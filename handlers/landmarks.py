@@ -6,10 +6,11 @@ A detector must be used by one thread at a time and must not live across a fork.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+from handlers.vision.detection import Detection
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,20 +18,6 @@ if TYPE_CHECKING:
 _POSE_COMPLEXITY: Final = 1  # the only pose model that the wheel carries
 _FULL_RANGE_FACES: Final = 1  # faces up to five metres away
 _CROP_HEADS: Final = (3.2, 1.2, 8.5)  # half width, above and below, in face heights
-
-
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """What was seen in one photo of H x W pixels.
-
-    pose: (33, 4) float32 of x and y in pixels, z in pixels, visibility 0..1, in BlazePose order;
-    None when nobody was found. person_mask: (H, W) float32, 0..1. people: faces counted, at
-    least 1 where there is a pose.
-    """
-
-    pose: NDArray[np.float32] | None
-    person_mask: NDArray[np.float32]
-    people: int
 
 
 class BodyLandmarks:

@@ -50,8 +50,8 @@ _MIN_SHOULDER_TO_TORSO: Final = 0.55  # seen from the side the shoulders look na
 class Body:
     """Joints in pixels and the frame of the torso.
 
-    across and down: unit vectors along the shoulders (to the right of the picture) and along
-    the spine (to the feet). scale_px: the distance of the shoulder joints, with a floor for
+    across and down: unit vectors half way between the lines of shoulders and hips (to the right of
+    the picture) and along the spine (to the feet). scale_px: the distance of the shoulder joints, with a floor for
     people seen from the side. torso_px: shoulder line to hip line.
     """
 
@@ -113,12 +113,14 @@ def body_from_pose(pose: NDArray[np.float32]) -> Body:
     torso_px = float(np.linalg.norm(spine)) + 1e-6
     line = joints["right_shoulder"] - joints["left_shoulder"]
     width = float(np.linalg.norm(line)) + 1e-6
+    hip_line = joints["right_hip"] - joints["left_hip"]
+    level = line / width + hip_line / (float(np.linalg.norm(hip_line)) + 1e-6)
     return Body(
         joints=joints,
         visibility={name: float(pose[i, 3]) for name, i in _JOINTS.items()},
         shoulders=shoulders,
         hips=hips,
-        across=line / width,
+        across=level / (float(np.linalg.norm(level)) + 1e-6),
         down=spine / torso_px,
         scale_px=max(width, _MIN_SHOULDER_TO_TORSO * torso_px),
         torso_px=torso_px,

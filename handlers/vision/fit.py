@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from handlers.vision.body import SIDES, Side
-from handlers.vision.shape import ARM_STATIONS, FLANK_V, RIDGE_U, Arm, resample, sign, smooth, to_edge
+from handlers.vision.shape import ARM_STATIONS, FLANK_V, RIDGE_U, Arm, bare_tip, resample, sign, smooth, to_edge
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +33,7 @@ _LONG_BY_TORSO: Final = 0.85  # sleeve over front length of the garment
 _LONG_SLEEVE: Final = 0.72  # arm lengths; from here on a cuff belongs to the wrist
 _EASE: Final = 1.1  # cloth goes around a chest, a photo shows it from the front
 _ARM_SHADOW: Final = 0.2  # torso lengths below the armpit where the arm hides the flank
+_INNER_EASE: Final = 0.6  # towards the body a wide sleeve has less room
 _LOOSE: Final = 1.45  # sleeve over arm; below, a sleeve is taken to follow the arm
 _EDGE_REACH: Final = 0.06  # shoulder widths within which a seen outline is the new one
 _SEAM_LAP: Final = 0.03  # shoulder widths
@@ -339,16 +340,19 @@ def _sleeve_chart(
     ratio = np.interp(stations, np.linspace(0, end, count), natural) / seen
     bare = stations > arm.sleeve_end + 0.02
     loose = np.where(ratio > _LOOSE, np.minimum(ratio / _LOOSE, 1.3), 1.0)
-    loose = np.where(bare | stale, np.clip(0.88 * ratio, 1.05, 1.4), loose)
+    loose = np.where(bare | stale, np.clip(0.85 * ratio, 1.05, 1.35), loose)
     loose = np.where(ratio < 0.7, np.maximum(ratio / 0.7, 0.75), loose)
     loose = smooth(loose, 1.5)
     outer = arm.axis + arm.outward * (smooth(half_o, 1.0) * loose)[:, None]
-    inner = arm.axis - arm.outward * (smooth(half_i, 1.0) * loose)[:, None]
+    inner = arm.axis - arm.outward * (smooth(half_i, 1.0) * (1 + (loose - 1) * _INNER_EASE))[:, None]
     along_pit = float(((arm.axis - edge.armhole[-1]) ** 2).sum(1).argmin()) / (ARM_STATIONS - 1)
     reach = _EDGE_REACH * person.body.scale_px
     follows = np.where(((loose > 1.02) & ~bare) | stale, 0.0, 1.0)[:, None]
     outer += (to_edge(person.background, outer, arm.outward, reach) - outer) * follows
-    shoulder = np.stack([edge.armhole[0], person.shape.sides[side].tip])
+    corner = person.shape.sides[side].tip
+    if stale.any():  # the old shoulder may stand off, as its sleeve does
+        corner = bare_tip(person.body, side, corner)
+    shoulder = np.stack([edge.armhole[0], corner])
     o = _edge_line(shoulder, outer, 0.15, end, count)
     if not stale.any():
         o[1:-1] = to_edge(person.background, o[1:-1], _normals(o, side)[1:-1], reach)

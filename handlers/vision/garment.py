@@ -28,6 +28,7 @@ _FLANK_ROWS: Final = 12
 _CUFF_SHARE: Final = 97  # per cent of a sleeve's edges
 _SEAM_POINTS: Final = 8
 _SHORTEST_SLEEVE: Final = 0.12  # of the garment's width; less is a ruffle
+_PITS_LEVEL: Final = 0.12  # of the garment's height
 _LOWEST_PIT: Final = 0.55  # of the garment's height
 _MOST_GROUND_NOISE: Final = 14.0
 _MOST_TOUCHING: Final = 0.35
@@ -310,13 +311,20 @@ def _sleeve(sil: Silhouette, tip: Point, pit: Point, bay: Point) -> Sleeve:
 
 
 def _agreed(sil: Silhouette, sides: dict[Side, GarmentSide]) -> dict[Side, GarmentSide]:
-    """One sleeve alone is a misreading: the other side is its mirror."""
-    have = [s for s in SIDES if sides[s].sleeve is not None]
-    if len(have) != 1:
+    """Sleeves come in pairs: a lone one, or a sash taken for one, gives way to the other's mirror."""
+    left, right = sides["left"], sides["right"]
+    if left.sleeve is None and right.sleeve is None:
         return sides
-    good = have[0]
-    bad: Side = "right" if good == "left" else "left"
-    return {good: sides[good], bad: _mirrored(sil, sides[good])}
+    if left.sleeve is None or right.sleeve is None:
+        good: Side = "left" if left.sleeve else "right"
+    elif abs(left.pit[1] - right.pit[1]) < _PITS_LEVEL * sil.height and (
+        0.7 < left.sleeve.length_px / right.sleeve.length_px < 1.4
+    ):
+        return sides
+    else:
+        good = "left" if left.sleeve.length_px < right.sleeve.length_px else "right"
+    mirror = _mirrored(sil, sides[good])
+    return {"left": left if good == "left" else mirror, "right": right if good == "right" else mirror}
 
 
 def _mirrored(sil: Silhouette, side: GarmentSide) -> GarmentSide:

@@ -35,8 +35,8 @@ def dress_lower(person: Person, garment: LowerGarment) -> Dressed:
     begin, end = _span(person, garment)
     cloth = _lay(person, garment, begin, end)
     above = _above(person, begin)
-    remove = _to_remove(person, end)
-    base = without_lower(person, remove, end)
+    remove = lower_to_remove(person)
+    base = without_lower(person, person.rgb.astype(np.float32), remove, end)
     scale = person.body.scale_px
     lightness = cv2.cvtColor(person.rgb, cv2.COLOR_RGB2LAB)[..., 0].astype(np.float32)
     factor = folds(lightness, person.lower, scale)
@@ -153,7 +153,7 @@ def _above(person: Person, begin: float) -> Mask:
     return np.clip(np.maximum(over, arms * person.skin), 0, 1).astype(np.float32)
 
 
-def _to_remove(person: Person, end: float) -> Mask:
+def lower_to_remove(person: Person) -> Mask:
     """The old lower garment with its edge, down to the ankles: shoes stay."""
     old = cv2.dilate((person.lower > 0.25).astype(np.uint8), np.ones((3, 3), np.uint8), iterations=3)
     keep = np.maximum.reduce([person.upper, person.hands["left"], person.hands["right"]])

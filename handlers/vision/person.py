@@ -12,27 +12,34 @@ from handlers.vision.body import SIDES, Body, Side, body_from_pose, capsules, po
 from handlers.vision.fill import filled
 from handlers.vision.legs import Legs, measure_legs
 from handlers.vision.parsing import BACKGROUND, HAIR, LOWER, SKIN, UPPER, parse, refine
-from handlers.vision.shape import FLANK_V, Shape, measure, sign
+from handlers.vision.framing import standing
+from handlers.vision.shape import ARM_STATIONS, FLANK_V, Shape, measure, sign
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from handlers.vision.detection import Detection
 
     Mask = NDArray[np.float32]
 
 _PARSE_HEIGHT_PX: Final = 320
 _FILL_SHRINK: Final = 4
+_MOSTLY_BARE: Final = 0.6
+_PERHAPS: Final = 0.05
+_THIN: Final = 0.012  # shoulder widths; cloth seen this thin is a mixed edge
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
     """One person in one photo of H x W pixels.
 
-    rgb: (H, W, 3) uint8. Masks are (H, W) float32, 0..1: background, hair, skin, upper and lower
+    rgb: (H, W, 3) uint8. people: how many were seen in it. Masks are (H, W) float32, 0..1: background, hair, skin, upper and lower
     clothes (they sum to 1), head (hair and face, what lies above any collar), hands. behind:
     (H, W, 3) uint8, the scene with the person taken out.
     """
 
     rgb: NDArray[np.uint8]
+    people: int
     body: Body
     shape: Shape
     legs: Legs
@@ -52,12 +59,9 @@ class Person:
         return sum(a.nbytes for a in arrays if isinstance(a, np.ndarray))
 
 
-def analyse(rgb: NDArray[np.uint8], pose: NDArray[np.float32], person_mask: Mask) -> Person:
-    """Analyses one photo.
-
-    rgb: (H, W, 3) uint8; pose: (33, 4) float32 in its pixels (BlazePose); person_mask: (H, W)
-    float32, 0..1.
-    """
+def analyse(rgb: NDArray[np.uint8], detection: Detection) -> Person:
+    """Analyses one photo; rgb: (H, W, 3) uint8. Raises Unfit where nobody can be dressed."""
+    pose = standing(detection.pose, rgb.shape[:2])
     height, width = rgb.shape[:2]
     zoom = min(1.0, _PARSE_HEIGHT_PX / max(height, width))
     size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
@@ -65,15 +69,17 @@ def analyse(rgb: NDArray[np.uint8], pose: NDArray[np.float32], person_mask: Mask
     parsing = parse(
         cv2.resize(rgb, size, interpolation=cv2.INTER_AREA),
         body_from_pose(small_pose),
-        cv2.resize(person_mask, size, interpolation=cv2.INTER_AREA),
+        cv2.resize(detection.person_mask, size, interpolation=cv2.INTER_AREA),
     )
     parts = refine(rgb, parsing)
     body = body_from_pose(pose)
     shape = measure(body, parts)
     _settle_hem(body, shape, parts)
+    _settle_arms(shape, parts)
     known = cv2.dilate(1 - parts[BACKGROUND], np.ones((9, 9))) < 0.05
     return Person(
         rgb=rgb,
+        people=detection.people,
         body=body,
         shape=shape,
         legs=measure_legs(body, parts.argmax(0).astype(np.uint8)),
@@ -90,10 +96,13 @@ def analyse(rgb: NDArray[np.uint8], pose: NDArray[np.float32], person_mask: Mask
 
 def _settle_hem(body: Body, shape: Shape, parts: NDArray[np.float32]) -> None:
     """Gives stray patches of upper clothes below the hem, or loose ones, back to what they are."""
-    solid = cv2.morphologyEx((parts[UPPER] > 0.3).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3)))
+    thin = 2 * max(1, int(_THIN * body.scale_px)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thin, thin))
+    solid = cv2.morphologyEx((parts[UPPER] > 0.3).astype(np.uint8), cv2.MORPH_OPEN, kernel)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
     largest = stats[1:, cv2.CC_STAT_AREA].max() if len(stats) > 1 else 0
     stray = np.isin(labels, np.flatnonzero(stats[:, cv2.CC_STAT_AREA] < 0.04 * largest))
+    stray |= cv2.dilate(solid, np.ones((5, 5), np.uint8)) == 0
     rows = FLANK_V > shape.hem_v + 0.03
     edges = [
         np.stack([body.at(0, v) for v in FLANK_V[rows]])
@@ -102,10 +111,31 @@ def _settle_hem(body: Body, shape: Shape, parts: NDArray[np.float32]) -> None:
     ]
     if rows.sum() > 1:
         stray |= polygon(labels.shape, np.concatenate([edges[0], edges[1][::-1]]))
-    for kind in (LOWER, SKIN):
-        better = stray & (parts[kind] >= parts[LOWER + SKIN - kind])
-        parts[kind][better] += parts[UPPER][better]
-        parts[UPPER][better] = 0
+    others = [BACKGROUND, HAIR, SKIN, LOWER]
+    best = np.array(others)[parts[others].argmax(0)]
+    for kind in others:
+        where = stray & (best == kind) & (parts[kind] > _PERHAPS)
+        parts[kind][where] += parts[UPPER][where]
+        parts[UPPER][where] = 0
+
+
+def _settle_arms(shape: Shape, parts: NDArray[np.float32]) -> None:
+    """Beyond the end of the sleeve an arm is bare, whatever its colour says."""
+    stations = np.linspace(0, 1, ARM_STATIONS)
+    for side in SIDES:
+        arm = shape.sides[side].arm
+        free = stations > arm.sleeve_end + 0.06
+        if free.sum() < 2 or arm.sleeve_end > 0.9:
+            continue
+        outer = (arm.axis + arm.outward * arm.outer[:, None] * 1.1)[free]
+        inner = (arm.axis - arm.outward * arm.inner[:, None] * 0.8)[free]
+        bare = polygon(parts.shape[1:], np.concatenate([outer, inner[::-1]]))
+        bare &= (parts[SKIN] + parts[UPPER] > 0.5) & (parts[SKIN] > _PERHAPS)
+        share = parts[SKIN][bare].sum() / max(float((parts[SKIN] + parts[UPPER])[bare].sum()), 1.0)
+        if share < _MOSTLY_BARE:
+            continue  # the arm lies before the torso
+        parts[SKIN][bare] += parts[UPPER][bare]
+        parts[UPPER][bare] = 0
 
 
 def _head(body: Body, parts: NDArray[np.float32]) -> Mask:

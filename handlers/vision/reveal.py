@@ -1,6 +1,6 @@
 """Takes the old garment out of a photo and shows what was under and behind it.
 
-Skin where the body is, in the light that the old cloth had; the lower garment where the shirt
+Skin where the body is, in the tone of the nearest skin; the lower garment where the shirt
 hung over it; else the scene behind.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from handlers.vision.body import SIDES, capsules, polygon
 from handlers.vision.fill import push_pull
 from handlers.vision.light import masked_blur
-from handlers.vision.shape import FLANK_V, sign
+from handlers.vision.shape import FLANK_V, bare_tip, sign
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,30 +26,35 @@ if TYPE_CHECKING:
 
 _FIELD_SHRINK: Final = 8  # skin tone changes slowly
 _FORM_LIMITS: Final = (0.75, 1.15)
+_EDGE_SHADE: Final = 0.10  # how much darker a limb is where it turns away
+_LONG_SLEEVE: Final = 0.8
 _LIMB_LIGHT: Final = 1.11  # arms catch more light than the hands and neck that lend their tone
 
 
 def without_upper(person: Person, fit: Fit, remove: Mask) -> NDArray[np.float32]:
     """The photo with the upper garment gone inside `remove`: (H, W, 3) float32, 0..255."""
     photo = person.rgb.astype(np.float32)
-    body = _soft(_joined(person, _arms(person) | _trunk(person, fit))) * _inside(person)
+    arms = _arms(person)
+    body = _soft(_joined(person, arms | _trunk(person, fit))) * _inside(person)
+    skin = bare_skin(person, body) * _sleeve_light(person, _soft(arms))[..., None]
     under = person.behind.astype(np.float32)
-    under += (bare_skin(person) - under) * body[..., None]
+    under += (skin - under) * body[..., None]
     below = _soft(_below(person, fit.hem_v))
     if below.any():
         under += (_continued(photo, person.lower) - under) * below[..., None]
     return photo + (under - photo) * remove[..., None]
 
 
-def without_lower(person: Person, remove: Mask, hem: float) -> NDArray[np.float32]:
+def without_lower(
+    person: Person, photo: NDArray[np.float32], remove: Mask, hem: float
+) -> NDArray[np.float32]:
     """The photo with the lower garment gone inside `remove`: bare legs below the new hem.
 
-    hem: 0..1 of the legs' rows. Returns (H, W, 3) float32, 0..255.
+    photo: (H, W, 3) float32, 0..255; hem: 0..1 of the legs' rows. Returns a picture like `photo`.
     """
-    photo = person.rgb.astype(np.float32)
     legs = _soft(_bare_legs(person, hem)) * _inside(person)
     under = person.behind.astype(np.float32)
-    under += (bare_skin(person) - under) * legs[..., None]
+    under += (bare_skin(person, legs) - under) * legs[..., None]
     return photo + (under - photo) * remove[..., None]
 
 
@@ -63,15 +68,31 @@ def _bare_legs(person: Person, hem: float) -> NDArray[np.bool_]:
     return covered
 
 
-def bare_skin(person: Person) -> NDArray[np.float32]:
-    """Skin wherever it may be needed: the tone of the nearest skin in the light of the old cloth."""
-    tone = _continued(person.rgb.astype(np.float32), person.skin * (1 - person.head))
-    lightness = cv2.cvtColor(person.rgb, cv2.COLOR_RGB2LAB)[..., 0].astype(np.float32) + 4
+def bare_skin(person: Person, limbs: Mask) -> NDArray[np.float32]:
+    """Skin wherever it may be needed: the tone of the nearest skin, rounded to the limbs' edges.
+
+    limbs: (H, W) float32, where skin will show. Returns (H, W, 3) float32.
+    """
+    photo = person.rgb.astype(np.float32)
+    tone = _continued(photo, person.skin * (1 - person.head))
+    if min(shape.arm.sleeve_end for shape in person.shape.sides.values()) > _LONG_SLEEVE:
+        tone *= _LIMB_LIGHT
+    face = photo[(person.skin > 0.9) & (person.head > 0.9)]
+    if len(face):
+        tone = np.minimum(tone, np.median(face, 0))
+    depth = cv2.distanceTransform((limbs > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+    form = 1 - _EDGE_SHADE * np.exp(-depth / (0.035 * person.body.scale_px))
+    return tone * form[..., None]
+
+
+def _sleeve_light(person: Person, arms: Mask) -> NDArray[np.float32]:
+    """How light falls on the arms, read off light-coloured old sleeves: (H, W) factors."""
     scale = person.body.scale_px
+    lightness = cv2.cvtColor(person.rgb, cv2.COLOR_RGB2LAB)[..., 0].astype(np.float32) + 4
     cloth = np.maximum(person.upper, 1e-3).astype(np.float32)
-    form = masked_blur(lightness, cloth, 0.025 * scale) / masked_blur(lightness, cloth, 0.12 * scale)
-    form = 1 + (np.clip(form, *_FORM_LIMITS) - 1) * person.upper
-    return tone * (_LIMB_LIGHT * form)[..., None]
+    form = masked_blur(lightness, cloth, 0.025 * scale) / masked_blur(lightness, cloth, 0.15 * scale)
+    trust = np.clip((lightness - 50) / 60, 0, 1) * person.upper * arms
+    return (1 + (np.clip(form, *_FORM_LIMITS) - 1) * trust).astype(np.float32)
 
 
 def _continued(photo: NDArray[np.float32], known: Mask) -> NDArray[np.float32]:
@@ -121,7 +142,7 @@ def _trunk(person: Person, fit: Fit) -> NDArray[np.bool_]:
     for side in SIDES:
         shape = person.shape.sides[side]
         inset = person.body.across * sign(side) * 0.03 * person.body.scale_px
-        line[side] = np.concatenate([shape.ridge, shape.tip[None], fit.flanks[side] - inset])
+        line[side] = np.concatenate([shape.ridge, bare_tip(person.body, side, shape.tip)[None], fit.flanks[side] - inset])
     neck = person.body.chin()
     outline = np.concatenate([line["left"][::-1], neck[None], line["right"]])
     return polygon(person.upper.shape, outline)

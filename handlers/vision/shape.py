@@ -267,6 +267,13 @@ def _tip(body: Body, side: Side, labels: NDArray[np.uint8]) -> Point:
     return joint + ray * float(np.clip(far, 0.08 * s, 0.22 * s))
 
 
+def bare_tip(body: Body, side: Side, tip: Point) -> Point:
+    """The end of the shoulder itself, under an old garment whose shoulder stands off."""
+    joint = body.joint(side, "shoulder")
+    distance = float(np.linalg.norm(tip - joint)) + 1e-6
+    return joint + (tip - joint) * min(1.0, 0.15 * body.scale_px / distance)
+
+
 def _pit(
     body: Body, side: Side, labels: NDArray[np.uint8], arm: Arm, flank: NDArray[np.float64]
 ) -> Point:

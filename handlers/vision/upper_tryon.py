@@ -10,7 +10,8 @@ import numpy as np
 from handlers.vision.body import SIDES, polygon
 from handlers.vision.fit import Fit, fit_upper
 from handlers.vision.light import contact_shadow, folds, roundness
-from handlers.vision.reveal import without_upper
+from handlers.vision.lower_tryon import lower_to_remove
+from handlers.vision.reveal import without_lower, without_upper
 from handlers.vision.result import Cloth, Dressed, Notice, finished, paint_chart
 from handlers.vision.shape import sign
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _SNAP: Final = 0.018  # shoulder widths; slivers of old cloth thinner than this are covered
 _PIT_WEDGE: Final = 0.11
+_STRIPE: Final = 0.03  # shoulder widths; wall-coloured stripes of the old garment are part of it
 _EDGE_PX: Final = 3  # old cloth's mixed edge pixels
 
 
@@ -34,6 +36,10 @@ def dress_upper(person: Person, garment: Garment) -> Dressed:
     cloth = lay(person, garment, fit)
     remove = _to_remove(person, fit, cloth)
     base = without_upper(person, fit, remove)
+    if garment.category == "dresses":
+        lower = lower_to_remove(person)
+        base = without_lower(person, base, lower * (1 - remove), _leg_row(person, fit.hem_v))
+        remove = np.maximum(remove, lower)
     above = _above(person, fit, cloth)
     lit = lighted(person, cloth, above)
     image = base + (lit - base) * cloth.alpha[..., None]
@@ -115,7 +121,10 @@ def _beyond_armhole(
 
 def _to_remove(person: Person, fit: Fit, cloth: Cloth) -> Mask:
     """Where the old garment, its edge included, has to go."""
-    old = (person.upper > 0.25).astype(np.uint8)
+    size = 2 * int(_STRIPE * person.body.scale_px) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    old = cv2.morphologyEx((person.upper > 0.25).astype(np.uint8), cv2.MORPH_CLOSE, kernel)
+    old[(np.maximum.reduce([person.skin, person.hair, person.lower]) > 0.5)] = 0
     edge = cv2.dilate(old, np.ones((3, 3), np.uint8), iterations=_EDGE_PX)
     skin = (person.skin > 0.5) & (cv2.dilate(old, np.ones((3, 3), np.uint8)) == 0)
     old = np.where(skin, 0, edge)
@@ -155,6 +164,13 @@ def lighted(person: Person, cloth: Cloth, above: Mask) -> NDArray[np.float32]:
     factor = folds(lightness, np.clip(person.upper * (1 - above), 0, 1), scale)
     factor *= roundness(cloth.alpha, scale) * contact_shadow(above, scale)
     return cloth.rgb * factor[..., None]
+
+
+def _leg_row(person: Person, v: float) -> float:
+    """A height in torso lengths as a share 0..1 of the legs' rows."""
+    axis = person.legs.sides["left"].axis
+    rows = (axis - person.body.shoulders) @ person.body.down / person.body.torso_px
+    return float(np.interp(v, rows, np.linspace(0, 1, len(rows))))
 
 
 def _notices(fit: Fit) -> tuple[Notice, ...]:
