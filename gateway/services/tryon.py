@@ -95,7 +95,7 @@ class TryOnService:
         self._metrics.memo.labels("miss" if result is None else "hit").inc()
         is_cached = result is not None
         if result is None:
-            prediction = await self._predict(made, images, request.request_id)
+            prediction = await self._predict(made, images, request)
             result = await self._keep(key, made, prediction)
         duration_ms = round((self._clock.monotonic() - started) * 1000, 1)
         return TryOnOutcome(engine, result, is_cached, duration_ms)
@@ -109,19 +109,20 @@ class TryOnService:
         return images if mask is None else images | {"mask": mask}
 
     async def _predict(
-        self, made: Plan, images: Mapping[str, Picture], request_id: str
+        self, made: Plan, images: Mapping[str, Picture], request: TryOnRequest
     ) -> Prediction:
         job = Job(
             model=made.engine.model,
             params=made.params,
             images={name: picture.png for name, picture in images.items()},
-            request_id=request_id,
+            request_id=request.request_id,
         )
         started, outcome = self._clock.monotonic(), "ok"
         try:
             prediction = await self._models.predict(job)
         except GatewayError as error:
             outcome = str(error.code)
+            _name_field(error, request)
             raise
         finally:
             duration_s = self._clock.monotonic() - started
@@ -135,3 +136,11 @@ class TryOnService:
         metadata = finished_metadata(prediction, made)
         image_type = ImageType[str(made.params["output_format"]).upper()]
         return await self._results.keep(key, prediction.images, image_type, metadata)
+
+
+def _name_field(error: GatewayError, request: TryOnRequest) -> None:
+    """Where a worker names one of its images, name the field that the caller sent it in."""
+    fields = {"person_image": request.person.field, "garment_image": request.garment.field}
+    field = fields.get(str(error.details.get("image")))
+    if field is not None:
+        error.details["field"] = field

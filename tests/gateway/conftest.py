@@ -1,5 +1,5 @@
 """Every test here may ask for a running gateway."""
 
-from tests.gateway.running import anyio_backend, gateway
+from tests.gateway.running import anyio_backend, gateway, quiet
 
-__all__ = ["anyio_backend", "gateway"]
+__all__ = ["anyio_backend", "gateway", "quiet"]

@@ -1,7 +1,7 @@
 """A gateway in this process, in front of a TorchServe stand-in on loopback."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from gateway.app import create_app
 from gateway.metrics import Metrics
@@ -93,6 +94,15 @@ def _file(file: Any) -> Any:  # noqa: ANN401
     return ("photo.jpg", file, "image/jpeg") if isinstance(file, bytes) else file
 
 
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Write nothing, unless a test sets up the log itself."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("CRITICAL"))
+    yield
+    structlog.configure(**before)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
@@ -126,6 +136,7 @@ async def running_gateway(folder: Path, **sections: Any) -> AsyncIterator[Gatewa
             httpx.AsyncClient(transport=transport, base_url="http://gateway")
         )
         yield Gateway(client, resources, stand_in, clock)
+        stand_in.stalled.set()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Scope
 from gateway.app import create_app
 from gateway.settings import Settings
 from tests.gateway.running import Gateway
+from tests.gateway.torchserve_stand_in import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -125,7 +126,7 @@ async def test_a_client_that_leaves_is_no_error(gateway: Gateway) -> None:
 
 
 async def test_a_shutdown_gives_its_open_requests_an_answer(gateway: Gateway) -> None:
-    gateway.torchserve.delay_s = 60
+    gateway.torchserve.faults.append(Fault.STALLS)
     request = asyncio.ensure_future(gateway.tryon())
     await gateway.torchserve.was_asked.wait()
     request.cancel()

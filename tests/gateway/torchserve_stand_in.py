@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import cache
 from typing import Any
 
 import uvicorn
@@ -126,7 +127,8 @@ class StandIn:
             return
         await asyncio.sleep(self.delay_s)
         params = json.loads(parts["params"])
-        encoded, size = _dressed(parts["person_image"], params)
+        size = (params.get("width_px", 768), params.get("height_px", 1024))
+        encoded = _dressed(params["output_format"], size)
         body = frame(b"I", encoded) + frame(b"D", self._done(params, size))
         for start in range(0, len(body), 65_536):
             yield body[start : start + 65_536]
@@ -177,12 +179,11 @@ def _set(event: asyncio.Event) -> asyncio.Event:
     return event
 
 
-def _dressed(person: bytes, params: dict[str, Any]) -> tuple[bytes, tuple[int, int]]:
-    image = Image.open(io.BytesIO(person))
-    size = (params.get("width_px", 768), params.get("height_px", 1024))
+@cache
+def _dressed(kind: str, size: tuple[int, int]) -> bytes:
     buffer = io.BytesIO()
-    image.resize(size).save(buffer, params["output_format"].upper())
-    return buffer.getvalue(), size
+    Image.new("RGB", size, "teal").save(buffer, kind.upper())
+    return buffer.getvalue()
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Properties 27, 28, 30 and 31: what is asked for."""
 
+import re
 import string
 from base64 import b64encode
 
@@ -15,6 +16,7 @@ from tests.gateway.running import Gateway
 pytestmark = pytest.mark.anyio
 for_all = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 PHOTO = {"base64": b64encode(pictures.png((64, 80))).decode()}
+ENGINE_NAME = re.compile(r"[a-z0-9_]{1,64}")
 NAMES = sorted({*TryOnOptions.model_fields, "options", "user_image", "garment_image", "mask"})
 WRONG = {
     "width_px": st.integers(max_value=511) | st.integers(min_value=2049) | st.just("wide"),
@@ -26,7 +28,7 @@ WRONG = {
     "quality": st.text(max_size=9).filter(lambda text: text not in {"fast", "quality"}),
     "output_format": st.sampled_from(["gif", "JPEG", "", "svg"]),
     "auto_crop": st.sampled_from(["perhaps", "", 2]),
-    "engine": st.text(max_size=9).filter(lambda text: not text.isidentifier()),
+    "engine": st.text(max_size=9).filter(lambda text: not ENGINE_NAME.fullmatch(text)),
     "garment_description": st.text(min_size=501, max_size=520) | st.just("a\x00b"),
 }
 

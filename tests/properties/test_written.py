@@ -53,7 +53,6 @@ def log() -> Iterator[Log]:
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
 
 
 values = st.recursive(

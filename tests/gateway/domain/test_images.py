@@ -17,6 +17,7 @@ from gateway.errors import (
 )
 from tests.gateway import pictures
 
+FILES = [pictures.jpeg(), pictures.png(), pictures.webp()]
 LIMITS = ImageLimits(
     min_side_px=64, max_pixels=50_000_000, max_aspect_ratio=4.0, working_side_px=2048
 )
@@ -29,7 +30,7 @@ def made(content: bytes, limits: ImageLimits = LIMITS) -> tuple[Picture, Image.I
     return picture, image
 
 
-@pytest.mark.parametrize("file", [pictures.jpeg(), pictures.png(), pictures.webp()])
+@pytest.mark.parametrize("file", FILES)
 def test_every_type_becomes_a_plain_rgb_png(file: bytes) -> None:
     picture, image = made(file)
     assert (image.format, image.mode, image.size) == ("PNG", "RGB", (320, 400))
@@ -192,7 +193,7 @@ def test_what_hides_behind_the_picture_is_gone() -> None:
 
 @given(st.data())
 def test_a_file_with_flipped_bytes_decodes_or_is_refused(data: st.DataObject) -> None:
-    file = bytearray(data.draw(st.sampled_from([pictures.jpeg(), pictures.png(), pictures.webp()])))
+    file = bytearray(data.draw(st.sampled_from(FILES)))
     for _ in range(data.draw(st.integers(1, 20))):
         file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
     try:

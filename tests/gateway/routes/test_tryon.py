@@ -179,7 +179,11 @@ async def test_the_engine_s_refusal_reaches_the_caller(gateway: Gateway) -> None
     answer = await gateway.tryon()
     assert answer.status_code == 422
     assert answer.json()["error_code"] == "ML_4005"
-    assert answer.json()["details"] == {"image": "person_image", "reason": "no_person"}
+    assert answer.json()["details"] == {
+        "image": "person_image",
+        "reason": "no_person",
+        "field": "user_image",
+    }
 
 
 async def test_a_worker_that_dies_does_not_cost_the_answer(gateway: Gateway) -> None:
