@@ -57,14 +57,12 @@ class Geometric:
     def dress(self, pair: Pair) -> RGB:
         """Analyse both pictures and dress the person."""
         from handlers.errors import HandlerError  # noqa: PLC0415
-        from handlers.stages import Stages  # noqa: PLC0415
-        from handlers.vision import garment, tryon  # noqa: PLC0415
-        from handlers.wearer import find  # noqa: PLC0415
+        from handlers.vision import garment, person, tryon  # noqa: PLC0415
 
         try:
-            wearer = find(pair.person, self._landmarks, Stages((), lambda _stage, _step, _of: None))
+            wearer = person.analyse(pair.person, self._landmarks.detect(pair.person))
             worn = garment.analyse(pair.garment, pair.category)
-            return tryon.dress(wearer.person, worn).image
+            return tryon.dress(wearer, worn).image
         except HandlerError as problem:
             raise Refused(f"{problem.code} {problem.message} {problem.details}") from problem
 
