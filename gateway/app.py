@@ -57,7 +57,12 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
 def _install_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """Wrap the app, innermost first: what is added last sees a request first."""
     http = settings.http
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, stall_s=http.body_stall_s)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=settings.max_body_bytes,
+        total_s=http.body_s,
+        stall_s=http.body_stall_s,
+    )
     app.add_middleware(ErrorBoundary)
     if http.cors_origins:
         app.add_middleware(

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.domain.uploads import MEDIA_TYPES
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Internal
 from gateway.schemas import ErrorResponse, TryOnBody, TryOnOptions
 
 TITLE: Final = "vton-serve"
@@ -65,9 +65,9 @@ TRYON_BODY: Final[dict[str, Any]] = {
 
 
 def errors(*kinds: type[GatewayError]) -> dict[int | str, dict[str, Any]]:
-    """The error answers of a route, each with an example, grouped by status."""
+    """The error answers of a route and our own fault, each with an example, grouped by status."""
     grouped: dict[int | str, dict[str, Any]] = {}
-    for kind in kinds:
+    for kind in (*kinds, Internal):
         error = kind()
         answer = grouped.setdefault(
             error.status,

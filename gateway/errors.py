@@ -106,11 +106,13 @@ STATUS: Mapping[ErrorCode, int] = MappingProxyType(
 class GatewayError(Exception):
     """The root: a message for the caller, structured details, and headers the answer must carry.
 
+    A kind that passes by itself says after how many seconds a retry is worth it.
     Messages and details are public: they never hold a path, an address or a secret.
     """
 
     code: ClassVar[ErrorCode] = ErrorCode.INTERNAL
     default_message: ClassVar[str] = "Something went wrong on our side."
+    retry_after_s: ClassVar[int | None] = None
 
     def __init__(
         self,
@@ -121,7 +123,8 @@ class GatewayError(Exception):
     ) -> None:
         self.message = message or self.default_message
         self.details: dict[str, JsonValue] = dict(details or {})
-        self.headers: dict[str, str] = dict(headers or {})
+        retry = {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+        self.headers: dict[str, str] = {**retry, **(headers or {})}
         super().__init__(self.message)
 
     @property
@@ -222,9 +225,7 @@ class Busy(GatewayError):
 
     code = ErrorCode.BUSY
     default_message = "The server is busy: try again in a moment."
-
-    def __init__(self, message: str | None = None, *, retry_after_s: int = 1) -> None:
-        super().__init__(message, headers={"Retry-After": str(retry_after_s)})
+    retry_after_s = 1
 
 
 class ModelNotLoaded(GatewayError):
@@ -232,6 +233,7 @@ class ModelNotLoaded(GatewayError):
 
     code = ErrorCode.MODEL_NOT_LOADED
     default_message = "The engine is not ready."
+    retry_after_s = 5
 
 
 class InferenceFailed(GatewayError):
@@ -246,6 +248,7 @@ class OutOfMemory(GatewayError):
 
     code = ErrorCode.OUT_OF_MEMORY
     default_message = "The engine is out of memory: try again or ask for a smaller size."
+    retry_after_s = 2
 
 
 class BadDimensions(GatewayError):
@@ -285,3 +288,4 @@ class StorageFailed(GatewayError):
 
     code = ErrorCode.STORAGE
     default_message = "The storage is not available."
+    retry_after_s = 5

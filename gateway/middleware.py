@@ -146,11 +146,12 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """Ends a request whose body is too large or stops arriving, whatever its length claims."""
+    """Ends a request whose body is too large, stalls or trickles, whatever its length claims."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int, stall_s: float) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, total_s: float, stall_s: float) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._total_s = total_s
         self._stall_s = stall_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,13 +163,15 @@ class BodyLimit:
         if claimed.isdecimal() and int(claimed) > self._max_bytes:
             raise self._too_large()
         received, is_complete = 0, False
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._total_s
 
         async def limited() -> Message:
             nonlocal received, is_complete
             if is_complete:
                 return await receive()
             try:
-                async with asyncio.timeout(self._stall_s):
+                async with asyncio.timeout_at(min(end, loop.time() + self._stall_s)):
                     message = await receive()
             except TimeoutError:
                 raise SlowBody(headers={"Connection": "close"}) from None

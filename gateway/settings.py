@@ -68,6 +68,7 @@ class HttpSettings(_Section):
     body_stall_s: float = Field(
         default=20.0, gt=0, description="longest pause within a request body"
     )
+    body_s: float = Field(default=120.0, gt=0, description="longest time for a request body")
     compress_min_bytes: int = Field(
         default=1024, ge=0, description="smaller answers are not compressed"
     )

@@ -68,8 +68,9 @@ async def test_a_made_up_method_makes_no_metric_of_its_own(gateway: Gateway) -> 
     assert 'vton_http_requests_total{method="OTHER",route="(none)",status="404"} 1.0' in text
 
 
-async def test_a_body_that_stops_arriving_is_answered(gateway: Gateway) -> None:
-    settings = Settings.model_validate({"http": {"body_stall_s": 0.01}})
+@pytest.mark.parametrize("limit", ["body_stall_s", "body_s"])
+async def test_a_body_that_stops_arriving_is_answered(gateway: Gateway, limit: str) -> None:
+    settings = Settings.model_validate({"http": {limit: 0.01}})
     app = create_app(settings, gateway.resources)
     sent = await _post_without_end(app)
     assert sent[0]["status"] == 408
