@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handlers import images, warmup, wearer
+from handlers import images, warmup
 from handlers.base import ImageHandler, Outcome
 from handlers.cache import LruCache, content_key
 from handlers.images import Size
@@ -20,9 +20,8 @@ from handlers.landmarks import BodyLandmarks
 from handlers.loader import Loader
 from handlers.request import TryOnRequest
 from handlers.stages import Stages
-from handlers.vision import garment, tryon
+from handlers.vision import garment, person, tryon
 from handlers.vision.lower_garment import LowerGarment
-from handlers.wearer import Wearer
 
 
 class GeometricHandler(ImageHandler):
@@ -49,10 +48,10 @@ class GeometricHandler(ImageHandler):
         with stages.stage("decode"):
             photo = self._fitted(request)
             cloth = images.decode(request.garment_image, "garment_image", limits.max_input_pixels)
-        worn_by, person_hit = self._wearer(photo, stages)
+        wearer, person_hit = self._person(photo, stages)
         worn, garment_hit = self._garment(cloth, request.params.category, stages)
         with stages.stage("garment_transfer"):
-            dressed = tryon.dress(worn_by.person, worn)
+            dressed = tryon.dress(wearer, worn)
             picture = self._within(request.mask, dressed.image, photo)
         with stages.stage("encode"):
             wished = request.params.output_format
@@ -66,7 +65,7 @@ class GeometricHandler(ImageHandler):
             "steps": 1,
             "kept_share": round(images.equal_share(picture, photo), 4),
             "confidence": round(float(dressed.confidence), 4),
-            "warnings": [asdict(one) for one in (*worn_by.warnings, *dressed.warnings)],
+            "warnings": [asdict(one) for one in dressed.warnings],
             "cache": {"person": _word(person_hit), "garment": _word(garment_hit)},
         }
         return Outcome((encoded,), told)
@@ -74,7 +73,7 @@ class GeometricHandler(ImageHandler):
     def gauges(self) -> Mapping[str, float]:
         """Give the counters of both caches."""
         told: dict[str, float] = {}
-        for name, cache in (("person", self._wearers), ("garment", self._garments)):
+        for name, cache in (("person", self._persons), ("garment", self._garments)):
             counters = cache.counters()
             told[f"vton_{name}_cache_hits"] = counters.hits
             told[f"vton_{name}_cache_misses"] = counters.misses
@@ -83,7 +82,7 @@ class GeometricHandler(ImageHandler):
         return told
 
     def _empty_caches(self) -> None:
-        self._wearers: LruCache[Wearer] = LruCache(self.settings.cache.person_bytes)
+        self._persons: LruCache[person.Person] = LruCache(self.settings.cache.person_bytes)
         self._garments: LruCache[garment.Garment | LowerGarment] = LruCache(
             self.settings.cache.garment_bytes
         )
@@ -95,10 +94,14 @@ class GeometricHandler(ImageHandler):
         size = images.result_size(source, (params.width_px, params.height_px), limits)
         return images.resize(photo, size)
 
-    def _wearer(self, photo: NDArray[np.uint8], stages: Stages) -> tuple[Wearer, bool]:
-        return self._wearers.get_or_compute(
-            content_key(photo), lambda: wearer.find(photo, self._landmarks.get(), stages)
-        )
+    def _person(self, photo: NDArray[np.uint8], stages: Stages) -> tuple[person.Person, bool]:
+        def analyse() -> person.Person:
+            with stages.stage("pose"):
+                detection = self._landmarks.get().detect(photo)
+            with stages.stage("segmentation"):
+                return person.analyse(photo, detection)
+
+        return self._persons.get_or_compute(content_key(photo), analyse)
 
     def _garment(
         self, cloth: NDArray[np.uint8], category: str, stages: Stages

@@ -59,7 +59,7 @@ class BodyLandmarks:
         found: Any = self._faces.process(rgb).detections or []
         boxes = [d.location_data.relative_bounding_box for d in found]
         corners = [
-            np.array([b.xmin, b.ymin, b.xmin + b.width, b.ymin + b.height])
+            np.array([b.xmin, b.ymin, b.xmin + b.width, b.ymin + b.height], np.float64)
             * [width, height, width, height]
             for b in boxes
         ]

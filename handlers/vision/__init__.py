@@ -1,0 +1,1 @@
+"""The embedded engine: pure functions on pictures, numpy and OpenCV only."""

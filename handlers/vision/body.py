@@ -51,8 +51,8 @@ class Body:
     """Joints in pixels and the frame of the torso.
 
     across and down: unit vectors half way between the lines of shoulders and hips (to the right of
-    the picture) and along the spine (to the feet). scale_px: the distance of the shoulder joints, with a floor for
-    people seen from the side. torso_px: shoulder line to hip line.
+    the picture) and along the spine (to the feet). scale_px: the distance of the shoulder joints,
+    with a floor for people seen from the side. torso_px: shoulder line to hip line.
     """
 
     joints: dict[str, Point]
@@ -128,10 +128,10 @@ def body_from_pose(pose: NDArray[np.float32]) -> Body:
 
 
 def capsules(
-    shape: tuple[int, int], line: Polyline | list[Point], radii_px: list[float]
+    shape: tuple[int, ...], line: Polyline | list[Point], radii_px: list[float]
 ) -> NDArray[np.bool_]:
     """Fills a chain of tapering capsules: (H, W) bool; radii_px: one radius for each point."""
-    canvas = np.zeros(shape, np.uint8)
+    canvas = np.zeros(shape[:2], np.uint8)
     for (a, ra), (b, rb) in zip(
         list(zip(line, radii_px, strict=True))[:-1],
         list(zip(line, radii_px, strict=True))[1:],
@@ -145,8 +145,8 @@ def capsules(
     return canvas > 0
 
 
-def polygon(shape: tuple[int, int], points: list[Point] | Polyline) -> NDArray[np.bool_]:
+def polygon(shape: tuple[int, ...], points: list[Point] | Polyline) -> NDArray[np.bool_]:
     """Fills a polygon given in pixels: (H, W) bool."""
-    canvas = np.zeros(shape, np.uint8)
+    canvas = np.zeros(shape[:2], np.uint8)
     cv2.fillPoly(canvas, [np.round(np.asarray(points)).astype(np.int32)], 255)
     return canvas > 0

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     Mask = NDArray[np.float32]
 
 
-def push_pull(values: NDArray[np.float32], known: Mask, smallest_px: int = 2) -> NDArray[np.float32]:
+def push_pull(
+    values: NDArray[np.float32], known: Mask, smallest_px: int = 2
+) -> NDArray[np.float32]:
     """Fills the unknown smoothly from all sides (Gortler et al., The Lumigraph, 1996).
 
     values: (H, W, C) float32; known: (H, W) float32 weights, 0 = to be filled. Known pixels keep

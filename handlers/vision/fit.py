@@ -7,19 +7,21 @@ outline, with the photo's own edge.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from handlers.vision.body import SIDES, Side
-from handlers.vision.shape import ARM_STATIONS, FLANK_V, RIDGE_U, Arm, bare_tip, resample, sign, smooth, to_edge
+from handlers.vision.charts import Chart, Edge, Fit
+from handlers.vision.lines import sign, smooth
+from handlers.vision.shape import FLANK_V, RIDGE_U
+from handlers.vision.sleeves import SLEEVE_SNAP, SleeveLie, sleeve_chart, sleeve_end, sleeve_way
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from handlers.vision.body import Body, Point, Polyline
-    from handlers.vision.garment import Garment, GarmentSide
+    from handlers.vision.garment import Garment
     from handlers.vision.person import Person
 
 _SNUG: Final = (0.95, 1.06)  # new width over seen width that is taken for the same
@@ -28,44 +30,11 @@ _WIDEST: Final = 1.3
 _LONGEST_STRETCH: Final = 1.35
 _HEM_SNAP: Final = 0.04  # torso lengths
 _NECK_SNAP: Final = 0.08  # shoulder widths
-_SLEEVE_SNAP: Final = 0.10  # arm lengths
 _LONG_BY_TORSO: Final = 0.85  # sleeve over front length of the garment
-_LONG_SLEEVE: Final = 0.72  # arm lengths; from here on a cuff belongs to the wrist
 _EASE: Final = 1.1  # cloth goes around a chest, a photo shows it from the front
 _ARM_SHADOW: Final = 0.2  # torso lengths below the armpit where the arm hides the flank
-_INNER_EASE: Final = 0.6  # towards the body a wide sleeve has less room
-_LOOSE: Final = 1.45  # sleeve over arm; below, a sleeve is taken to follow the arm
-_EDGE_REACH: Final = 0.06  # shoulder widths within which a seen outline is the new one
 _SEAM_LAP: Final = 0.03  # shoulder widths
 _BULKY: Final = 1.42  # an old sleeve this much wider than a bare arm hides where the arm is
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """One piece of cloth: matching points and its outline on the body, all (N, 2) px."""
-
-    source: Polyline
-    target: Polyline
-    outline: Polyline
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """Where a garment lies.
-
-    sleeve_end: how far each new sleeve reaches, in arm lengths (0: none). kept_sleeves: sides
-    whose bulky old sleeve stays. hem_v: torso lengths below the shoulders. pixel_scale: photo
-    pixels for one pixel of the garment.
-    """
-
-    torso: Chart
-    sleeves: dict[Side, Chart]
-    sleeve_end: dict[Side, float]
-    armholes: dict[Side, Polyline]
-    flanks: dict[Side, Polyline]
-    kept_sleeves: tuple[Side, ...]
-    hem_v: float
-    pixel_scale: float
 
 
 def fit_upper(person: Person, garment: Garment) -> Fit:
@@ -75,38 +44,29 @@ def fit_upper(person: Person, garment: Garment) -> Fit:
     edges = {side: _torso_edge(person, garment, side, scale, hem_v) for side in SIDES}
     sleeves: dict[Side, Chart] = {}
     ends: dict[Side, float] = {}
-    kept: list[Side] = []
     for side in SIDES:
-        arm = person.shape.sides[side].arm
-        sleeve = garment.sides[side].sleeve
-        ends[side] = 0.0 if sleeve is None else _sleeve_end(person, side, edges[side].armhole[0], sleeve.length_px * scale)
-        if arm.bulk > _BULKY and arm.sleeve_end > ends[side] + _SLEEVE_SNAP:
-            kept.append(side)
-        if sleeve is not None:
-            sleeves[side] = _sleeve_chart(person, garment.sides[side], side, edges[side], scale, ends[side])
+        cut, edge = garment.sides[side], edges[side]
+        ends[side] = 0.0
+        if cut.sleeve is not None:
+            ends[side] = sleeve_end(person, side, edge.armhole[0], cut.sleeve.length_px * scale)
+            lie = SleeveLie(ends[side], scale)
+            sleeves[side] = sleeve_chart(person, cut, cut.sleeve, side, edge, lie)
     return Fit(
         torso=_torso_chart(person, garment, edges, scale, hem_v),
         sleeves=sleeves,
         sleeve_end=ends,
         armholes={side: edges[side].armhole for side in SIDES},
         flanks={side: edges[side].flank for side in SIDES},
-        kept_sleeves=tuple(kept),
+        kept_sleeves=tuple(side for side in SIDES if _keeps_old(person, side, ends[side])),
         hem_v=hem_v,
         pixel_scale=scale,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Edge:
-    """One side of the torso chart on the body: ridge, armhole and flank, px."""
-
-    ridge: Polyline
-    armhole: Polyline
-    flank: Polyline
-
-    def line(self, lap: Point) -> Polyline:
-        """From neck to hem, the armhole moved under its sleeve by a seam's lap."""
-        return np.concatenate([self.ridge, self.armhole[1:-1] + lap, self.flank])
+def _keeps_old(person: Person, side: Side, new_end: float) -> bool:
+    """Under a bulky sleeve nobody can tell the arm: it stays where the new one is shorter."""
+    arm = person.shape.sides[side].arm
+    return arm.bulk > _BULKY and arm.sleeve_end > new_end + SLEEVE_SNAP
 
 
 def _pixel_scale(person: Person, garment: Garment) -> float:
@@ -119,7 +79,7 @@ def _pixel_scale(person: Person, garment: Garment) -> float:
         return _flank_scale(person, garment)
     if sleeve.length_px < _LONG_BY_TORSO * (garment.hem_y - cuts["left"].neck[1]):
         return chest
-    reach = np.mean([_sleeve_way(person, s, sides[s].ridge[-6])[0][-1] for s in SIDES])
+    reach = np.mean([sleeve_way(person, s, sides[s].ridge[-6])[0][-1] for s in SIDES])
     arms = float(reach) / float(np.mean([g.sleeve.length_px for g in cuts.values() if g.sleeve]))
     return float(np.sqrt(chest * np.clip(arms, 0.9 * chest, 1.4 * chest)))
 
@@ -150,9 +110,7 @@ def _hem_v(person: Person, garment: Garment, scale: float) -> float:
     return float(old if natural < old + _HEM_SNAP else min(natural, old + 0.5))
 
 
-def _torso_edge(
-    person: Person, garment: Garment, side: Side, scale: float, hem_v: float
-) -> _Edge:
+def _torso_edge(person: Person, garment: Garment, side: Side, scale: float, hem_v: float) -> Edge:
     body, shape, cut = person.body, person.shape.sides[side], garment.sides[side]
     neck_u = abs(cut.neck[0] - garment.axis_x) * scale / body.scale_px
     neck_u = float(np.clip(neck_u, RIDGE_U[2], RIDGE_U[-8]))
@@ -160,9 +118,13 @@ def _torso_edge(
         neck_u = person.shape.neck_u
     tip = _tip(person, garment, side, scale, neck_u)
     ridge = _ridge(shape.ridge, neck_u, tip, body)
-    pit = _pit(person, garment, side, hem_v) if cut.sleeve else _armhole_bottom(person, garment, side, hem_v)
+    pit = (
+        _pit(person, garment, side, hem_v)
+        if cut.sleeve
+        else _armhole_bottom(person, garment, side, hem_v)
+    )
     armhole = _similar(cut.armhole, tip, pit)
-    return _Edge(ridge, armhole, _flank(person, garment, side, pit, scale, hem_v))
+    return Edge(ridge, armhole, _flank(person, garment, side, pit, scale, hem_v))
 
 
 def _tip(person: Person, garment: Garment, side: Side, scale: float, neck_u: float) -> Point:
@@ -178,7 +140,10 @@ def _pit(person: Person, garment: Garment, side: Side, hem_v: float) -> Point:
     body, seen = person.body, person.shape.sides[side].pit
     seen_v = float((seen - body.shoulders) @ body.down) / body.torso_px
     even = _even_v(person, garment, side, hem_v)
-    return seen + body.down * (float(np.clip(even, seen_v - 0.12, seen_v + 0.05)) - seen_v) * body.torso_px
+    return (
+        seen
+        + body.down * (float(np.clip(even, seen_v - 0.12, seen_v + 0.05)) - seen_v) * body.torso_px
+    )
 
 
 def _armhole_bottom(person: Person, garment: Garment, side: Side, hem_v: float) -> Point:
@@ -195,7 +160,9 @@ def _even_v(person: Person, garment: Garment, side: Side, hem_v: float) -> float
     return person.shape.neck_v + (hem_v - person.shape.neck_v) * share
 
 
-def _seen_half_px(person: Person, side: Side, v: float | NDArray[np.float64]) -> NDArray[np.float64]:
+def _seen_half_px(
+    person: Person, side: Side, v: float | NDArray[np.float64]
+) -> NDArray[np.float64]:
     """The flank's half width; near the arm it is the chest's, not the arm's."""
     shape = person.shape.sides[side]
     body = person.body
@@ -228,7 +195,7 @@ def _similar(line: Polyline, start: Point, end: Point) -> Polyline:
 def _flank(
     person: Person, garment: Garment, side: Side, pit: Point, scale: float, hem_v: float
 ) -> Polyline:
-    """From the armpit to the hem: the seen outline, unless the garment is clearly wider or narrower."""
+    """From the armpit to the hem: the seen outline, unless the garment is clearly wider."""
     body, cut = person.body, garment.sides[side]
     pit_v = float((pit - body.shoulders) @ body.down) / body.torso_px
     t = (cut.flank[:, 1] - cut.flank[0, 1]) / (garment.hem_y - cut.flank[0, 1])
@@ -249,7 +216,7 @@ def _flank(
 
 
 def _torso_chart(
-    person: Person, garment: Garment, edges: dict[Side, _Edge], scale: float, hem_v: float
+    person: Person, garment: Garment, edges: dict[Side, Edge], scale: float, hem_v: float
 ) -> Chart:
     body = person.body
     source, target = [], []
@@ -265,17 +232,19 @@ def _torso_chart(
     up = -body.down * 0.35 * body.scale_px
     lap = {s: body.across * sign(s) * _SEAM_LAP * body.scale_px for s in SIDES}
     lapped = {s: edges[s].line(lap[s] * bool(garment.sides[s].sleeve)) for s in SIDES}
-    outline = np.concatenate([
-        lapped["left"],
-        [left.flank[-1] + below, right.flank[-1] + below],
-        lapped["right"][::-1],
-        [right.ridge[0] + up, left.ridge[0] + up],
-    ])
+    outline = np.concatenate(
+        [
+            lapped["left"],
+            [left.flank[-1] + below, right.flank[-1] + below],
+            lapped["right"][::-1],
+            [right.ridge[0] + up, left.ridge[0] + up],
+        ]
+    )
     return Chart(np.concatenate(source), np.concatenate(target), outline)
 
 
 def _middle(
-    person: Person, garment: Garment, edges: dict[Side, _Edge], hem_v: float, scale: float
+    person: Person, garment: Garment, edges: dict[Side, Edge], hem_v: float, scale: float
 ) -> tuple[Polyline, Polyline]:
     """The middle line, evenly spread from the neckline to the hem, half way between the flanks."""
     body = person.body
@@ -292,94 +261,10 @@ def _middle(
 
 
 def _neckline_v(person: Person, garment: Garment, neck: Point, scale: float) -> float:
-    """The lowest point of the neckline, torso lengths below the shoulders; near the old one, on it."""
+    """The neckline's lowest point, torso lengths below the shoulders; near the old one, on it."""
     body = person.body
     cut_neck = (garment.sides["left"].neck[1] + garment.sides["right"].neck[1]) / 2
     base = float((neck - body.shoulders) @ body.down)
     natural = (base + (garment.neck_y - cut_neck) * scale) / body.torso_px
     snap = _NECK_SNAP * body.scale_px / body.torso_px
     return person.shape.neck_v if abs(natural - person.shape.neck_v) < snap else natural
-
-
-def _sleeve_end(person: Person, side: Side, tip: Point, length_px: float) -> float:
-    """How far a sleeve reaches, in arm lengths; close to the old end, to it."""
-    arm = person.shape.sides[side].arm
-    run, stations = _sleeve_way(person, side, tip)
-    natural = float(np.interp(length_px, run, stations, right=length_px / run[-1]))
-    if natural > _LONG_SLEEVE:
-        return 1.03
-    if abs(natural - arm.sleeve_end) < _SLEEVE_SNAP and arm.sleeve_end > 0.15:
-        return arm.sleeve_end
-    return float(max(natural, 0.15))
-
-
-def _sleeve_way(
-    person: Person, side: Side, tip: Point
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The way from a shoulder's end along the arm's outer edge: lengths in px, and stations 0..1."""
-    shape = person.shape.sides[side]
-    edge = shape.arm.axis + shape.arm.outward * shape.arm.outer[:, None]
-    begin = ARM_STATIONS // 6
-    way = np.concatenate([[tip, shape.tip], edge[begin:]])
-    run = np.cumsum(np.linalg.norm(np.diff(way, axis=0), axis=1))[1:]
-    return run, np.linspace(0, 1, ARM_STATIONS)[begin:]
-
-
-def _sleeve_chart(
-    person: Person, cut: GarmentSide, side: Side, edge: _Edge, scale: float, end: float
-) -> Chart:
-    arm = person.shape.sides[side].arm
-    sleeve = cut.sleeve
-    assert sleeve is not None  # noqa: S101  the caller asked for a sleeve
-    count = len(sleeve.outer)
-    stations = np.linspace(0, 1, ARM_STATIONS)
-    natural = np.linalg.norm(sleeve.outer - sleeve.inner, axis=1) / 2 * scale
-    stale = (stations > 0.2) & (stations < arm.sleeve_end + 0.06) & (end > arm.sleeve_end + 0.1)
-    half_o, half_i = (np.where(stale, np.minimum(h, 1.1 * arm.bare), h) for h in (arm.outer, arm.inner))
-    seen = (half_o + half_i) / 2
-    ratio = np.interp(stations, np.linspace(0, end, count), natural) / seen
-    bare = stations > arm.sleeve_end + 0.02
-    loose = np.where(ratio > _LOOSE, np.minimum(ratio / _LOOSE, 1.3), 1.0)
-    loose = np.where(bare | stale, np.clip(0.85 * ratio, 1.05, 1.35), loose)
-    loose = np.where(ratio < 0.7, np.maximum(ratio / 0.7, 0.75), loose)
-    loose = smooth(loose, 1.5)
-    outer = arm.axis + arm.outward * (smooth(half_o, 1.0) * loose)[:, None]
-    inner = arm.axis - arm.outward * (smooth(half_i, 1.0) * (1 + (loose - 1) * _INNER_EASE))[:, None]
-    along_pit = float(((arm.axis - edge.armhole[-1]) ** 2).sum(1).argmin()) / (ARM_STATIONS - 1)
-    reach = _EDGE_REACH * person.body.scale_px
-    follows = np.where(((loose > 1.02) & ~bare) | stale, 0.0, 1.0)[:, None]
-    outer += (to_edge(person.background, outer, arm.outward, reach) - outer) * follows
-    corner = person.shape.sides[side].tip
-    if stale.any():  # the old shoulder may stand off, as its sleeve does
-        corner = bare_tip(person.body, side, corner)
-    shoulder = np.stack([edge.armhole[0], corner])
-    o = _edge_line(shoulder, outer, 0.15, end, count)
-    if not stale.any():
-        o[1:-1] = to_edge(person.background, o[1:-1], _normals(o, side)[1:-1], reach)
-    i = _edge_line(edge.armhole[-1:], inner, along_pit + 0.1, end, count)
-    source = np.concatenate([sleeve.outer, sleeve.inner[1:], cut.armhole[1:-1:2], [(sleeve.outer[-1] + sleeve.inner[-1]) / 2]])
-    target = np.concatenate([o, i[1:], edge.armhole[1:-1:2], [(o[-1] + i[-1]) / 2]])
-    beyond = (o[-1] - o[-2] + i[-1] - i[-2]) / 2
-    beyond = beyond / (np.linalg.norm(beyond) + 1e-9) * 0.02 * person.body.scale_px
-    outline = np.concatenate([o, [o[-1] + beyond, i[-1] + beyond], i[::-1], edge.armhole[::-1]])
-    return Chart(source, target, outline)
-
-
-def _normals(line: Polyline, side: Side) -> Polyline:
-    """Unit normals of a line that runs from the shoulder to the hand, away from the body."""
-    along = np.gradient(line, axis=0)
-    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
-    return np.stack([along[:, 1], -along[:, 0]], -1) * sign(side)
-
-
-def _edge_line(start: Polyline, line: Polyline, begin: float, end: float, count: int) -> Polyline:
-    """From a seam along one edge of the arm to the sleeve's end, at equal steps."""
-    stations = np.linspace(0, 1, len(line))
-    begin = min(begin, 0.6 * end)
-    at = np.linspace(begin, min(end, 1.0), 24)
-    points = np.stack([np.interp(at, stations, line[:, k]) for k in range(2)], -1)
-    if end > 1:
-        step = (points[-1] - points[-2]) / np.linalg.norm(points[-1] - points[-2])
-        length = np.linalg.norm(np.diff(line, axis=0), axis=1).sum()
-        points = np.concatenate([points, [points[-1] + step * length * (end - 1)]])
-    return resample(np.concatenate([start, points]), count)[0]

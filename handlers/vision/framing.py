@@ -21,7 +21,7 @@ _HIPS: Final = ("left_hip", "right_hip")
 _LOWER: Final = ("left_hip", "right_hip", "left_knee", "right_knee")
 
 
-def standing(pose: NDArray[np.float32] | None, size: tuple[int, int]) -> NDArray[np.float32]:
+def standing(pose: NDArray[np.float32] | None, size: tuple[int, ...]) -> NDArray[np.float32]:
     """Gives back a pose of somebody whose shoulders are seen from the front.
 
     pose: (33, 4) float32 of x, y, z in pixels and visibility, or None; size: height, width.
@@ -38,20 +38,20 @@ def standing(pose: NDArray[np.float32] | None, size: tuple[int, int]) -> NDArray
     return pose
 
 
-def require_torso(body: Body, size: tuple[int, int]) -> None:
+def require_torso(body: Body, size: tuple[int, ...]) -> None:
     """An upper garment needs the torso down to the hips."""
     _in_frame(body, _HIPS, size, "torso_cut_off", margin_px=_BEYOND * body.torso_px)
 
 
-def require_legs(body: Body, size: tuple[int, int]) -> None:
+def require_legs(body: Body, size: tuple[int, ...]) -> None:
     """A lower garment needs hips and knees."""
     _in_frame(body, _LOWER, size, "legs_cut_off", margin_px=0.0)
 
 
 def _in_frame(
-    body: Body, names: tuple[str, ...], size: tuple[int, int], reason: str, margin_px: float
+    body: Body, names: tuple[str, ...], size: tuple[int, ...], reason: str, margin_px: float
 ) -> None:
-    height, width = size
+    height, width = size[:2]
     for name in names:
         x, y = body.joints[name]
         inside = 0 <= x < width and 0 <= y < height + margin_px

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from handlers.vision.body import SIDES, Body, Side
+from handlers.vision.lines import resample, sample, sign, smooth
 from handlers.vision.parsing import BACKGROUND, LOWER, SKIN, UPPER
-from handlers.vision.shape import resample, sample, sign, smooth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,10 +77,12 @@ def _leg(
     off = outward == BACKGROUND
     outer = np.where(off.any(1), off.argmax(1), np.nan)
     # a shirt over the waist and hands beside the hips hide the edge of what is worn there
-    other = (outward == UPPER) | ((outward == SKIN) & (np.linspace(0, 1, LEG_ROWS) < hem - 0.02)[:, None])
+    other = (outward == UPPER) | (
+        (outward == SKIN) & (np.linspace(0, 1, LEG_ROWS) < hem - 0.02)[:, None]
+    )
     before = np.arange(len(reach)) < np.nan_to_num(outer, nan=len(reach))[:, None]
     outer[(other & before).any(1)] = np.nan
-    half = np.maximum(np.abs(((middle - axis) @ body.across)), 1.0)
+    half = np.maximum(np.abs((middle - axis) @ body.across), 1.0)
     inward = sample(labels, axis[:, None] - out * reach[None, :, None]) == BACKGROUND
     first = np.where(inward.any(1), inward.argmax(1), np.inf)
     inner = np.minimum(first, half)

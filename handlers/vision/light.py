@@ -42,7 +42,9 @@ def folds(lightness: NDArray[np.float32], cloth: Mask, scale_px: float) -> NDArr
     fine = masked_blur(lightness, known, 0.014 * scale_px)
     broad = masked_blur(lightness, known, 0.16 * scale_px)
     relief = fine / np.maximum(broad, 6) - 1
-    printed = cv2.GaussianBlur((np.abs(relief) > _PRINT_EDGE).astype(np.float32), (0, 0), 0.03 * scale_px)
+    printed = cv2.GaussianBlur(
+        (np.abs(relief) > _PRINT_EDGE).astype(np.float32), (0, 0), 0.03 * scale_px
+    )
     relief = np.clip(relief, *_FOLD_LIMITS) * np.clip(1 - 2.5 * printed, 0, 1)
     return (1 + _FOLD_STRENGTH * relief * np.clip(cloth, 0, 1)).astype(np.float32)
 

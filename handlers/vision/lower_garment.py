@@ -58,10 +58,8 @@ class LowerGarment:
         return np.interp(at, np.linspace(0, 1, len(rows)), rows)
 
 
-def analyse_lower(
-    rgb: NDArray[np.uint8], continued: NDArray[np.uint8], cutout: Cutout
-) -> LowerGarment:
-    """Reads rows off the silhouette; rgb, continued: (H, W, 3) uint8."""
+def analyse_lower(continued: NDArray[np.uint8], cutout: Cutout) -> LowerGarment:
+    """Reads rows off the silhouette; continued: (H, W, 3) uint8, colours beyond the edge too."""
     mask = cutout.alpha > 0.5
     high = np.flatnonzero(mask.any(1))
     inset = max(2, int(0.008 * len(high)))
@@ -72,7 +70,9 @@ def analyse_lower(
     crotch_y = None if crotch_y is None else crotch_y + float(high[0])
     edges = {s: np.stack([_row(mask, int(y), axis, s, crotch_y) for y in rows]) for s in SIDES}
     crotch = None if crotch_y is None else (crotch_y - rows[0]) / float(rows[-1] - rows[0])
-    uneven = np.abs(edges["left"][:, 0, 0] + edges["right"][:, 0, 0] - 2 * axis).mean() / np.ptp(np.flatnonzero(mask.any(0)))
+    uneven = np.abs(edges["left"][:, 0, 0] + edges["right"][:, 0, 0] - 2 * axis).mean() / np.ptp(
+        np.flatnonzero(mask.any(0))
+    )
     confidence = float(np.clip(1.05 - 2.5 * uneven - cutout.ground_noise / 30, 0, 1))
     return LowerGarment(continued, cutout.alpha, edges, crotch, confidence)
 

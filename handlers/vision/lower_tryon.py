@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 
 from handlers.vision.body import SIDES, Side, polygon
-from handlers.vision.fit import Chart
+from handlers.vision.charts import Chart
 from handlers.vision.legs import LEG_ROWS
 from handlers.vision.light import contact_shadow, folds, roundness
-from handlers.vision.reveal import without_lower
+from handlers.vision.lines import sign, smooth
 from handlers.vision.result import Cloth, Dressed, finished, paint_chart
-from handlers.vision.shape import sign, smooth
+from handlers.vision.reveal import without_lower
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ def dress_lower(person: Person, garment: LowerGarment) -> Dressed:
     """Puts on a lower garment; the upper one and the hands stay above it."""
     begin, end = _span(person, garment)
     cloth = _lay(person, garment, begin, end)
-    above = _above(person, begin)
+    above = _above(person)
     remove = lower_to_remove(person)
     base = without_lower(person, person.rgb.astype(np.float32), remove, end)
     scale = person.body.scale_px
@@ -71,7 +71,9 @@ def _span(person: Person, garment: LowerGarment) -> tuple[float, float]:
 def _scale(person: Person, garment: LowerGarment, begin: float) -> float:
     """Photo pixels for one garment pixel: the hips fit."""
     at = begin + 0.6 * max(person.legs.crotch - begin, 0.05)
-    hips_px = sum(float(np.interp(at, np.linspace(0, 1, LEG_ROWS), _from_middle(person, s))) for s in SIDES)
+    hips_px = sum(
+        float(np.interp(at, np.linspace(0, 1, LEG_ROWS), _from_middle(person, s))) for s in SIDES
+    )
     share = np.array([0.3 if garment.crotch is None else 0.6 * garment.crotch])
     width = sum(float(garment.half_px(share, s)[0]) for s in SIDES)
     return hips_px / max(width, 1.0)
@@ -102,10 +104,17 @@ def _half_chart(
     t = np.linspace(0, 1, len(rows))
     crotch = legs.crotch if garment.crotch is not None else end
     cut_crotch = 1.0 if garment.crotch is None else garment.crotch
-    at = np.interp(t, (0, cut_crotch, 1), (begin, min(crotch, end), end)) if cut_crotch < 1 else begin + (end - begin) * t
+    at = (
+        np.interp(t, (0, cut_crotch, 1), (begin, min(crotch, end), end))
+        if cut_crotch < 1
+        else begin + (end - begin) * t
+    )
     stations = np.linspace(0, 1, LEG_ROWS)
     leg = legs.sides[side]
-    read = lambda values: np.interp(at, stations, values)  # noqa: E731
+
+    def read(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.interp(at, stations, values)
+
     axis = np.stack([read(leg.axis[:, i]) for i in range(2)], -1)
     middle_line = (legs.sides["left"].axis + legs.sides["right"].axis) / 2
     middle = np.stack([read(middle_line[:, i]) for i in range(2)], -1)
@@ -117,14 +126,20 @@ def _half_chart(
     else:
         wide = np.abs(rows[:, 0, 0] - rows[:, 1, 0]) * scale
         outer_half, inner_half = read(leg.outer), read(leg.inner)
-        ratio = _settled(wide, outer_half + inner_half, at, leg.hem, slimmest=0.8) / (outer_half + inner_half)
+        ratio = _settled(wide, outer_half + inner_half, at, leg.hem, slimmest=0.8) / (
+            outer_half + inner_half
+        )
         outer = axis + out * (outer_half * ratio)[:, None]
-        inner = np.where((t < cut_crotch)[:, None], middle, axis - out * (inner_half * ratio)[:, None])
+        inner = np.where(
+            (t < cut_crotch)[:, None], middle, axis - out * (inner_half * ratio)[:, None]
+        )
     source = np.concatenate([rows[:, 0], rows[:, 1], rows.mean(1)[::3]])
     target = np.concatenate([outer, inner, ((outer + inner) / 2)[::3]])
     lap = np.where((t < cut_crotch)[:, None], -out * 0.012 * person.body.scale_px, 0.0)
     beyond = (outer[-1] - outer[-2]) * 0.3, (inner[-1] - inner[-2]) * 0.3
-    outline = np.concatenate([outer, [outer[-1] + beyond[0], inner[-1] + beyond[1]], (inner + lap)[::-1]])
+    outline = np.concatenate(
+        [outer, [outer[-1] + beyond[0], inner[-1] + beyond[1]], (inner + lap)[::-1]]
+    )
     return Chart(source, target, outline)
 
 
@@ -142,20 +157,29 @@ def _settled(
     return seen * smooth(np.where(same, 1.0, free), 0.8)
 
 
-def _above(person: Person, begin: float) -> Mask:
+def _above(person: Person) -> Mask:
     """The upper garment and the hands hang over the new one, and bare skin beside the waist."""
-    over = np.maximum.reduce([person.upper, person.hands["left"], person.hands["right"], person.head])
+    over = np.maximum.reduce(
+        [person.upper, person.hands["left"], person.hands["right"], person.head]
+    )
     arms = np.zeros(over.shape, bool)
     for side in SIDES:
         arm = person.shape.sides[side].arm
-        wide = np.concatenate([arm.axis + arm.outward * arm.outer[:, None] * 1.15, (arm.axis - arm.outward * arm.inner[:, None] * 1.15)[::-1]])
+        wide = np.concatenate(
+            [
+                arm.axis + arm.outward * arm.outer[:, None] * 1.15,
+                (arm.axis - arm.outward * arm.inner[:, None] * 1.15)[::-1],
+            ]
+        )
         arms |= polygon(over.shape, wide)
     return np.clip(np.maximum(over, arms * person.skin), 0, 1).astype(np.float32)
 
 
 def lower_to_remove(person: Person) -> Mask:
     """The old lower garment with its edge, down to the ankles: shoes stay."""
-    old = cv2.dilate((person.lower > 0.25).astype(np.uint8), np.ones((3, 3), np.uint8), iterations=3)
+    old = cv2.dilate(
+        (person.lower > 0.25).astype(np.uint8), np.ones((3, 3), np.uint8), iterations=3
+    )
     keep = np.maximum.reduce([person.upper, person.hands["left"], person.hands["right"]])
     old[keep > 0.5] = 0
     ankles = np.stack([person.legs.sides[s].axis[-2] for s in SIDES]).mean(0)

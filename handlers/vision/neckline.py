@@ -60,19 +60,42 @@ def _by_watershed(
     """The basin behind the collar's edge; None where its edge is weak or its shape unlikely."""
     left, right = necks["left"], necks["right"]
     width, axis = right[0] - left[0], (left[0] + right[0]) / 2
-    y0, y1 = max(0, int(min(top, left[1], right[1]) - 0.1 * width)), min(mask.shape[0], int(top + 1.3 * width))
+    y0, y1 = (
+        max(0, int(min(top, left[1], right[1]) - 0.1 * width)),
+        min(mask.shape[0], int(top + 1.3 * width)),
+    )
     x0, x1 = max(0, int(axis - 1.1 * width)), min(mask.shape[1], int(axis + 1.1 * width))
     markers = np.zeros(mask.shape, np.int32)
-    seed = polygon(mask.shape, [np.array([axis + a * width, top + b * width]) for a, b in ((-0.18, 0.05), (0.18, 0.05), (0.1, 0.11), (-0.1, 0.11))])
+    seed = polygon(
+        mask.shape,
+        [
+            np.array([axis + a * width, top + b * width])
+            for a, b in ((-0.18, 0.05), (0.18, 0.05), (0.1, 0.11), (-0.1, 0.11))
+        ],
+    )
     for neck, tip in zip((left, right), (tips["left"], tips["right"]), strict=True):
         start = neck * 0.72 + tip * 0.28 + np.array([0, 0.12 * width])
         end = np.array([start[0] * 0.75 + axis * 0.25, top + 1.1 * width])
-        cv2.polylines(markers, [np.array([tip + [0, 0.1 * width], start, end]).astype(np.int32)], isClosed=False, color=_FRONT, thickness=3)
-    cv2.line(markers, (int(axis - 0.5 * width), int(top + 1.15 * width)), (int(axis + 0.5 * width), int(top + 1.15 * width)), _FRONT, 3)
+        cv2.polylines(
+            markers,
+            [np.array([tip + np.array([0, 0.1 * width]), start, end]).astype(np.int32)],
+            isClosed=False,
+            color=_FRONT,
+            thickness=3,
+        )
+    cv2.line(
+        markers,
+        (int(axis - 0.5 * width), int(top + 1.15 * width)),
+        (int(axis + 0.5 * width), int(top + 1.15 * width)),
+        _FRONT,
+        3,
+    )
     markers[seed] = _INSIDE
     markers[~mask] = _OFF
     crop = np.s_[y0:y1, x0:x1]
-    basins = cv2.watershed(cv2.GaussianBlur(np.ascontiguousarray(rgb[crop]), (0, 0), 1.6), markers[crop].copy())
+    basins = cv2.watershed(
+        cv2.GaussianBlur(np.ascontiguousarray(rgb[crop]), (0, 0), 1.6), markers[crop].copy()
+    )
     inside = np.zeros(mask.shape, bool)
     inside[crop] = basins == _INSIDE
     return _plausible(inside, rgb, width, top)
@@ -95,10 +118,10 @@ def _plausible(
     below = rim.astype(bool) & (np.arange(len(inside))[:, None] > top + 0.04 * width)
     if np.linalg.norm(np.median(lab[below], 0) - np.median(lab[core], 0)) < 7:
         return None
-    return _without_dents(inside, top)
+    return _without_dents(inside)
 
 
-def _without_dents(inside: NDArray[np.bool_], top: float) -> NDArray[np.bool_]:
+def _without_dents(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The convex hull, continued to the top of the collar."""
     hull = cv2.convexHull(np.argwhere(inside)[:, ::-1].astype(np.int32))
     canvas = np.zeros(inside.shape, np.uint8)
@@ -108,9 +131,7 @@ def _without_dents(inside: NDArray[np.bool_], top: float) -> NDArray[np.bool_]:
     return cv2.dilate(canvas, np.ones((5, 5), np.uint8)) > 0
 
 
-def _alike(
-    scoop: NDArray[np.bool_], basin: NDArray[np.bool_], necks: dict[Side, Point]
-) -> bool:
+def _alike(scoop: NDArray[np.bool_], basin: NDArray[np.bool_], necks: dict[Side, Point]) -> bool:
     """Whether a basin is round as collars are, rather than the field of a plaid."""
     below = np.arange(len(scoop))[:, None] > (necks["left"][1] + necks["right"][1]) / 2
     both, either = (scoop & basin & below).sum(), ((scoop | basin) & below).sum()

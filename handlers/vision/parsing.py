@@ -107,42 +107,57 @@ def _density(cells: NDArray[np.intp], weight: Mask) -> NDArray[np.float32]:
     return (count.ravel() / (count.sum() + 1e-6) + _UNSEEN).astype(np.float32)
 
 
-def _seeds(shape: tuple[int, int], body: Body, person_mask: Mask) -> NDArray[np.float32]:
+def _seeds(shape: tuple[int, ...], body: Body, person_mask: Mask) -> NDArray[np.float32]:
     """Where each class may learn its first colours: (5, H, W)."""
     seeds = np.full((CLASSES, *shape), 0.02, np.float32)
     seeds[BACKGROUND][person_mask < 0.1] = 1
     seeds[SKIN][_face(shape, body)] = 1
-    core = polygon(shape, [body.at(-0.36, 0.2), body.at(0.36, 0.2), body.at(0.3, 0.75), body.at(-0.3, 0.75)])
+    core = polygon(
+        shape, [body.at(-0.36, 0.2), body.at(0.36, 0.2), body.at(0.3, 0.75), body.at(-0.3, 0.75)]
+    )
     seeds[UPPER][core] = 1
     for side in SIDES:
         hip, knee, _ = body.leg(side)
         reach = 0.1 * body.scale_px
-        thigh = capsules(shape, np.array([hip * 0.8 + knee * 0.2, hip * 0.4 + knee * 0.6]), [reach, reach])
+        thigh = capsules(
+            shape, np.array([hip * 0.8 + knee * 0.2, hip * 0.4 + knee * 0.6]), [reach, reach]
+        )
         seeds[LOWER][thigh] = 1
     seeds[HAIR][_crown(shape, body)] = 1
     return seeds
 
 
-def _face(shape: tuple[int, int], body: Body) -> NDArray[np.bool_]:
+def _face(shape: tuple[int, ...], body: Body) -> NDArray[np.bool_]:
     """Cheeks, nose and mouth: (H, W) bool."""
     down = (body.mouth() - body.eyes()) * 0.25
-    corners = [body.joints["left_eye"], body.joints["right_eye"], body.joints["right_mouth"] + down, body.joints["left_mouth"] + down]
+    corners = [
+        body.joints["left_eye"],
+        body.joints["right_eye"],
+        body.joints["right_mouth"] + down,
+        body.joints["left_mouth"] + down,
+    ]
     return polygon(shape, corners)
 
 
-def _crown(shape: tuple[int, int], body: Body) -> NDArray[np.bool_]:
+def _crown(shape: tuple[int, ...], body: Body) -> NDArray[np.bool_]:
     """The band above the forehead where hair is, if there is any: (H, W) bool."""
     up = body.eyes() - body.mouth()
     across = np.array([-up[1], up[0]])
     top, low = body.eyes() + up * 1.75, body.eyes() + up * 1.1
-    return polygon(shape, [low - across * 0.9, low + across * 0.9, top + across * 0.7, top - across * 0.7])
+    return polygon(
+        shape, [low - across * 0.9, low + across * 0.9, top + across * 0.7, top - across * 0.7]
+    )
 
 
-def spatial_prior(shape: tuple[int, int], body: Body, person_mask: Mask) -> NDArray[np.float32]:
+def spatial_prior(shape: tuple[int, ...], body: Body, person_mask: Mask) -> NDArray[np.float32]:
     """How likely the pose makes each class at each pixel, before any colour: (5, H, W)."""
     y, x = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
-    u = ((x - body.shoulders[0]) * body.across[0] + (y - body.shoulders[1]) * body.across[1]) / body.scale_px
-    v = ((x - body.shoulders[0]) * body.down[0] + (y - body.shoulders[1]) * body.down[1]) / body.torso_px
+    u = (
+        (x - body.shoulders[0]) * body.across[0] + (y - body.shoulders[1]) * body.across[1]
+    ) / body.scale_px
+    v = (
+        (x - body.shoulders[0]) * body.down[0] + (y - body.shoulders[1]) * body.down[1]
+    ) / body.torso_px
     person = np.clip(person_mask, 0.005, 0.995) ** 2
     prior = np.empty((CLASSES, *shape), np.float32)
     prior[BACKGROUND] = 1 - person
@@ -152,9 +167,21 @@ def spatial_prior(shape: tuple[int, int], body: Body, person_mask: Mask) -> NDAr
     below_chin = _chin_line(x, y, body)
     prior[UPPER] = person * np.maximum(torso, 0.7 * arms) * (1 - 0.98 * head * (1 - below_chin))
     prior[UPPER] *= 1 - 0.6 * hands
-    waist = np.maximum(_soft(v - 0.93, 0.05), 0.3 * _soft(v - 0.7, 0.03) * _soft(0.5 - np.abs(u), 0.05))
+    waist = np.maximum(
+        _soft(v - 0.93, 0.05), 0.3 * _soft(v - 0.7, 0.03) * _soft(0.5 - np.abs(u), 0.05)
+    )
     prior[LOWER] = person * waist * (1 - 0.9 * hands)
-    prior[SKIN] = person * np.maximum.reduce([0.35 * arms, 0.5 * head, 0.8 * hands, 0.12 * torso, 0.6 * _soft(v - 1.25, 0.1), np.float32(0.02) + 0 * u, 0.5 * _neck(shape, body)])
+    prior[SKIN] = person * np.maximum.reduce(
+        [
+            0.35 * arms,
+            0.5 * head,
+            0.8 * hands,
+            0.12 * torso,
+            0.6 * _soft(v - 1.25, 0.1),
+            np.float32(0.02) + 0 * u,
+            0.5 * _neck(shape, body),
+        ]
+    )
     prior[HAIR] = person * _hair(x, y, body)
     return prior + 1e-6
 
@@ -168,22 +195,29 @@ def _blurred(mask: NDArray[np.bool_], sigma_px: float) -> Mask:
     return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), max(0.6, sigma_px))
 
 
-def _arms(shape: tuple[int, int], body: Body) -> tuple[Mask, Mask]:
+def _arms(shape: tuple[int, ...], body: Body) -> tuple[Mask, Mask]:
     """Arms to the wrist, and hands: two (H, W) float32."""
     arms, hands = np.zeros(shape, bool), np.zeros(shape, bool)
     s = body.scale_px
     for side in SIDES:
         shoulder, elbow, wrist = body.arm(side)
         arms |= capsules(shape, np.array([shoulder, elbow, wrist]), [0.26 * s, 0.22 * s, 0.14 * s])
-        hands |= capsules(shape, np.array([wrist * 0.8 + body.fingertips(side) * 0.2, body.fingertips(side)]), [0.11 * s, 0.14 * s])
+        hands |= capsules(
+            shape,
+            np.array([wrist * 0.8 + body.fingertips(side) * 0.2, body.fingertips(side)]),
+            [0.11 * s, 0.14 * s],
+        )
     return _blurred(arms, 0.03 * s), _blurred(hands, 0.03 * s)
 
 
-def _neck(shape: tuple[int, int], body: Body) -> Mask:
+def _neck(shape: tuple[int, ...], body: Body) -> Mask:
     half = body.across * 0.2 * body.scale_px
     chin = body.chin()
     base = body.at(0, 0.08)
-    return _blurred(polygon(shape, [chin - half, chin + half, base + half * 1.2, base - half * 1.2]), 0.03 * body.scale_px)
+    return _blurred(
+        polygon(shape, [chin - half, chin + half, base + half * 1.2, base - half * 1.2]),
+        0.03 * body.scale_px,
+    )
 
 
 def _head(x: NDArray[np.float32], y: NDArray[np.float32], body: Body) -> Mask:
@@ -191,7 +225,9 @@ def _head(x: NDArray[np.float32], y: NDArray[np.float32], body: Body) -> Mask:
     up = body.eyes() - body.mouth()
     size = max(float(np.linalg.norm(up)), 0.8 * body.eye_distance_px())
     centre = body.eyes() + up * 0.1
-    return _soft(1 - np.hypot((x - centre[0]) / (1.75 * size), (y - centre[1]) / (2.3 * size)), 0.06)
+    return _soft(
+        1 - np.hypot((x - centre[0]) / (1.75 * size), (y - centre[1]) / (2.3 * size)), 0.06
+    )
 
 
 def _chin_line(x: NDArray[np.float32], y: NDArray[np.float32], body: Body) -> Mask:
@@ -207,7 +243,18 @@ def _hair(x: NDArray[np.float32], y: NDArray[np.float32], body: Body) -> Mask:
     up = body.eyes() - body.mouth()
     size = max(float(np.linalg.norm(up)), 0.8 * body.eye_distance_px())
     centre = body.eyes() + up * 0.9
-    skull = _soft(1 - np.hypot((x - centre[0]) / (2.2 * size), (y - centre[1]) / (2.2 * size)), 0.08)
-    fall = _soft(1 - np.hypot((x - body.mouth()[0]) / (2.6 * size), (y - body.mouth()[1]) / (4.2 * size)), 0.08)
-    face = _soft(1 - np.hypot((x - body.mouth()[0]) / (1.2 * size), (y - (body.mouth() + up * 0.5)[1]) / (1.7 * size)), 0.08)
+    skull = _soft(
+        1 - np.hypot((x - centre[0]) / (2.2 * size), (y - centre[1]) / (2.2 * size)), 0.08
+    )
+    fall = _soft(
+        1 - np.hypot((x - body.mouth()[0]) / (2.6 * size), (y - body.mouth()[1]) / (4.2 * size)),
+        0.08,
+    )
+    face = _soft(
+        1
+        - np.hypot(
+            (x - body.mouth()[0]) / (1.2 * size), (y - (body.mouth() + up * 0.5)[1]) / (1.7 * size)
+        ),
+        0.08,
+    )
     return np.maximum(0.7 * skull, 0.25 * fall) * (1 - 0.93 * face)

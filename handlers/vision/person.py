@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
+from handlers.vision.arms import ARM_STATIONS
 from handlers.vision.body import SIDES, Body, Side, body_from_pose, capsules, polygon
 from handlers.vision.fill import filled
-from handlers.vision.legs import Legs, measure_legs
-from handlers.vision.parsing import BACKGROUND, HAIR, LOWER, SKIN, UPPER, parse, refine
 from handlers.vision.framing import standing
-from handlers.vision.shape import ARM_STATIONS, FLANK_V, Shape, measure, sign
+from handlers.vision.legs import Legs, measure_legs
+from handlers.vision.lines import sign
+from handlers.vision.parsing import BACKGROUND, HAIR, LOWER, SKIN, UPPER, parse, refine
+from handlers.vision.shape import FLANK_V, Shape, measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,9 +35,9 @@ _THIN: Final = 0.012  # shoulder widths; cloth seen this thin is a mixed edge
 class Person:
     """One person in one photo of H x W pixels.
 
-    rgb: (H, W, 3) uint8. people: how many were seen in it. Masks are (H, W) float32, 0..1: background, hair, skin, upper and lower
-    clothes (they sum to 1), head (hair and face, what lies above any collar), hands. behind:
-    (H, W, 3) uint8, the scene with the person taken out.
+    rgb: (H, W, 3) uint8. people: how many were seen in it. Masks are (H, W) float32, 0..1:
+    background, hair, skin, upper and lower clothes (they sum to 1), head (hair and face, what
+    lies above any collar), hands. behind: (H, W, 3) uint8, the scene with the person taken out.
     """
 
     rgb: NDArray[np.uint8]
@@ -103,7 +105,7 @@ def _settle_hem(body: Body, shape: Shape, parts: NDArray[np.float32]) -> None:
     largest = stats[1:, cv2.CC_STAT_AREA].max() if len(stats) > 1 else 0
     stray = np.isin(labels, np.flatnonzero(stats[:, cv2.CC_STAT_AREA] < 0.04 * largest))
     stray |= cv2.dilate(solid, np.ones((5, 5), np.uint8)) == 0
-    rows = FLANK_V > shape.hem_v + 0.03
+    rows = shape.hem_v + 0.03 < FLANK_V
     edges = [
         np.stack([body.at(0, v) for v in FLANK_V[rows]])
         + body.across * sign(side) * shape.sides[side].flank_px[rows][:, None] * 1.04

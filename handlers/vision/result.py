@@ -15,7 +15,7 @@ from handlers.vision.warp import spline_maps
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from handlers.vision.fit import Chart
+    from handlers.vision.charts import Chart
     from handlers.vision.person import Person
 
     Mask = NDArray[np.float32]
@@ -88,12 +88,16 @@ def paint_chart(
     x0, y0, x1, y1 = max(0, low[0]), max(0, low[1]), min(width, high[0]), min(height, high[1])
     if x1 - x0 < 4 or y1 - y0 < 4:
         return
-    map_x, map_y = spline_maps(chart.source, chart.target, (x0, y0, x1, y1), max(6, int(0.05 * scale_px)))
+    map_x, map_y = spline_maps(
+        chart.source, chart.target, (x0, y0, x1, y1), max(6, int(0.05 * scale_px))
+    )
     warped = cv2.remap(colours, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     covered = cv2.remap(cover, map_x, map_y, cv2.INTER_LINEAR, borderValue=0)
     shifted = chart.outline - [x0, y0]
     inside = polygon((y1 - y0, x1 - x0), shifted)
-    near = cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(2, pad // 3))
+    near = cv2.dilate(
+        inside.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(2, pad // 3)
+    )
     crop = np.s_[y0:y1, x0:x1]
     mine = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 1.0) * covered
     unpainted = (alpha[crop] < 0.01) & (rgb[crop].sum(-1) == 0) & (near > 0)

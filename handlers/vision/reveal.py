@@ -14,12 +14,13 @@ import numpy as np
 from handlers.vision.body import SIDES, capsules, polygon
 from handlers.vision.fill import push_pull
 from handlers.vision.light import masked_blur
-from handlers.vision.shape import FLANK_V, bare_tip, sign
+from handlers.vision.lines import sign
+from handlers.vision.shape import FLANK_V, bare_tip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from handlers.vision.fit import Fit
+    from handlers.vision.charts import Fit
     from handlers.vision.person import Person
 
     Mask = NDArray[np.float32]
@@ -90,7 +91,9 @@ def _sleeve_light(person: Person, arms: Mask) -> NDArray[np.float32]:
     scale = person.body.scale_px
     lightness = cv2.cvtColor(person.rgb, cv2.COLOR_RGB2LAB)[..., 0].astype(np.float32) + 4
     cloth = np.maximum(person.upper, 1e-3).astype(np.float32)
-    form = masked_blur(lightness, cloth, 0.025 * scale) / masked_blur(lightness, cloth, 0.15 * scale)
+    form = masked_blur(lightness, cloth, 0.025 * scale) / masked_blur(
+        lightness, cloth, 0.15 * scale
+    )
     trust = np.clip((lightness - 50) / 60, 0, 1) * person.upper * arms
     return (1 + (np.clip(form, *_FORM_LIMITS) - 1) * trust).astype(np.float32)
 
@@ -102,7 +105,9 @@ def _continued(photo: NDArray[np.float32], known: Mask) -> NDArray[np.float32]:
     sure = cv2.erode((known > 0.85).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.float32)
     weight = cv2.resize(sure, size, interpolation=cv2.INTER_AREA)
     summed = cv2.resize(photo * sure[..., None], size, interpolation=cv2.INTER_AREA)
-    field = push_pull(summed / np.maximum(weight, 1e-4)[..., None], (weight > 0.2).astype(np.float32))
+    field = push_pull(
+        summed / np.maximum(weight, 1e-4)[..., None], (weight > 0.2).astype(np.float32)
+    )
     return cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
@@ -130,7 +135,9 @@ def _arms(person: Person) -> NDArray[np.bool_]:
         arm = person.shape.sides[side].arm
         outer = np.minimum(arm.outer, arm.bare)[:, None] * arm.outward
         inner = np.minimum(arm.inner, arm.bare)[:, None] * arm.outward
-        covered |= polygon(covered.shape, np.concatenate([arm.axis + outer, (arm.axis - inner)[::-1]]))
+        covered |= polygon(
+            covered.shape, np.concatenate([arm.axis + outer, (arm.axis - inner)[::-1]])
+        )
         knuckles = arm.axis[-1] * 0.5 + person.body.fingertips(side) * 0.5
         covered |= capsules(covered.shape, [arm.axis[-1], knuckles], [float(arm.bare[-1])] * 2)
     return covered
@@ -142,7 +149,9 @@ def _trunk(person: Person, fit: Fit) -> NDArray[np.bool_]:
     for side in SIDES:
         shape = person.shape.sides[side]
         inset = person.body.across * sign(side) * 0.03 * person.body.scale_px
-        line[side] = np.concatenate([shape.ridge, bare_tip(person.body, side, shape.tip)[None], fit.flanks[side] - inset])
+        line[side] = np.concatenate(
+            [shape.ridge, bare_tip(person.body, side, shape.tip)[None], fit.flanks[side] - inset]
+        )
     neck = person.body.chin()
     outline = np.concatenate([line["left"][::-1], neck[None], line["right"]])
     return polygon(person.upper.shape, outline)
@@ -156,6 +165,8 @@ def _below(person: Person, hem_v: float) -> NDArray[np.bool_]:
     for v in (hem_v, person.shape.hem_v + 0.1):
         half = [np.interp(v, FLANK_V, person.shape.sides[s].flank_px) for s in SIDES]
         middle = person.body.at(0, v)
-        corners.append((middle - person.body.across * half[0], middle + person.body.across * half[1]))
+        corners.append(
+            (middle - person.body.across * half[0], middle + person.body.across * half[1])
+        )
     (a, b), (d, c) = corners
     return polygon(person.upper.shape, np.array([a, b, c, d]))

@@ -35,7 +35,9 @@ class Silhouette:
     @classmethod
     def of(cls, mask: NDArray[np.bool_]) -> Silhouette:
         """Reads rows and contour off a mask."""
-        contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        contours, _ = cv2.findContours(
+            mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+        )
         contour = max(contours, key=cv2.contourArea)[:, 0].astype(np.float64)
         (x0, top), (x1, bottom) = contour.min(0).astype(int), contour.max(0).astype(int)
         height = bottom - top
@@ -45,7 +47,10 @@ class Silhouette:
             low = slice(top + int(0.5 * height), top + int(0.92 * height))
             axis = float(np.nanmedian((left[low] + right[low]) / 2))
         width = right - left
-        usual = min(np.nanmedian(width[low]), np.nanmedian(width[top + int(0.45 * height) : top + int(0.7 * height)]))
+        usual = min(
+            np.nanmedian(width[low]),
+            np.nanmedian(width[top + int(0.45 * height) : top + int(0.7 * height)]),
+        )
         wide = np.flatnonzero(width > 0.6 * usual)
         return cls(mask, contour, top, bottom, x1 - x0, axis, left, right, float(wide.max()))
 
@@ -59,9 +64,11 @@ class Silhouette:
         return self.left if side == "left" else self.right
 
 
-def _runs_at(mask: NDArray[np.bool_], axis: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _runs_at(
+    mask: NDArray[np.bool_], axis: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The ends of each row's run through the axis."""
-    column = int(round(axis))
+    column = round(axis)
     left = np.full(len(mask), np.nan)
     right = left.copy()
     for y in np.flatnonzero(mask[:, column]):

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from handlers.vision.person import Person
 
 
-_SEVERAL_PEOPLE: Final = Notice("several_people", "several people were seen; the largest is dressed")
+_SEVERAL_PEOPLE: Final = Notice(
+    "several_people", "several people were seen; the largest is dressed"
+)
 _LEAST_CONFIDENCE: Final = 0.3
 
 

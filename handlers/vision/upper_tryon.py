@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 
 from handlers.vision.body import SIDES, polygon
-from handlers.vision.fit import Fit, fit_upper
+from handlers.vision.charts import Fit
+from handlers.vision.fit import fit_upper
 from handlers.vision.light import contact_shadow, folds, roundness
+from handlers.vision.lines import sign
 from handlers.vision.lower_tryon import lower_to_remove
-from handlers.vision.reveal import without_lower, without_upper
 from handlers.vision.result import Cloth, Dressed, Notice, finished, paint_chart
-from handlers.vision.shape import sign
+from handlers.vision.reveal import without_lower, without_upper
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +35,7 @@ def dress_upper(person: Person, garment: Garment) -> Dressed:
     """Puts on an upper garment or a dress."""
     fit = fit_upper(person, garment)
     cloth = lay(person, garment, fit)
-    remove = _to_remove(person, fit, cloth)
+    remove = _to_remove(person, fit)
     base = without_upper(person, fit, remove)
     if garment.category == "dresses":
         lower = lower_to_remove(person)
@@ -85,7 +86,7 @@ def _snapped(person: Person, fit: Fit, alpha: Mask) -> Mask:
     reach = max(2, int(_SNAP * person.body.scale_px))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     solid, old = (alpha > 0.5).astype(np.uint8), (person.upper > 0.3).astype(np.uint8)
-    wide, narrow = cv2.dilate(solid, kernel) > 0, cv2.erode(solid, kernel) > 0
+    wide = cv2.dilate(solid, kernel) > 0
     cover = wide & (old > 0) & ~_along_flanks(person, fit)
     wider = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * reach + 1, 4 * reach + 1))
     bare = (cv2.erode(solid, wider) == 0) & (person.skin > 0.5) & (cv2.dilate(old, wider) > 0)
@@ -111,7 +112,7 @@ def _along_flanks(person: Person, fit: Fit) -> NDArray[np.bool_]:
 
 
 def _beyond_armhole(
-    person: Person, fit: Fit, side: Side, shape: tuple[int, int]
+    person: Person, fit: Fit, side: Side, shape: tuple[int, ...]
 ) -> NDArray[np.bool_]:
     """The arm's side of a sleeveless armhole: (H, W) bool."""
     out = person.body.across * sign(side) * 1.5 * person.body.scale_px
@@ -119,7 +120,7 @@ def _beyond_armhole(
     return polygon(shape, np.concatenate([armhole, armhole[::-1] + out]))
 
 
-def _to_remove(person: Person, fit: Fit, cloth: Cloth) -> Mask:
+def _to_remove(person: Person, fit: Fit) -> Mask:
     """Where the old garment, its edge included, has to go."""
     size = 2 * int(_STRIPE * person.body.scale_px) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
@@ -128,11 +129,18 @@ def _to_remove(person: Person, fit: Fit, cloth: Cloth) -> Mask:
     edge = cv2.dilate(old, np.ones((3, 3), np.uint8), iterations=_EDGE_PX)
     skin = (person.skin > 0.5) & (cv2.dilate(old, np.ones((3, 3), np.uint8)) == 0)
     old = np.where(skin, 0, edge)
-    over = np.maximum.reduce([person.head, person.hands["left"], person.hands["right"], person.lower])
+    over = np.maximum.reduce(
+        [person.head, person.hands["left"], person.hands["right"], person.lower]
+    )
     old[(over > 0.5) & (person.upper < 0.1)] = 0
     for side in fit.kept_sleeves:
         arm = person.shape.sides[side].arm
-        wide = np.concatenate([arm.axis + arm.outward * arm.outer[:, None] * 1.3, (arm.axis - arm.outward * arm.inner[:, None] * 1.2)[::-1]])
+        wide = np.concatenate(
+            [
+                arm.axis + arm.outward * arm.outer[:, None] * 1.3,
+                (arm.axis - arm.outward * arm.inner[:, None] * 1.2)[::-1],
+            ]
+        )
         old[polygon(old.shape, wide)] = 0
     return cv2.GaussianBlur(old.astype(np.float32), (0, 0), 0.8)
 
@@ -146,10 +154,12 @@ def _above(person: Person, fit: Fit, cloth: Cloth) -> Mask:
         free = np.linspace(0, 1, len(arm.axis)) > max(arm.sleeve_end, fit.sleeve_end[side]) + 0.02
         if free.sum() < 3:
             continue
-        wide = np.concatenate([
-            (arm.axis + arm.outward * arm.outer[:, None] * 1.15)[free],
-            (arm.axis - arm.outward * arm.inner[:, None] * 1.15)[free][::-1],
-        ])
+        wide = np.concatenate(
+            [
+                (arm.axis + arm.outward * arm.outer[:, None] * 1.15)[free],
+                (arm.axis - arm.outward * arm.inner[:, None] * 1.15)[free][::-1],
+            ]
+        )
         forearm = polygon(over.shape, wide)
         over = np.maximum(over, np.where(forearm, person.skin, 0))
     covered = cloth.sleeves * (1 - np.maximum(person.hands["left"], person.hands["right"]))
