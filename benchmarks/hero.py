@@ -20,9 +20,9 @@ from benchmarks.regions import RGB
 
 _SAMPLES: Final = report.ROOT / "gateway" / "web" / "samples"
 _WORN: Final = (
-    ("woman-ochre-tee", "logo-tee"),
+    ("woman-ochre-tee", "fitted-striped-tee"),
     ("man-navy-tee", "plaid-shirt"),
-    ("man-grey-tee", "striped-tee"),
+    ("man-grey-tee", "logo-tee"),
 )
 _CELL_PX: Final = (300, 400)  # width, height
 _INSET_PX: Final = (72, 96)
