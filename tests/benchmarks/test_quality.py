@@ -61,3 +61,7 @@ def test_a_missing_result_is_named(
 def test_a_folder_without_pairs_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(pairs.BadPairs, match=r"pairs\.json"):
         quality.main([str(tmp_path), "--engine", "none"])
+
+
+def test_the_embedded_engine_meets_the_bar_on_the_shipped_pairs() -> None:
+    assert quality.main(["--bar"]) == 0
