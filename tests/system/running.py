@@ -111,6 +111,16 @@ class Running:
         """Read a log; every line must be a JSON object."""
         return [json.loads(line) for line in (self.logs / f"{part}.log").read_text().splitlines()]
 
+    def inferences(self, count: int, request_id: str = "", after: int = 0) -> list[dict[str, Any]]:
+        """Give the worker's inference lines, once there are `count`; a log follows its answer."""
+
+        def found() -> list[dict[str, Any]]:
+            written = (line for line in self.lines("torchserve") if line["message"] == "inference")
+            return [one for one in written if request_id in ("", one["request_id"])][after:]
+
+        until(lambda: len(found()) >= count, f"{count} inferences in the log")
+        return found()
+
 
 def _media_type(data: bytes) -> str:
     return "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"

@@ -17,7 +17,7 @@ def test_bad_rows_of_a_batch_leave_the_good_ones_alone(running: Running) -> None
         (good_person, good_garment, {"category": "hat"}),
         (good_person, good_garment, {"unheard_of": 1}),
     ] * 4
-    before = len(running.lines("torchserve"))
+    before = len(running.inferences(0))
     with ThreadPoolExecutor(len(asked)) as pool:
         answers = list(pool.map(lambda row: running.infer(row[0], row[1], **row[2]), asked))
     for (person, _, params), frames in zip(asked, answers, strict=True):
@@ -28,11 +28,7 @@ def test_bad_rows_of_a_batch_leave_the_good_ones_alone(running: Running) -> None
         else:
             assert kind == "E"
             assert told["error_code"] == ("VAL_2001" if params else "VAL_2004")
-    sizes = [
-        line["batch_size"]
-        for line in running.lines("torchserve")[before:]
-        if line["message"] == "inference"
-    ]
+    sizes = [line["batch_size"] for line in running.inferences(len(asked), after=before)]
     assert len(sizes) == len(asked)
     assert max(sizes) > 1
 

@@ -26,11 +26,7 @@ def test_a_try_on_goes_through_every_stage_under_one_id(running: Running) -> Non
         assert picture.width >= 512
         assert picture.height >= 768
     assert any(line["request_id"] == "one-try-on" for line in running.lines("gateway"))
-    (inference,) = [
-        line
-        for line in running.lines("torchserve")
-        if line["message"] == "inference" and line["request_id"] == "one-try-on"
-    ]
+    (inference,) = running.inferences(1, request_id="one-try-on")
     assert inference["model"] == "geometric"
     assert inference["batch_size"] == 1
     assert inference["duration_ms"] > 0
