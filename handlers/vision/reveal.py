@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 _FIELD_SHRINK: Final = 8  # skin tone changes slowly
 _FORM_LIMITS: Final = (0.75, 1.15)
-_EDGE_SHADE: Final = 0.10  # how much darker a limb is where it turns away
-_LONG_SLEEVE: Final = 0.8
+_EDGE_SHADE: Final = 0.06  # how much darker a limb is where it turns away
 _LIMB_LIGHT: Final = 1.11  # arms catch more light than the hands and neck that lend their tone
 
 
@@ -75,9 +74,7 @@ def bare_skin(person: Person, limbs: Mask) -> NDArray[np.float32]:
     limbs: (H, W) float32, where skin will show. Returns (H, W, 3) float32.
     """
     photo = person.rgb.astype(np.float32)
-    tone = _continued(photo, person.skin * (1 - person.head))
-    if min(shape.arm.sleeve_end for shape in person.shape.sides.values()) > _LONG_SLEEVE:
-        tone *= _LIMB_LIGHT
+    tone = _continued(photo, person.skin * (1 - person.head)) * _LIMB_LIGHT
     face = photo[(person.skin > 0.9) & (person.head > 0.9)]
     if len(face):
         tone = np.minimum(tone, np.median(face, 0))

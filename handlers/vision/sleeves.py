@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SLEEVE_SNAP: Final = 0.10  # arm lengths
 _LONG_SLEEVE: Final = 0.72  # arm lengths; from here on a cuff belongs to the wrist
-_INNER_EASE: Final = 0.6  # towards the body a wide sleeve has less room
+_INNER_EASE: Final = 0.25  # towards the body a wide sleeve has less room
 _LOOSE: Final = 1.45  # sleeve over arm; below, a sleeve is taken to follow the arm
 _EDGE_REACH: Final = 0.06  # shoulder widths within which a seen outline is the new one
 _LOOSE_CLOTH: Final = (0.85, 1.05, 1.35)  # share of the natural width over skin, its limits
