@@ -19,7 +19,10 @@ _POLL_S: Final = 0.05
 
 
 class Child:
-    """One child process and its descendants; `output` gets its lines, as JSON."""
+    """One child process and its descendants; `output` gets its lines, as JSON.
+
+    `alarms` counts the lines that hold `alarm`.
+    """
 
     def __init__(
         self,
@@ -28,6 +31,7 @@ class Child:
         environment: Mapping[str, str],
         folder: Path,
         output: IO[bytes],
+        alarm: bytes | None = None,
     ) -> None:
         self.name = name
         self._process = subprocess.Popen(  # noqa: S603  our own command, no shell
@@ -40,7 +44,7 @@ class Child:
             start_new_session=True,
         )
         assert self._process.stdout is not None  # noqa: S101  a pipe was asked for
-        self._lines = LinePump(name, self._process.stdout, output)
+        self._lines = LinePump(name, self._process.stdout, output, alarm)
         self._lines.start()
 
     @property
@@ -52,6 +56,11 @@ class Child:
     def status(self) -> int | None:
         """The exit status, None while it runs."""
         return self._process.poll()
+
+    @property
+    def alarms(self) -> int:
+        """How often it said what was listened for."""
+        return self._lines.heard
 
     def stop(self, grace_s: float) -> None:
         """Ask it to end, wait, and take away whatever of its session is still there."""

@@ -12,17 +12,26 @@ _writing: Final = threading.Lock()
 
 
 class LinePump(threading.Thread):
-    """Copies `source` to `sink` until `source` ends; lines of all pumps stay whole."""
+    """Copies `source` to `sink` until `source` ends; lines of all pumps stay whole.
 
-    def __init__(self, name: str, source: IO[bytes], sink: IO[bytes]) -> None:
+    `heard` counts the lines that hold `alarm`.
+    """
+
+    def __init__(
+        self, name: str, source: IO[bytes], sink: IO[bytes], alarm: bytes | None = None
+    ) -> None:
         super().__init__(name=f"lines of {name}", daemon=True)
         self._from = name
         self._source = source
         self._sink = sink
+        self._alarm = alarm
+        self.heard = 0
 
     def run(self) -> None:
         """Copy every line as it comes."""
         for line in self._source:
+            if self._alarm and self._alarm in line:
+                self.heard += 1
             if text := line.strip():
                 self._write(text if text.startswith(b"{") else self._wrapped(text))
         self._source.close()

@@ -23,6 +23,8 @@ from gateway.stack.ports import Ports, claim
 _POLL_S: Final = 0.2
 _GRACE_S: Final = 15.0
 _LOG_TAIL_LINES: Final = 15
+_FAILED_LOAD: Final = b"Load model failed"
+_MAX_FAILED_LOADS: Final = 3
 
 
 class StackFailed(Exception):
@@ -134,7 +136,7 @@ class Stack:
             self._plan.logs.mkdir(parents=True, exist_ok=True)
             output = (self._plan.logs / f"{name}.log").open("wb")
             self._outputs.append(output)
-        self._children.append(Child(name, command, settings, cwd, output))
+        self._children.append(Child(name, command, settings, cwd, output, _FAILED_LOAD))
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + self._plan.startup_s
@@ -144,6 +146,7 @@ class Stack:
                     if self._stop.wait(_POLL_S):
                         raise Interrupted
                     self._refuse_dead()
+                    self._refuse_failed_loads()
                     if time.monotonic() > deadline:
                         within = f"within {self._plan.startup_s:.0f} s"
                         raise StackFailed(f"{part} was not ready {within}{self._tail(part)}")
@@ -158,6 +161,12 @@ class Stack:
             if child.status is not None:
                 what = f"{child.name} ended by itself with status {child.status}"
                 raise StackFailed(f"{what}{self._tail(child.name)}")
+
+    def _refuse_failed_loads(self) -> None:
+        """TorchServe would try for ever; what failed three times is not there the fourth."""
+        for child in self._children:
+            if child.alarms >= _MAX_FAILED_LOADS:
+                raise StackFailed(f"{child.name} cannot load its model{self._tail(child.name)}")
 
     def _tail(self, part: str) -> str:
         """The last lines of a part's log, where it is in a file."""

@@ -33,3 +33,10 @@ def test_whatever_is_printed_comes_out_as_json(lines: list[bytes]) -> None:
 
 def test_empty_lines_are_dropped() -> None:
     assert len(pumped(b"", b"   ", b"one", b"")) == 1
+
+
+def test_an_alarm_is_counted() -> None:
+    source = io.BytesIO(b"fine\nLoad model failed: x\nLoad model failed: x\n")
+    pump = LinePump("java", source, io.BytesIO(), alarm=b"Load model failed")
+    pump.run()
+    assert pump.heard == 2

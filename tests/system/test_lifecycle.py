@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -112,6 +113,22 @@ def test_a_port_in_use_is_named() -> None:
     assert ran.returncode == 1
     assert f"cannot listen on port {port} (gateway)" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_a_model_that_cannot_load_ends_the_start(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    shutil.copy(ROOT / "config.properties", tmp_path)
+    config = tmp_path / "config" / "geometric.yaml"
+    config.write_text(re.sub("max_input_pixels: .*", "max_input_pixels: 1", config.read_text()))
+    ran = subprocess.run(
+        [*VTON, "serve", "--port", "0", "--logs", str(tmp_path / "logs")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "torchserve cannot load its model" in ran.stderr
 
 
 def test_the_demo_leaves_two_pictures_and_no_process(tmp_path: Path) -> None:
