@@ -34,16 +34,19 @@ def write(path: Path, entries: Sequence[Entry]) -> None:
 
 def _row(entry: Entry) -> RGB:
     pair = entry.pair
-    cells = [_fit(picture) for picture in (pair.person, pair.garment, entry.result, pair.truth)]
-    caption = np.full((_CAPTION_PX, _CELL_PX[0] * len(cells), 3), _PAPER, np.uint8)
-    cv2.putText(
-        caption, entry.caption, (8, 19), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA
-    )
-    return np.concatenate([caption, np.concatenate(cells, axis=1)])
+    cells = [fit(picture) for picture in (pair.person, pair.garment, entry.result, pair.truth)]
+    return captioned(np.concatenate(cells, axis=1), entry.caption)
 
 
-def _fit(picture: RGB) -> RGB:
-    """Scale a picture into a cell, centred on paper."""
+def captioned(picture: RGB, caption: str) -> RGB:
+    """The picture under a line of text, cut off at the picture's width."""
+    line = np.full((_CAPTION_PX, picture.shape[1], 3), _PAPER, np.uint8)
+    cv2.putText(line, caption, (8, 19), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)
+    return np.concatenate([line, picture])
+
+
+def fit(picture: RGB) -> RGB:
+    """The picture scaled into a cell, centred on paper."""
     width, height = _CELL_PX
     scale = min(width / picture.shape[1], height / picture.shape[0])
     size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
