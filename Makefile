@@ -11,7 +11,7 @@ JOBS   ?= 2
 PORT   ?= 8000
 
 RUN_EXTRAS := serve,gateway
-DEV_EXTRAS := otel,test,dev,bench,browser
+DEV_EXTRAS := test,dev,bench,browser
 # MediaPipe brings the OpenCV wheel that needs libGL; the headless one of the same version does not.
 OPENCV := $(shell sed -n 's/^opencv-contrib-python-headless==//p' constraints.txt)
 
