@@ -1,13 +1,18 @@
 """Decodes pictures in a few threads; Pillow lets go of the interpreter while it decodes."""
 
 import asyncio
+import ctypes
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from gateway.domain.images import ImageLimits, Picture, normalise, normalise_mask
 from gateway.domain.uploads import Upload
 from gateway.errors import Busy
+
+_M_MMAP_THRESHOLD: Final = -3  # malloc.h
+_LARGE_BYTES: Final = 1 << 20
 
 
 class ThreadedDecoder:
@@ -17,6 +22,7 @@ class ThreadedDecoder:
     """
 
     def __init__(self, limits: ImageLimits, workers: int, queue: int) -> None:
+        _return_large_buffers()
         count = workers or os.cpu_count() or 1
         self._limits = limits
         self._room = count + queue
@@ -42,3 +48,13 @@ class ThreadedDecoder:
             return await asyncio.get_running_loop().run_in_executor(self._threads, decode)
         finally:
             self._room += 1
+
+
+def _return_large_buffers() -> None:
+    """Have glibc map every large buffer by itself, so that a freed picture leaves the process.
+
+    Left alone, glibc learns from the first large picture to keep such buffers for later.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)

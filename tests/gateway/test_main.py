@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
+from PIL import Image
+
+from tests.gateway import pictures
 
 ROOT = Path(__file__).parents[2]
 PORT_IN_USE = "Uvicorn running on "
@@ -40,11 +44,11 @@ def lines_until(process: "subprocess.Popen[str]", text: str) -> list[dict[str, A
 
 
 @pytest.fixture
-def process() -> Iterator["subprocess.Popen[str]"]:
+def process(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     with subprocess.Popen(
         [sys.executable, "-m", "gateway", "--port", "0"],
         cwd=ROOT,
-        env=environment(),
+        env=environment(VTON_STORAGE__URL=f"file://{tmp_path}/objects"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -53,11 +57,27 @@ def process() -> Iterator["subprocess.Popen[str]"]:
         running.kill()
 
 
+def url_of(lines: list[dict[str, Any]]) -> str:
+    message: str = lines[-1]["message"]
+    return message.removeprefix(PORT_IN_USE).partition(" ")[0]
+
+
+def test_the_memory_of_a_large_picture_is_given_back(process: "subprocess.Popen[str]") -> None:
+    url = url_of(lines_until(process, PORT_IN_USE))
+    large = pictures.encoded(Image.new("RGB", (7000, 7000), "teal"), "PNG", compress_level=1)
+    measured = psutil.Process(process.pid)
+    before = measured.memory_info().rss
+    for _ in range(3):
+        file = ("large.png", large, "image/png")
+        assert httpx.post(f"{url}/api/v1/uploads", files={"file": file}).status_code == 201
+    assert measured.memory_info().rss - before < 64 << 20
+
+
 def test_it_serves_logs_json_alone_and_ends_on_a_signal(
     process: "subprocess.Popen[str]",
 ) -> None:
     lines = lines_until(process, PORT_IN_USE)
-    url = lines[-1]["message"].removeprefix(PORT_IN_USE).partition(" ")[0]
+    url = url_of(lines)
     assert httpx.get(f"{url}/health/live").json() == {"status": "alive"}
     assert httpx.get(f"{url}/health").status_code == 503
     process.send_signal(signal.SIGTERM)
