@@ -157,7 +157,8 @@ def _flat_rgb(image: ImageFile) -> Image.Image:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return _in_srgb(image).convert("RGB")
+    converted = _in_srgb(image)
+    return converted if converted.mode == "RGB" else converted.convert("RGB")
 
 
 def _in_srgb(image: ImageFile) -> Image.Image:
