@@ -142,7 +142,7 @@ def _pit(person: Person, garment: Garment, side: Side, hem_v: float) -> Point:
     even = _even_v(person, garment, side, hem_v)
     return (
         seen
-        + body.down * (float(np.clip(even, seen_v - 0.12, seen_v + 0.05)) - seen_v) * body.torso_px
+        + body.down * (float(np.clip(even, seen_v - 0.12, seen_v + 0.15)) - seen_v) * body.torso_px
     )
 
 

@@ -16,9 +16,9 @@ _SMALLEST_SHOULDERS_PX: Final = 40.0
 _SURE: Final = 0.5  # visibility, 0..1
 _FACING: Final = 0.3  # shoulder line over torso length; less is a side view
 _BEYOND: Final = 0.12  # of the torso; hips may lie this far below the picture's edge
+_THIGH: Final = 0.25  # of the torso; this much below the hips has to be seen
 _UPPER: Final = ("left_shoulder", "right_shoulder")
 _HIPS: Final = ("left_hip", "right_hip")
-_LOWER: Final = ("left_hip", "right_hip", "left_knee", "right_knee")
 
 
 def standing(pose: NDArray[np.float32] | None, size: tuple[int, ...]) -> NDArray[np.float32]:
@@ -44,8 +44,8 @@ def require_torso(body: Body, size: tuple[int, ...]) -> None:
 
 
 def require_legs(body: Body, size: tuple[int, ...]) -> None:
-    """A lower garment needs hips and knees."""
-    _in_frame(body, _LOWER, size, "legs_cut_off", margin_px=0.0)
+    """A lower garment needs the hips and some of the thighs."""
+    _in_frame(body, _HIPS, size, "legs_cut_off", margin_px=-_THIGH * body.torso_px)
 
 
 def _in_frame(

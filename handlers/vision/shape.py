@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from handlers.vision.arms import Arm, arm_mask, measure_arm, ray_px
-from handlers.vision.body import SIDES, Body, Side
+from handlers.vision.body import SIDES, Body, Side, capsules
 from handlers.vision.lines import sample, sign, smooth
 from handlers.vision.parsing import BACKGROUND, HAIR, LOWER, SKIN, UPPER
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from handlers.vision.body import Point, Polyline
 
+_LOWEST_FLANK_V: Final = 1.15  # below, the legs part
 FLANK_V: Final = np.linspace(0.15, 2.6, 50)  # torso lengths below the shoulders
 RIDGE_U: Final = np.linspace(0.12, 0.62, 26)  # shoulder widths from the spine
 _NECK_U: Final = 0.22  # shoulder widths from the spine; nearer, the neck hides the ridge
@@ -59,7 +60,9 @@ def measure(body: Body, parts: NDArray[np.float32]) -> Shape:
     """Measures the outline; parts: (5, H, W) class probabilities."""
     labels = parts.argmax(0).astype(np.uint8)
     arms = {side: measure_arm(body, side, labels) for side in SIDES}
-    arm_masks = {side: arm_mask(labels.shape, arms[side]) for side in SIDES}
+    arm_masks = {
+        side: arm_mask(labels.shape, arms[side]) | _hand(body, side, labels) for side in SIDES
+    }
     sides = {}
     for side in SIDES:
         flank = _flank(body, side, labels, arm_masks[side])
@@ -68,6 +71,12 @@ def measure(body: Body, parts: NDArray[np.float32]) -> Shape:
         pit = _pit(body, side, labels, flank)
         sides[side] = SideShape(ridge, tip, pit, flank, arms[side])
     return Shape(sides, _hem(body, labels), *_neckline(body, labels, sides))
+
+
+def _hand(body: Body, side: Side, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    reach = 0.12 * body.scale_px
+    line = [body.joint(side, "wrist"), body.fingertips(side)]
+    return capsules(labels.shape, line, [0.7 * reach, reach])
 
 
 def _flank(
@@ -84,7 +93,7 @@ def _flank(
     edge = np.where(off.any(1), off.argmax(1), np.nan)
     arm_edge = np.where((on_arm & ~near).any(1), (on_arm & ~near).argmax(1), np.nan)
     first = np.fmin(edge, arm_edge)
-    first = np.where((first < 0.25 * s) & (FLANK_V < 1.3), np.nan, first)
+    first = np.where((first < 0.25 * s) | (FLANK_V > _LOWEST_FLANK_V), np.nan, first)
     outside = sample(np.ones_like(labels), spine) == 0
     first[outside] = np.nan
     known = ~np.isnan(first)

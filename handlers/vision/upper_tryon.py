@@ -15,6 +15,7 @@ from handlers.vision.lines import sign
 from handlers.vision.lower_tryon import lower_to_remove
 from handlers.vision.result import Cloth, Dressed, Notice, finished, paint_chart
 from handlers.vision.reveal import without_lower, without_upper
+from handlers.vision.sleeves import SLEEVE_SNAP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,12 +92,15 @@ def _snapped(person: Person, fit: Fit, alpha: Mask) -> Mask:
     wider = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * reach + 1, 4 * reach + 1))
     bare = (cv2.erode(solid, wider) == 0) & (person.skin > 0.5) & (cv2.dilate(old, wider) > 0)
     for side in SIDES:
-        arm = _beyond_armhole(person, fit, side, alpha.shape)
-        if fit.sleeve_end[side] > person.shape.sides[side].arm.sleeve_end + 0.1:
-            cover = np.where(arm, wide & (person.skin > 0.5) & (person.hands[side] < 0.1), cover)
-            bare &= ~arm
+        if fit.sleeve_end[side] > person.shape.sides[side].arm.sleeve_end + SLEEVE_SNAP:
+            arm = cv2.dilate(
+                polygon(alpha.shape, fit.sleeves[side].outline).astype(np.uint8), wider
+            )
+            skin = wide & (person.skin > 0.5) & (person.hands[side] < 0.1)
+            cover = np.where(arm > 0, skin, cover)
+            bare &= arm == 0
         elif fit.sleeve_end[side] == 0:
-            cover &= ~arm
+            cover &= ~_beyond_armhole(person, fit, side, alpha.shape)
     covered = np.where(cover, np.clip((person.upper + person.skin) * 1.6, 0, 1), 0)
     kept = np.maximum(alpha, covered) * np.where(bare, 1 - person.skin, 1)
     return kept.astype(np.float32)
@@ -129,9 +133,9 @@ def _to_remove(person: Person, fit: Fit) -> Mask:
     edge = cv2.dilate(old, np.ones((3, 3), np.uint8), iterations=_EDGE_PX)
     skin = (person.skin > 0.5) & (cv2.dilate(old, np.ones((3, 3), np.uint8)) == 0)
     old = np.where(skin, 0, edge)
-    over = np.maximum.reduce(
-        [person.head, person.hands["left"], person.hands["right"], person.lower]
-    )
+    over = np.maximum.reduce([person.head, person.hands["left"], person.hands["right"]])
+    if fit.hem_v > person.shape.hem_v - 0.02:
+        over = np.maximum(over, person.lower)
     old[(over > 0.5) & (person.upper < 0.1)] = 0
     for side in fit.kept_sleeves:
         arm = person.shape.sides[side].arm
