@@ -20,7 +20,7 @@ from PIL import Image
 _WEB = Path(__file__).resolve().parent.parent / "gateway" / "web"
 _SAMPLES = _WEB / "samples"
 _CATALOGUE = json.loads((_SAMPLES / "samples.json").read_text(encoding="utf-8"))
-_PAGE_FILES = ("/", "/style.css", "/app.js", "/client.js", "/samples/samples.json")
+_PAGE_FILES = ("/", *(f"/{p.name}" for p in sorted(_WEB.iterdir()) if p.suffix in {".css", ".js"}))
 _TRY_ON = "/api/v1/process-tryon"
 _serial = itertools.count(random.randrange(1 << 20))
 
@@ -32,7 +32,7 @@ class Shopper(HttpUser):
 
     def on_start(self) -> None:
         """Open the page as a browser does, and pick a person."""
-        for path in _PAGE_FILES:
+        for path in (*_PAGE_FILES, "/samples/samples.json"):
             self.client.get(path, name="page")
         self._pick_person()
         self._seen: list[dict[str, Any]] = []
