@@ -56,8 +56,8 @@ class Gateway:
         self.resources = resources
         self.torchserve = torchserve
         self.clock = clock
-        self.person = pictures.jpeg(seed=1)
-        self.garment = pictures.jpeg(seed=2)
+        self.person = pictures.jpeg((96, 120), seed=1)
+        self.garment = pictures.jpeg((96, 120), seed=2)
 
     async def tryon(
         self,

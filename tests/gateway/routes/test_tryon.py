@@ -100,10 +100,10 @@ async def test_options_as_one_part(gateway: Gateway) -> None:
 
 
 async def test_a_mask_goes_along_in_the_photo_s_size(gateway: Gateway) -> None:
-    mask = ("mask.png", pictures.encoded(Image.new("L", (160, 200), 255), "PNG"), "image/png")
+    mask = ("mask.png", pictures.encoded(Image.new("L", (192, 240), 255), "PNG"), "image/png")
     assert (await gateway.tryon(files={"mask": mask})).status_code == 200
     sent = Image.open(io.BytesIO(gateway.torchserve.asked[-1]["mask"]))
-    assert (sent.mode, sent.size) == ("L", (320, 400))
+    assert (sent.mode, sent.size) == ("L", (96, 120))
 
 
 async def test_an_unused_hint_is_a_warning(gateway: Gateway) -> None:
