@@ -24,7 +24,7 @@ BACKGROUND, HAIR, SKIN, UPPER, LOWER = range(5)
 CLASSES: Final = 5
 _ROUNDS: Final = 4
 _BINS: Final = (12, 20, 20)  # lightness, a, b
-_UNSEEN: Final = 2e-5  # density of a colour the class has never shown
+_UNSEEN: Final = 5e-6  # density of a colour the class has never shown
 _CERTAIN: Final = 0.985
 _DECIDED: Final = 4.0  # sharpens the odds: a pixel is mixed at an edge only
 _COLOUR_POWER: Final = 0.75  # below 1: neighbouring pixels are no independent witnesses
@@ -158,7 +158,7 @@ def spatial_prior(shape: tuple[int, ...], body: Body, person_mask: Mask) -> NDAr
     v = (
         (x - body.shoulders[0]) * body.down[0] + (y - body.shoulders[1]) * body.down[1]
     ) / body.torso_px
-    person = np.clip(person_mask, 0.005, 0.995) ** 2
+    person = np.clip(person_mask, 0.06, 0.995) ** 2
     prior = np.empty((CLASSES, *shape), np.float32)
     prior[BACKGROUND] = 1 - person
     arms, hands = _arms(shape, body)

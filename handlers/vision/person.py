@@ -126,7 +126,7 @@ def _settle_arms(shape: Shape, parts: NDArray[np.float32]) -> None:
     stations = np.linspace(0, 1, ARM_STATIONS)
     for side in SIDES:
         arm = shape.sides[side].arm
-        free = stations > arm.sleeve_end + 0.06
+        free = stations > arm.sleeve_end + 0.12
         if free.sum() < 2 or arm.sleeve_end > 0.9:
             continue
         outer = (arm.axis + arm.outward * arm.outer[:, None] * 1.1)[free]

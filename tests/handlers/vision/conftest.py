@@ -21,7 +21,9 @@ PAIRS = Path(__file__).parents[2] / "fixtures" / "pairs"
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
     """Read a picture as (H, W, 3) uint8 RGB."""
-    return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+    picture = cv2.imread(str(path))
+    assert picture is not None, path
+    return np.asarray(picture[..., ::-1], np.uint8).copy()
 
 
 @dataclass(frozen=True)

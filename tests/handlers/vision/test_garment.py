@@ -102,7 +102,7 @@ def test_no_garment_is_a_refusal(photo: NDArray[np.uint8], category: str) -> Non
     shade=st.integers(0, 200),
     category=st.sampled_from(["upper_body", "lower_body", "dresses"]),
 )
-def test_any_block_of_cloth_is_measured_or_refused(  # noqa: PLR0913  a shape has that many sides
+def test_any_block_of_cloth_is_measured_or_refused(
     x: int, y: int, width: int, height: int, shade: int, category: str
 ) -> None:
     photo = np.full((480, 400, 3), 245, np.uint8)
