@@ -110,7 +110,8 @@ def _density(cells: NDArray[np.intp], weight: Mask) -> NDArray[np.float32]:
 def _seeds(shape: tuple[int, ...], body: Body, person_mask: Mask) -> NDArray[np.float32]:
     """Where each class may learn its first colours: (5, H, W)."""
     seeds = np.full((CLASSES, *shape), 0.02, np.float32)
-    seeds[BACKGROUND][person_mask < 0.1] = 1
+    arms, _ = _arms(shape, body)  # flared sleeves often lie outside the mask
+    seeds[BACKGROUND][(person_mask < 0.1) & (arms < 0.05)] = 1
     seeds[SKIN][_face(shape, body)] = 1
     core = polygon(
         shape, [body.at(-0.36, 0.2), body.at(0.36, 0.2), body.at(0.3, 0.75), body.at(-0.3, 0.75)]
@@ -158,7 +159,7 @@ def spatial_prior(shape: tuple[int, ...], body: Body, person_mask: Mask) -> NDAr
     v = (
         (x - body.shoulders[0]) * body.down[0] + (y - body.shoulders[1]) * body.down[1]
     ) / body.torso_px
-    person = np.clip(person_mask, 0.06, 0.995) ** 2
+    person = np.clip(person_mask, 0.15, 0.995) ** 2
     prior = np.empty((CLASSES, *shape), np.float32)
     prior[BACKGROUND] = 1 - person
     arms, hands = _arms(shape, body)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _FIELD_SHRINK: Final = 8  # skin tone changes slowly
 _FORM_LIMITS: Final = (0.75, 1.15)
+_SHADOW: Final = 0.85  # of the usual lightness of skin; darker is shadow
 _EDGE_SHADE: Final = 0.06  # how much darker a limb is where it turns away
 _LIMB_LIGHT: Final = 1.11  # arms catch more light than the hands and neck that lend their tone
 
@@ -74,13 +75,23 @@ def bare_skin(person: Person, limbs: Mask) -> NDArray[np.float32]:
     limbs: (H, W) float32, where skin will show. Returns (H, W, 3) float32.
     """
     photo = person.rgb.astype(np.float32)
-    tone = _continued(photo, person.skin * (1 - person.head)) * _LIMB_LIGHT
+    tone = _continued(photo, _lit_skin(person)) * _LIMB_LIGHT
     face = photo[(person.skin > 0.9) & (person.head > 0.9)]
     if len(face):
         tone = np.minimum(tone, np.median(face, 0))
     depth = cv2.distanceTransform((limbs > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
     form = 1 - _EDGE_SHADE * np.exp(-depth / (0.035 * person.body.scale_px))
     return tone * form[..., None]
+
+
+def _lit_skin(person: Person) -> Mask:
+    """Skin of limbs and neck without its shadows: (H, W) float32."""
+    skin = person.skin * (1 - person.head)
+    lightness = cv2.cvtColor(person.rgb, cv2.COLOR_RGB2LAB)[..., 0]
+    shown = lightness[skin > 0.85]
+    if not len(shown):
+        return skin
+    return (skin * (lightness > _SHADOW * np.median(shown))).astype(np.float32)
 
 
 def _sleeve_light(person: Person, arms: Mask) -> NDArray[np.float32]:
@@ -91,7 +102,8 @@ def _sleeve_light(person: Person, arms: Mask) -> NDArray[np.float32]:
     form = masked_blur(lightness, cloth, 0.025 * scale) / masked_blur(
         lightness, cloth, 0.15 * scale
     )
-    trust = np.clip((lightness - 50) / 60, 0, 1) * person.upper * arms
+    trust = np.clip((masked_blur(lightness, cloth, 0.05 * scale) - 50) / 60, 0, 1)
+    trust = trust * person.upper * arms
     return (1 + (np.clip(form, *_FORM_LIMITS) - 1) * trust).astype(np.float32)
 
 
