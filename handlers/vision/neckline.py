@@ -65,6 +65,22 @@ def _by_watershed(
         min(mask.shape[0], int(top + 1.3 * width)),
     )
     x0, x1 = max(0, int(axis - 1.1 * width)), min(mask.shape[1], int(axis + 1.1 * width))
+    markers = _markers(mask, necks, tips, top)
+    crop = np.s_[y0:y1, x0:x1]
+    basins = cv2.watershed(
+        cv2.GaussianBlur(np.ascontiguousarray(rgb[crop]), (0, 0), 1.6), markers[crop].copy()
+    )
+    inside = np.zeros(mask.shape, bool)
+    inside[crop] = basins == _INSIDE
+    return _plausible(inside, rgb, width, top)
+
+
+def _markers(
+    mask: NDArray[np.bool_], necks: dict[Side, Point], tips: dict[Side, Point], top: float
+) -> NDArray[np.int32]:
+    """Where the watershed starts: inside the collar, on the front, off the garment."""
+    left, right = necks["left"], necks["right"]
+    width, axis = right[0] - left[0], (left[0] + right[0]) / 2
     markers = np.zeros(mask.shape, np.int32)
     seed = polygon(
         mask.shape,
@@ -92,13 +108,7 @@ def _by_watershed(
     )
     markers[seed] = _INSIDE
     markers[~mask] = _OFF
-    crop = np.s_[y0:y1, x0:x1]
-    basins = cv2.watershed(
-        cv2.GaussianBlur(np.ascontiguousarray(rgb[crop]), (0, 0), 1.6), markers[crop].copy()
-    )
-    inside = np.zeros(mask.shape, bool)
-    inside[crop] = basins == _INSIDE
-    return _plausible(inside, rgb, width, top)
+    return markers
 
 
 def _plausible(
