@@ -104,11 +104,7 @@ def _half_chart(
     t = np.linspace(0, 1, len(rows))
     crotch = legs.crotch if garment.crotch is not None else end
     cut_crotch = 1.0 if garment.crotch is None else garment.crotch
-    at = (
-        np.interp(t, (0, cut_crotch, 1), (begin, min(crotch, end), end))
-        if cut_crotch < 1
-        else begin + (end - begin) * t
-    )
+    at = _body_rows(t, cut_crotch, (begin, min(crotch, end), end))
     stations = np.linspace(0, 1, LEG_ROWS)
     leg = legs.sides[side]
 
@@ -136,11 +132,27 @@ def _half_chart(
     source = np.concatenate([rows[:, 0], rows[:, 1], rows.mean(1)[::3]])
     target = np.concatenate([outer, inner, ((outer + inner) / 2)[::3]])
     lap = np.where((t < cut_crotch)[:, None], -out * 0.012 * person.body.scale_px, 0.0)
+    return Chart(source, target, _lapped_outline(outer, inner, lap))
+
+
+def _body_rows(
+    t: NDArray[np.float64], cut_crotch: float, stations: tuple[float, float, float]
+) -> NDArray[np.float64]:
+    """Where on the body each row of the garment lies: crotch on crotch where it has one."""
+    begin, crotch, end = stations
+    if cut_crotch < 1:
+        return np.interp(t, (0, cut_crotch, 1), (begin, crotch, end))
+    return begin + (end - begin) * t
+
+
+def _lapped_outline(
+    outer: NDArray[np.float64], inner: NDArray[np.float64], lap: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The outline of a half: a little past its hem, its inner edge lapped over the other half."""
     beyond = (outer[-1] - outer[-2]) * 0.3, (inner[-1] - inner[-2]) * 0.3
-    outline = np.concatenate(
+    return np.concatenate(
         [outer, [outer[-1] + beyond[0], inner[-1] + beyond[1]], (inner + lap)[::-1]]
     )
-    return Chart(source, target, outline)
 
 
 def _settled(
