@@ -48,6 +48,14 @@ class Arm:
     sleeve_end: float
     bulk: float
 
+    def outline(self, widen: float, begin: float = 0.0, end: float = 1.0) -> Polyline:
+        """The arm between stations 0..1, its half widths times `widen`: (N, 2) px."""
+        first = min(int(np.ceil(begin * (ARM_STATIONS - 1))), ARM_STATIONS - 2)
+        last = max(first + 2, int(end * (ARM_STATIONS - 1)) + 1)
+        outer = self.axis + self.outward * self.outer[:, None] * widen
+        inner = self.axis - self.outward * self.inner[:, None] * widen
+        return np.concatenate([outer[first:last], inner[first:last][::-1]])
+
 
 def bare_arm_px(body: Body) -> NDArray[np.float64]:
     """Half widths in px of a bare arm of this size at the stations."""
@@ -112,7 +120,4 @@ def _sleeve_end(labels: NDArray[np.uint8], axis: Polyline) -> float:
 
 def arm_mask(shape: tuple[int, int], arm: Arm) -> NDArray[np.bool_]:
     """Elbow-side of the shoulder only: near the armpit arm and torso are one."""
-    begin = ARM_STATIONS // 5
-    outer = arm.axis + arm.outward * arm.outer[:, None]
-    inner = arm.axis - arm.outward * arm.inner[:, None]
-    return polygon(shape, np.concatenate([outer[begin:], inner[begin:][::-1]]))
+    return polygon(shape, arm.outline(1.0, begin=0.2))

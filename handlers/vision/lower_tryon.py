@@ -176,14 +176,7 @@ def _above(person: Person) -> Mask:
     )
     arms = np.zeros(over.shape, bool)
     for side in SIDES:
-        arm = person.shape.sides[side].arm
-        wide = np.concatenate(
-            [
-                arm.axis + arm.outward * arm.outer[:, None] * 1.15,
-                (arm.axis - arm.outward * arm.inner[:, None] * 1.15)[::-1],
-            ]
-        )
-        arms |= polygon(over.shape, wide)
+        arms |= polygon(over.shape, person.shape.sides[side].arm.outline(1.15))
     return np.clip(np.maximum(over, arms * person.skin), 0, 1).astype(np.float32)
 
 

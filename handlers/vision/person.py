@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _PARSE_HEIGHT_PX: Final = 320
 _FILL_SHRINK: Final = 4
+_RING: Final = 0.05  # shoulder widths around a person that are no safe witness of the scene
 _MOSTLY_BARE: Final = 0.6
 _PERHAPS: Final = 0.05
 _THIN: Final = 0.012  # shoulder widths; cloth seen this thin is a mixed edge
@@ -78,7 +79,8 @@ def analyse(rgb: NDArray[np.uint8], detection: Detection) -> Person:
     shape = measure(body, parts)
     _settle_hem(body, shape, parts)
     _settle_arms(shape, parts)
-    known = cv2.dilate(1 - parts[BACKGROUND], np.ones((9, 9))) < 0.05
+    ring = 2 * max(4, int(_RING * body.scale_px)) + 1
+    known = cv2.dilate(1 - parts[BACKGROUND], np.ones((ring, ring))) < 0.05
     return Person(
         rgb=rgb,
         people=detection.people,

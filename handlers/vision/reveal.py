@@ -13,7 +13,6 @@ import numpy as np
 
 from handlers.vision.body import SIDES, capsules, polygon
 from handlers.vision.fill import push_pull
-from handlers.vision.light import masked_blur
 from handlers.vision.lines import sign
 from handlers.vision.shape import FLANK_V, bare_tip
 
@@ -26,18 +25,17 @@ if TYPE_CHECKING:
     Mask = NDArray[np.float32]
 
 _FIELD_SHRINK: Final = 8  # skin tone changes slowly
-_FORM_LIMITS: Final = (0.75, 1.15)
+_DELTOID: Final = 0.15  # radius of the shoulder in shoulder widths
 _SHADOW: Final = 0.85  # of the usual lightness of skin; darker is shadow
-_EDGE_SHADE: Final = 0.06  # how much darker a limb is where it turns away
-_LIMB_LIGHT: Final = 1.11  # arms catch more light than the hands and neck that lend their tone
+_EDGE_SHADE: Final = 0.14  # how much darker a limb is where it turns away
+_LIMB_LIGHT: Final = 1.02  # arms catch more light than the hands and neck that lend their tone
 
 
 def without_upper(person: Person, fit: Fit, remove: Mask) -> NDArray[np.float32]:
     """The photo with the upper garment gone inside `remove`: (H, W, 3) float32, 0..255."""
     photo = person.rgb.astype(np.float32)
-    arms = _arms(person)
-    body = _soft(_joined(person, arms | _trunk(person, fit))) * _inside(person)
-    skin = bare_skin(person, body) * _sleeve_light(person, _soft(arms))[..., None]
+    body = _soft(_joined(person, _arms(person) | _trunk(person, fit))) * _inside(person)
+    skin = bare_skin(person, body)
     under = person.behind.astype(np.float32)
     under += (skin - under) * body[..., None]
     below = _soft(_below(person, fit.hem_v))
@@ -94,19 +92,6 @@ def _lit_skin(person: Person) -> Mask:
     return (skin * (lightness > _SHADOW * np.median(shown))).astype(np.float32)
 
 
-def _sleeve_light(person: Person, arms: Mask) -> NDArray[np.float32]:
-    """How light falls on the arms, read off light-coloured old sleeves: (H, W) factors."""
-    scale = person.body.scale_px
-    lightness = cv2.cvtColor(person.rgb, cv2.COLOR_RGB2LAB)[..., 0].astype(np.float32) + 4
-    cloth = np.maximum(person.upper, 1e-3).astype(np.float32)
-    form = masked_blur(lightness, cloth, 0.025 * scale) / masked_blur(
-        lightness, cloth, 0.15 * scale
-    )
-    trust = np.clip((masked_blur(lightness, cloth, 0.05 * scale) - 50) / 60, 0, 1)
-    trust = trust * person.upper * arms
-    return (1 + (np.clip(form, *_FORM_LIMITS) - 1) * trust).astype(np.float32)
-
-
 def _continued(photo: NDArray[np.float32], known: Mask) -> NDArray[np.float32]:
     """The colours of a region spread over the whole picture."""
     height, width = known.shape
@@ -149,6 +134,8 @@ def _arms(person: Person) -> NDArray[np.bool_]:
         )
         knuckles = arm.axis[-1] * 0.5 + person.body.fingertips(side) * 0.5
         covered |= capsules(covered.shape, [arm.axis[-1], knuckles], [float(arm.bare[-1])] * 2)
+        joint = person.body.joint(side, "shoulder")
+        covered |= capsules(covered.shape, [joint, joint], [_DELTOID * person.body.scale_px] * 2)
     return covered
 
 
