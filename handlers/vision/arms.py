@@ -118,6 +118,6 @@ def _sleeve_end(labels: NDArray[np.uint8], axis: Polyline) -> float:
     return float(gain.argmax() / len(vote))
 
 
-def arm_mask(shape: tuple[int, int], arm: Arm) -> NDArray[np.bool_]:
+def arm_mask(shape: tuple[int, ...], arm: Arm) -> NDArray[np.bool_]:
     """Elbow-side of the shoulder only: near the armpit arm and torso are one."""
     return polygon(shape, arm.outline(1.0, begin=0.2))

@@ -150,3 +150,17 @@ def polygon(shape: tuple[int, ...], points: list[Point] | Polyline) -> NDArray[n
     canvas = np.zeros(shape[:2], np.uint8)
     cv2.fillPoly(canvas, [np.round(np.asarray(points)).astype(np.int32)], 255)
     return canvas > 0
+
+
+def closed(mask: NDArray[np.bool_], radius_px: float) -> NDArray[np.bool_]:
+    """Closes gaps narrower than twice the radius, worked out small enough to be quick."""
+    shrink = max(1, int(radius_px / 8))
+    height, width = mask.shape
+    small = cv2.resize(
+        mask.astype(np.uint8), (width // shrink, height // shrink), interpolation=cv2.INTER_NEAREST
+    )
+    size = 2 * max(1, int(radius_px / shrink)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    joined = cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel).astype(np.float32)
+    large = cv2.resize(joined, (width, height), interpolation=cv2.INTER_LINEAR)
+    return mask | (large > 0.5)

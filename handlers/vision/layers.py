@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from handlers.vision.body import SIDES, Side, polygon
+from handlers.vision.body import SIDES, Side, closed, polygon
 from handlers.vision.lines import sign
 from handlers.vision.sleeves import SLEEVE_SNAP
 
@@ -29,13 +29,12 @@ _CUFF_SHADOW: Final = 0.14  # shoulder widths below a cuff
 def pits_closed(person: Person, fit: Fit, alpha: Mask) -> Mask:
     """Closes the wedges where sleeve and torso meet under the arm."""
     radius = max(2, int(_PIT_WEDGE * person.body.scale_px))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    closed = cv2.morphologyEx((alpha > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, kernel)
+    joined = closed(alpha > 0.5, radius)
     near = np.zeros(alpha.shape, np.uint8)
     for side in SIDES:
         x, y = fit.flanks[side][0] - person.body.down * 2.0 * radius
         cv2.circle(near, (round(x), round(y)), 2 * radius, 1, -1)
-    wedge = (closed > 0) & (near > 0) & (person.background < 0.5)
+    wedge = joined & (near > 0) & (person.background < 0.5)
     return np.maximum(alpha, wedge * np.clip(2 - 2 * person.background, 0, 1)).astype(np.float32)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
+from handlers.vision.blend import lay_over
 from handlers.vision.body import SIDES, Side, polygon
 from handlers.vision.charts import Chart
 from handlers.vision.legs import LEG_ROWS
@@ -41,10 +42,12 @@ def dress_lower(person: Person, garment: LowerGarment) -> Dressed:
     lightness = cv2.cvtColor(person.rgb, cv2.COLOR_RGB2LAB)[..., 0].astype(np.float32)
     factor = folds(lightness, person.lower, scale)
     factor *= roundness(cloth.alpha, scale) * contact_shadow(above, scale)
-    image = base + (cloth.rgb * factor[..., None] - base) * cloth.alpha[..., None]
-    image += (person.rgb - image) * above[..., None]
+    lit = cloth.rgb
+    lit *= factor[..., None]
+    lay_over(base, lit, cloth.alpha)
+    lay_over(base, person.rgb.astype(np.float32), above)
     changed = ((cloth.alpha > 0.004) | (remove > 0.004)) & (above < 0.996)
-    return finished(person, image, changed, garment.confidence, ())
+    return finished(person, base, changed, garment.confidence, ())
 
 
 def _span(person: Person, garment: LowerGarment) -> tuple[float, float]:

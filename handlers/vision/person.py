@@ -14,7 +14,7 @@ from handlers.vision.fill import filled
 from handlers.vision.framing import standing
 from handlers.vision.legs import Legs, measure_legs
 from handlers.vision.lines import sign
-from handlers.vision.parsing import BACKGROUND, HAIR, LOWER, SKIN, UPPER, parse, refine
+from handlers.vision.parsing import BACKGROUND, HAIR, LOWER, SKIN, UPPER, labelled, parse, refine
 from handlers.vision.shape import FLANK_V, Shape, measure
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def analyse(rgb: NDArray[np.uint8], detection: Detection) -> Person:
     )
     parts = refine(rgb, parsing)
     body = body_from_pose(pose)
-    shape = measure(body, parts)
+    shape = measure(body, labelled(parts))
     _settle_hem(body, shape, parts)
     _settle_arms(shape, parts)
     ring = 2 * max(4, int(_RING * body.scale_px)) + 1
@@ -86,7 +86,7 @@ def analyse(rgb: NDArray[np.uint8], detection: Detection) -> Person:
         people=detection.people,
         body=body,
         shape=shape,
-        legs=measure_legs(body, parts.argmax(0).astype(np.uint8)),
+        legs=measure_legs(body, labelled(parts)),
         background=parts[BACKGROUND],
         hair=parts[HAIR],
         skin=parts[SKIN],
@@ -115,12 +115,15 @@ def _settle_hem(body: Body, shape: Shape, parts: NDArray[np.float32]) -> None:
     ]
     if rows.sum() > 1:
         stray |= polygon(labels.shape, np.concatenate([edges[0], edges[1][::-1]]))
-    others = [BACKGROUND, HAIR, SKIN, LOWER]
-    best = np.array(others)[parts[others].argmax(0)]
-    for kind in others:
-        where = stray & (best == kind) & (parts[kind] > _PERHAPS)
-        parts[kind][where] += parts[UPPER][where]
-        parts[UPPER][where] = 0
+    ys, xs = np.nonzero(stray & (parts[UPPER] > 0))
+    here = parts[:, ys, xs]
+    rest = here.copy()
+    rest[UPPER] = -1
+    best = rest.argmax(0)
+    moved = np.flatnonzero(rest.max(0) > _PERHAPS)
+    here[best[moved], moved] += here[UPPER, moved]
+    here[UPPER, moved] = 0
+    parts[:, ys, xs] = here
 
 
 def _settle_arms(shape: Shape, parts: NDArray[np.float32]) -> None:

@@ -64,8 +64,9 @@ def finished(
     warnings: tuple[Notice, ...],
 ) -> Dressed:
     """Rounds, and puts the photo's own pixels wherever nothing was changed."""
-    rounded = np.clip(image + 0.5, 0, 255).astype(np.uint8)
-    result = np.where(changed[..., None], rounded, person.rgb)
+    image += 0.5
+    result = np.clip(image, 0, 255, out=image).astype(np.uint8)
+    result[~changed] = person.rgb[~changed]
     return Dressed(result, changed, confidence, warnings)
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from handlers.vision.body import SIDES, capsules, polygon
+from handlers.vision.blend import lay_over
+from handlers.vision.body import SIDES, capsules, closed, polygon
 from handlers.vision.fill import push_pull
 from handlers.vision.lines import sign
 from handlers.vision.shape import FLANK_V, bare_tip
@@ -37,11 +38,12 @@ def without_upper(person: Person, fit: Fit, remove: Mask) -> NDArray[np.float32]
     body = _soft(_joined(person, _arms(person) | _trunk(person, fit))) * _inside(person)
     skin = bare_skin(person, body)
     under = person.behind.astype(np.float32)
-    under += (skin - under) * body[..., None]
+    lay_over(under, skin, body)
     below = _soft(_below(person, fit.hem_v))
     if below.any():
-        under += (_continued(photo, person.lower) - under) * below[..., None]
-    return photo + (under - photo) * remove[..., None]
+        lay_over(under, _continued(photo, person.lower), below)
+    lay_over(photo, under, remove)
+    return photo
 
 
 def without_lower(
@@ -49,12 +51,13 @@ def without_lower(
 ) -> NDArray[np.float32]:
     """The photo with the lower garment gone inside `remove`: bare legs below the new hem.
 
-    photo: (H, W, 3) float32, 0..255; hem: 0..1 of the legs' rows. Returns a picture like `photo`.
+    photo: (H, W, 3) float32, 0..255, used up; hem: 0..1 of the legs' rows. Returns such a picture.
     """
     legs = _soft(_bare_legs(person, hem)) * _inside(person)
     under = person.behind.astype(np.float32)
-    under += (bare_skin(person, legs) - under) * legs[..., None]
-    return photo + (under - photo) * remove[..., None]
+    lay_over(under, bare_skin(person, legs), legs)
+    lay_over(photo, under, remove)
+    return photo
 
 
 def _bare_legs(person: Person, hem: float) -> NDArray[np.bool_]:
@@ -111,9 +114,7 @@ def _soft(mask: NDArray[np.bool_]) -> Mask:
 
 def _joined(person: Person, body: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Rounds the shoulders, where arm and trunk meet."""
-    size = 2 * max(1, int(0.08 * person.body.scale_px)) + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    return cv2.morphologyEx(body.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
+    return closed(body, 0.08 * person.body.scale_px)
 
 
 def _inside(person: Person) -> Mask:

@@ -56,9 +56,8 @@ class Shape:
     neck_u: float
 
 
-def measure(body: Body, parts: NDArray[np.float32]) -> Shape:
-    """Measures the outline; parts: (5, H, W) class probabilities."""
-    labels = parts.argmax(0).astype(np.uint8)
+def measure(body: Body, labels: NDArray[np.uint8]) -> Shape:
+    """Measures the outline; labels: (H, W) uint8 class of each pixel."""
     arms = {side: measure_arm(body, side, labels) for side in SIDES}
     arm_masks = {
         side: arm_mask(labels.shape, arms[side]) | _hand(body, side, labels) for side in SIDES

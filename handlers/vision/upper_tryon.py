@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from handlers.vision import layers
+from handlers.vision.blend import lay_over
 from handlers.vision.charts import Fit
 from handlers.vision.fit import fit_upper
 from handlers.vision.light import contact_shadow, folds, roundness
@@ -36,10 +37,10 @@ def dress_upper(person: Person, garment: Garment) -> Dressed:
         remove = np.maximum(remove, lower)
     above = layers.above(person, fit, cloth.sleeves)
     lit = lighted(person, cloth, above)
-    image = base + (lit - base) * cloth.alpha[..., None]
-    image += (person.rgb - image) * above[..., None]
+    lay_over(base, lit, cloth.alpha)
+    lay_over(base, person.rgb.astype(np.float32), above)
     changed = ((cloth.alpha > 0.004) | (remove > 0.004)) & (above < 0.996)
-    return finished(person, image, changed, garment.confidence, _notices(fit))
+    return finished(person, base, changed, garment.confidence, _notices(fit))
 
 
 def lay(person: Person, garment: Garment, fit: Fit) -> Cloth:
@@ -58,12 +59,14 @@ def lay(person: Person, garment: Garment, fit: Fit) -> Cloth:
 
 
 def lighted(person: Person, cloth: Cloth, above: Mask) -> NDArray[np.float32]:
-    """The cloth in the light of the scene: (H, W, 3) float32."""
+    """The cloth in the light of the scene: (H, W, 3) float32; its own colours are used up."""
     scale = person.body.scale_px
     lightness = cv2.cvtColor(person.rgb, cv2.COLOR_RGB2LAB)[..., 0].astype(np.float32)
     factor = folds(lightness, np.clip(person.upper * (1 - above), 0, 1), scale)
     factor *= roundness(cloth.alpha, scale) * contact_shadow(above, scale)
-    return cloth.rgb * factor[..., None]
+    lit = cloth.rgb
+    lit *= factor[..., None]
+    return lit
 
 
 def _leg_row(person: Person, v: float) -> float:
