@@ -11,7 +11,8 @@ import httpx
 import pytest
 import schemathesis
 from anyio.from_thread import start_blocking_portal
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import (
@@ -95,6 +96,18 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSchema]:
         yield schemathesis.openapi.from_url(f"{url}/openapi.json")
 
 
+@st.composite
+def _drawable(draw: st.DrawFn, cases: st.SearchStrategy[Any]) -> schemathesis.Case[Any]:
+    """Skip the cases that the generator itself cannot mutate: file parts, now and then."""
+    try:
+        case: schemathesis.Case[Any] = draw(cases)
+    except ValueError as broken:
+        if "Unsupported type: 'Binary'" in str(broken):
+            reject()
+        raise
+    return case
+
+
 @pytest.mark.parametrize("mode", GenerationMode)
 def test_the_gateway_keeps_to_its_document(api: BaseSchema, mode: GenerationMode) -> None:
     # Bytes that fit `format: binary` are rarely a picture, so valid requests may be refused.
@@ -106,7 +119,7 @@ def test_the_gateway_keeps_to_its_document(api: BaseSchema, mode: GenerationMode
             continue
 
         @settings(max_examples=100, suppress_health_check=list(HealthCheck))
-        @given(case=operation.as_strategy(generation_mode=mode))
+        @given(case=_drawable(operation.as_strategy(generation_mode=mode)))
         def keeps_to_it(case: schemathesis.Case[Any]) -> None:
             case.call_and_validate(excluded_checks=excluded)
 
