@@ -14,12 +14,11 @@ import httpx
 
 from gateway.adapters.torchserve_answers import (
     RetryError,
-    error_of_frame,
     error_of_status,
     model_state,
-    progress_of_frame,
 )
-from gateway.domain.frames import BrokenStream, Frame, FrameKind, FrameReader
+from gateway.adapters.torchserve_stream import Endings, answer_of, prediction_of
+from gateway.domain.frames import BrokenStream, Frame, FrameReader
 from gateway.domain.jobs import UNKNOWN, Job, ModelState, Prediction, Readiness
 from gateway.errors import Busy, GatewayError, InferenceFailed, ModelNotLoaded, TimedOut
 from gateway.ports import OnProgress
@@ -61,6 +60,7 @@ class TorchServe:
         self._patience = patience
         self._max_frame_bytes = max_frame_bytes
         self._on_retry = on_retry
+        self._endings = Endings(patience.stall_s)
         self._states = dict.fromkeys(models, UNKNOWN)
 
     def state(self, model: str) -> ModelState:
@@ -93,42 +93,37 @@ class TorchServe:
         except TimeoutError:
             raise (last if isinstance(last, Busy | ModelNotLoaded) else TimedOut()) from last
 
+    async def idle(self) -> None:
+        """Wait until every answered stream has ended or was let go."""
+        await self._endings.all()
+
     async def _attempt(self, job: Job, on_progress: OnProgress | None) -> Prediction:
         """Ask once; raises RetryError for what may be asked again, else the final error."""
-        path = "/predictions/" + "/".join(part for part in (job.model, job.version) if part)
-        headers = {"X-Request-Id": job.request_id}
         try:
-            async with self._inference.stream(
-                "POST", path, files=_parts(job), headers=headers
-            ) as response:
-                if response.status_code != _OK:
-                    raise error_of_status(response.status_code, self.state(job.model))
-                return await self._collect(response.aiter_bytes(), on_progress)
+            return prediction_of(await self._answer(job, on_progress))
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise RetryError("unreachable", ModelNotLoaded()) from error
         except (httpx.TransportError, BrokenStream) as error:
             raise RetryError("cut_stream", InferenceFailed(), crashed=True) from error
 
-    async def _collect(
-        self, chunks: AsyncIterator[bytes], on_progress: OnProgress | None
-    ) -> Prediction:
-        reader = FrameReader(self._max_frame_bytes)
-        images: list[bytes] = []
-        done: Frame | None = None
-        async for chunk in self._unstalled(chunks):
-            for frame in reader.feed(chunk):
-                if frame.kind is FrameKind.ERROR:
-                    raise error_of_frame(frame)
-                if frame.kind is FrameKind.IMAGE:
-                    images.append(frame.payload)
-                elif frame.kind is FrameKind.DONE:
-                    done = frame
-                elif on_progress is not None:
-                    on_progress(progress_of_frame(frame))
-        reader.close()
-        if done is None or not images:
-            raise InferenceFailed
-        return Prediction(tuple(images), done.json())
+    async def _answer(self, job: Job, on_progress: OnProgress | None) -> list[Frame]:
+        """Everything a worker says; a stream that is not read up to its last frame is closed."""
+        response = await self._inference.send(self._request(job), stream=True)
+        chunks = response.aiter_bytes()
+        try:
+            _check(response, self.state(job.model))
+            reader = FrameReader(self._max_frame_bytes)
+            answer = await answer_of(self._unstalled(chunks), reader, on_progress)
+        except BaseException:
+            await response.aclose()
+            raise
+        self._endings.add(response, chunks)
+        return answer
+
+    def _request(self, job: Job) -> httpx.Request:
+        path = "/predictions/" + "/".join(part for part in (job.model, job.version) if part)
+        headers = {"X-Request-Id": job.request_id}
+        return self._inference.build_request("POST", path, files=_parts(job), headers=headers)
 
     async def _unstalled(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Pass chunks on; once the first has come, none may be later than the stall time-out."""
@@ -162,6 +157,11 @@ class TorchServe:
             state = UNKNOWN
         self._states[model] = state
         return state
+
+
+def _check(response: httpx.Response, state: ModelState) -> None:
+    if response.status_code != _OK:
+        raise error_of_status(response.status_code, state)
 
 
 def _parts(job: Job) -> dict[str, Any]:

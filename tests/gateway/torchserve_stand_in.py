@@ -34,6 +34,7 @@ class Fault(Enum):
     NONE = auto()
     DIES_BEFORE = auto()  # 507 at once
     NO_WORKER = auto()  # 503
+    SILENT = auto()  # not a byte, as when a worker took the request along
     CUT = auto()  # connection lost between two frames
     ENDS_EARLY = auto()  # a clean end without a terminal frame
     STALLS = auto()  # nothing more after the first frame
@@ -78,11 +79,14 @@ class StandIn:
 
     faults: deque[Fault] = field(default_factory=deque)
     asked: list[dict[str, Any]] = field(default_factory=list)
+    caller_ports: list[int] = field(default_factory=list)
     is_ready: bool = True
     is_registered: bool = True
     delay_s: float = 0.0
+    pid: int = 4711
     version: str = "1.0"
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
+    ends: asyncio.Event = field(default_factory=lambda: _set(asyncio.Event()))
     answers: asyncio.Event = field(default_factory=lambda: _set(asyncio.Event()))
     was_asked: asyncio.Event = field(default_factory=asyncio.Event)
     was_looked_at: asyncio.Event = field(default_factory=asyncio.Event)
@@ -99,6 +103,7 @@ class StandIn:
         await form.close()
         parts["request_id"] = request.headers.get("x-request-id", "")
         self.asked.append(parts)
+        self.caller_ports.append(request.client.port if request.client else 0)
         self.was_asked.set()
         if not self.is_registered:
             return JSONResponse({"code": 404, "type": "ModelNotFoundException"}, 404)
@@ -107,6 +112,8 @@ class StandIn:
             return JSONResponse({"code": 507, "message": "Worker died."}, 507)
         if fault is Fault.NO_WORKER:
             return JSONResponse({"code": 503, "message": "has no worker to serve"}, 503)
+        if fault is Fault.SILENT:
+            await self.stalled.wait()
         return StreamingResponse(
             self._stream(fault, parts), media_type="application/vnd.vton.frames"
         )
@@ -115,6 +122,7 @@ class StandIn:
         yield frame(b"P", {"stage": "segmentation", "step": 1, "of": 4})
         if fault in ERRORS:
             yield frame(b"E", ERRORS[fault])
+            await self.ends.wait()
             return
         if fault is Fault.CUT:
             raise ConnectionResetError
@@ -132,6 +140,7 @@ class StandIn:
         body = frame(b"I", encoded) + frame(b"D", self._done(params, size))
         for start in range(0, len(body), 65_536):
             yield body[start : start + 65_536]
+        await self.ends.wait()
 
     def _done(self, params: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
         return {
@@ -158,9 +167,13 @@ class StandIn:
         if not self.is_registered:
             return JSONResponse({"code": 404, "type": "ModelNotFoundException"}, 404)
         status = "READY" if self.is_ready else "UNLOADING"
-        worker = {"id": "9000", "status": status, "memoryUsage": 400_000_000, "gpu": False}
-        name = request.path_params["name"]
-        described = {"modelName": name, "modelVersion": self.version, "workers": [worker]}
+        worker = {"id": "9000", "status": status, "memoryUsage": 400_000_000, "pid": self.pid}
+        described = {
+            "modelName": request.path_params["name"],
+            "modelVersion": self.version,
+            "batchSize": 4,
+            "workers": [worker | {"gpu": False}],
+        }
         return JSONResponse([described])
 
     def app(self) -> Starlette:

@@ -64,6 +64,7 @@ async def pair() -> AsyncIterator[Pair]:
         adapter = TorchServe(*both, PATIENCE, ["geometric"], 1 << 24, retries.append)
         yield Pair(adapter, server, retries, both)
         server.stalled.set()
+        server.ends.set()
 
 
 async def test_an_inference_gives_its_image_metadata_and_progress(pair: Pair) -> None:
@@ -74,6 +75,31 @@ async def test_an_inference_gives_its_image_metadata_and_progress(pair: Pair) ->
     assert seen == [Progress("segmentation", 1, 4)]
     assert pair.server.asked[0]["request_id"] == JOB.request_id
     assert pair.server.asked[0]["person_image"] == JOB.images["person_image"]
+
+
+async def test_an_answer_is_there_before_its_stream_ends(pair: Pair) -> None:
+    pair.server.ends.clear()
+    assert (await pair.adapter.predict(JOB)).images
+    pair.server.faults.append(Fault.REFUSES)
+    with pytest.raises(Unfit):
+        await pair.adapter.predict(JOB)
+
+
+async def test_a_stream_read_to_its_end_leaves_its_connection_to_the_next(pair: Pair) -> None:
+    pair.server.ends.clear()
+    await pair.adapter.predict(JOB)
+    pair.server.ends.set()
+    await pair.adapter.idle()
+    await pair.adapter.predict(JOB)
+    assert len(set(pair.server.caller_ports)) == 1
+
+
+async def test_a_stream_that_does_not_end_is_let_go(pair: Pair) -> None:
+    pair.server.ends.clear()
+    await pair.adapter.predict(JOB)
+    await pair.adapter.idle()
+    await pair.adapter.predict(JOB)
+    assert len(set(pair.server.caller_ports)) == 2
 
 
 async def test_a_version_is_asked_for_by_path(pair: Pair) -> None:

@@ -1,0 +1,74 @@
+"""The stream of one answer: read up to its last frame, then led to its end beside the request.
+
+TorchServe ends the streams of a batch together, so the end may come seconds after the last frame.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+
+import httpx
+
+from gateway.adapters.torchserve_answers import error_of_frame, progress_of_frame
+from gateway.domain.frames import TERMINAL, Frame, FrameKind, FrameReader
+from gateway.domain.jobs import Prediction
+from gateway.errors import InferenceFailed
+from gateway.ports import OnProgress
+
+
+class Endings:
+    """Answered streams on their way to the end, so that their connections can be used again.
+
+    One that takes longer than `patience_s` is let go together with its connection.
+    """
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def add(self, response: httpx.Response, rest: AsyncIterator[bytes]) -> None:
+        """Read what is left of a response, without waiting for it here."""
+        task = asyncio.create_task(self._read(response, rest))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def all(self) -> None:
+        """Wait until there is none left."""
+        await asyncio.gather(*self._ending)
+
+    async def _read(self, response: httpx.Response, rest: AsyncIterator[bytes]) -> None:
+        with suppress(httpx.HTTPError, httpx.StreamError, TimeoutError):
+            async with asyncio.timeout(self._patience_s):
+                async for _ in rest:
+                    pass
+        await response.aclose()
+
+
+async def answer_of(
+    chunks: AsyncIterator[bytes], reader: FrameReader, on_progress: OnProgress | None
+) -> list[Frame]:
+    """Read up to the frame that ends the answer: the images, then that frame.
+
+    Raises BrokenStream when the stream ends without one, or breaks the protocol.
+    """
+    frames: list[Frame] = []
+    async for chunk in chunks:
+        for frame in reader.feed(chunk):
+            if frame.kind is not FrameKind.PROGRESS:
+                frames.append(frame)
+            elif on_progress is not None:
+                on_progress(progress_of_frame(frame))
+        if frames and frames[-1].kind in TERMINAL:
+            break
+    reader.close()
+    return frames
+
+
+def prediction_of(answer: Sequence[Frame]) -> Prediction:
+    """What an answer says; raises the worker's error, or InferenceFailed when it has no image."""
+    *images, last = answer
+    if last.kind is FrameKind.ERROR:
+        raise error_of_frame(last)
+    if not images:
+        raise InferenceFailed
+    return Prediction(tuple(image.payload for image in images), last.json())
