@@ -32,7 +32,9 @@ def pits_closed(person: Person, fit: Fit, alpha: Mask) -> Mask:
     joined = closed(alpha > 0.5, radius)
     near = np.zeros(alpha.shape, np.uint8)
     for side in SIDES:
-        x, y = fit.flanks[side][0] - person.body.down * 2.0 * radius
+        longer = fit.sleeve_end[side] > person.shape.sides[side].arm.sleeve_end + SLEEVE_SNAP
+        lift = 2.0 if longer else 0.3  # below a longer sleeve the scene may show
+        x, y = fit.flanks[side][0] - person.body.down * lift * radius
         cv2.circle(near, (round(x), round(y)), 2 * radius, 1, -1)
     wedge = joined & (near > 0) & (person.background < 0.5)
     return np.maximum(alpha, wedge * np.clip(2 - 2 * person.background, 0, 1)).astype(np.float32)
