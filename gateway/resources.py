@@ -122,6 +122,7 @@ async def _torchserve(
     )
     patience = Patience(
         deadline_s=ts.deadline_s,
+        first_frame_s=ts.first_frame_s,
         stall_s=ts.stall_s,
         recovery_s=ts.recovery_s,
         retry_first_s=ts.retry_first_s,

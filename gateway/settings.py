@@ -123,6 +123,11 @@ class TorchServeSettings(_Section):
     )
     connect_s: float = Field(default=2.0, gt=0, description="time to connect")
     deadline_s: float = Field(default=60.0, gt=0, description="time for a try-on, retries included")
+    first_frame_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="longest wait for a first frame while the queue stands still",
+    )
     stall_s: float = Field(
         default=20.0, gt=0, description="longest pause within a stream of frames"
     )

@@ -1,13 +1,16 @@
 """TorchServe behind the Models port: streamed frames, one deadline, retries of what is safe.
 
-A try-on changes nothing, so it may be asked again whenever no answer came: the worker died, the
-stream was cut, the queue was full. Between two tries the adapter waits for a READY worker.
+A try-on changes nothing, so it may be asked again whenever no answer came: the worker died or was
+replaced, the stream was cut or never began, the queue was full. Between two tries the adapter
+waits for a READY worker.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -18,6 +21,7 @@ from gateway.adapters.torchserve_answers import (
     model_state,
 )
 from gateway.adapters.torchserve_stream import Endings, answer_of, prediction_of
+from gateway.adapters.torchserve_waiting import WaitingLine
 from gateway.domain.frames import BrokenStream, Frame, FrameReader
 from gateway.domain.jobs import UNKNOWN, Job, ModelState, Prediction, Readiness
 from gateway.errors import Busy, GatewayError, InferenceFailed, ModelNotLoaded, TimedOut
@@ -32,6 +36,7 @@ class Patience:
     """How long to wait for what, in seconds; and how many workers one request may cost."""
 
     deadline_s: float
+    first_frame_s: float
     stall_s: float
     recovery_s: float
     retry_first_s: float
@@ -61,6 +66,9 @@ class TorchServe:
         self._max_frame_bytes = max_frame_bytes
         self._on_retry = on_retry
         self._endings = Endings(patience.stall_s)
+        self._lines = defaultdict[str, WaitingLine](
+            partial(WaitingLine, patience.first_frame_s, patience.stall_s)
+        )
         self._states = dict.fromkeys(models, UNKNOWN)
 
     def state(self, model: str) -> ModelState:
@@ -108,15 +116,17 @@ class TorchServe:
 
     async def _answer(self, job: Job, on_progress: OnProgress | None) -> list[Frame]:
         """Everything a worker says; a stream that is not read up to its last frame is closed."""
-        response = await self._inference.send(self._request(job), stream=True)
-        chunks = response.aiter_bytes()
-        try:
-            _check(response, self.state(job.model))
-            reader = FrameReader(self._max_frame_bytes)
-            answer = await answer_of(self._unstalled(chunks), reader, on_progress)
-        except BaseException:
-            await response.aclose()
-            raise
+        line = self._lines[job.model]
+        async with line.join() as wait:
+            response = await self._inference.send(self._request(job), stream=True)
+            chunks = response.aiter_bytes()
+            try:
+                _check(response, self.state(job.model))
+                reader = FrameReader(self._max_frame_bytes)
+                answer = await answer_of(line.served(wait, chunks), reader, on_progress)
+            except BaseException:
+                await response.aclose()
+                raise
         self._endings.add(response, chunks)
         return answer
 
@@ -124,20 +134,6 @@ class TorchServe:
         path = "/predictions/" + "/".join(part for part in (job.model, job.version) if part)
         headers = {"X-Request-Id": job.request_id}
         return self._inference.build_request("POST", path, files=_parts(job), headers=headers)
-
-    async def _unstalled(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Pass chunks on; once the first has come, none may be later than the stall time-out."""
-        stall_s: float | None = None
-        while True:
-            try:
-                async with asyncio.timeout(stall_s):
-                    chunk = await anext(chunks)
-            except StopAsyncIteration:
-                return
-            except TimeoutError as error:
-                raise TimedOut("The engine stopped answering.") from error
-            yield chunk
-            stall_s = self._patience.stall_s
 
     async def _until_ready(self, model: str) -> None:
         try:
@@ -156,6 +152,7 @@ class TorchServe:
         except httpx.HTTPError:
             state = UNKNOWN
         self._states[model] = state
+        self._lines[model].look(state)
         return state
 
 

@@ -99,19 +99,21 @@ def model_state(status: int, body: bytes) -> ModelState:
         return UNKNOWN
     try:
         described = json.loads(body)[0]
-        return _described(described["modelVersion"], described["workers"])
+        return _described(described, described["workers"])
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         return UNKNOWN
 
 
-def _described(version: str, workers: Sequence[Mapping[str, Any]]) -> ModelState:
+def _described(model: Mapping[str, Any], workers: Sequence[Mapping[str, Any]]) -> ModelState:
     ready = [worker for worker in workers if worker.get("status") == "READY"]
     return ModelState(
         readiness=Readiness.READY if ready else Readiness.LOADING,
-        version=version,
+        version=model["modelVersion"],
         ready_workers=len(ready),
         workers=len(workers),
         memory_bytes=sum(int(worker.get("memoryUsage") or 0) for worker in workers),
+        ready_pids=frozenset(int(worker.get("pid") or 0) for worker in ready),
+        batch_size=int(model.get("batchSize") or 1),
         gpu=any(worker.get("gpu") is True for worker in workers),
     )
 

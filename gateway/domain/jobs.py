@@ -54,7 +54,7 @@ class Readiness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """A model as its server last described it."""
+    """A model as its server last described it; a worker takes up to `batch_size` jobs at once."""
 
     readiness: Readiness
     version: str | None = None
@@ -62,6 +62,8 @@ class ModelState:
     workers: int = 0
     memory_bytes: int = 0
     gpu: bool = False
+    ready_pids: frozenset[int] = frozenset()
+    batch_size: int = 1
 
 
 UNKNOWN = ModelState(Readiness.UNREACHABLE)

@@ -82,6 +82,7 @@ class StandIn:
     caller_ports: list[int] = field(default_factory=list)
     is_ready: bool = True
     is_registered: bool = True
+    is_broken: bool = False
     delay_s: float = 0.0
     pid: int = 4711
     version: str = "1.0"
@@ -164,6 +165,8 @@ class StandIn:
         """The management API."""
         self.was_looked_at.set()
         await self.answers.wait()
+        if self.is_broken:
+            return JSONResponse({"code": 500, "type": "InternalServerException"}, 500)
         if not self.is_registered:
             return JSONResponse({"code": 404, "type": "ModelNotFoundException"}, 404)
         status = "READY" if self.is_ready else "UNLOADING"

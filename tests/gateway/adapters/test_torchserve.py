@@ -1,13 +1,11 @@
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import httpx
 import pytest
 
-from gateway.adapters.torchserve import Patience, TorchServe
-from gateway.domain.jobs import Job, Progress, Readiness
+from gateway.adapters.torchserve import TorchServe
+from gateway.domain.jobs import Progress, Readiness
 from gateway.errors import (
     Busy,
     GatewayError,
@@ -17,54 +15,10 @@ from gateway.errors import (
     TimedOut,
     Unfit,
 )
-from tests.gateway import pictures
-from tests.gateway.torchserve_stand_in import Fault, StandIn, serve
+from tests.gateway.torchserve_pair import JOB, PATIENCE, Pair
+from tests.gateway.torchserve_stand_in import Fault
 
 pytestmark = pytest.mark.anyio
-PATIENCE = Patience(
-    deadline_s=10,
-    stall_s=0.1,
-    recovery_s=5,
-    retry_first_s=0.001,
-    retry_longest_s=0.01,
-    max_crashes=2,
-)
-JOB = Job(
-    model="geometric",
-    params={"category": "upper_body", "output_format": "jpeg"},
-    images={"person_image": pictures.png(), "garment_image": pictures.png(seed=2)},
-    request_id="0123456789abcdef",
-)
-
-
-@dataclass
-class Pair:
-    """The adapter and the server that it talks to."""
-
-    adapter: TorchServe
-    server: StandIn
-    retries: list[str]
-    clients: tuple[httpx.AsyncClient, httpx.AsyncClient]
-
-    def with_patience(self, **changes: float) -> TorchServe:
-        patience = replace(PATIENCE, **changes)  # type: ignore[arg-type]
-        return TorchServe(*self.clients, patience, ["geometric"], 1 << 24, self.retries.append)
-
-
-@pytest.fixture
-async def pair() -> AsyncIterator[Pair]:
-    server, retries = StandIn(), list[str]()
-    async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(serve(server.app()))
-        clients = [
-            await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=None))  # noqa: S113
-            for _ in range(2)
-        ]
-        both = (clients[0], clients[1])
-        adapter = TorchServe(*both, PATIENCE, ["geometric"], 1 << 24, retries.append)
-        yield Pair(adapter, server, retries, both)
-        server.stalled.set()
-        server.ends.set()
 
 
 async def test_an_inference_gives_its_image_metadata_and_progress(pair: Pair) -> None:
@@ -237,6 +191,8 @@ async def test_the_state_tells_version_workers_and_memory(pair: Pair) -> None:
     assert (state.readiness, state.version) == (Readiness.READY, "1.0")
     assert (state.ready_workers, state.workers) == (1, 1)
     assert state.memory_bytes == 400_000_000
+    assert state.ready_pids == {pair.server.pid}
+    assert state.batch_size == 4
 
 
 async def test_a_frame_over_the_limit_is_refused(pair: Pair) -> None:
