@@ -38,6 +38,10 @@ class Fit:
     hem_v: float
     pixel_scale: float
 
+    def lengthens(self, side: Side, old_end: float) -> bool:
+        """Whether a new sleeve goes clearly beyond the old one's end, in arm lengths."""
+        return self.sleeve_end[side] > old_end + 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:

@@ -9,7 +9,6 @@ import numpy as np
 
 from handlers.vision.body import SIDES, Side, closed, polygon
 from handlers.vision.lines import sign
-from handlers.vision.sleeves import SLEEVE_SNAP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +31,7 @@ def pits_closed(person: Person, fit: Fit, alpha: Mask) -> Mask:
     joined = closed(alpha > 0.5, radius)
     near = np.zeros(alpha.shape, np.uint8)
     for side in SIDES:
-        longer = fit.sleeve_end[side] > person.shape.sides[side].arm.sleeve_end + SLEEVE_SNAP
+        longer = fit.lengthens(side, person.shape.sides[side].arm.sleeve_end)
         lift = 2.0 if longer else 0.3  # below a longer sleeve the scene may show
         x, y = fit.flanks[side][0] - person.body.down * lift * radius
         cv2.circle(near, (round(x), round(y)), 2 * radius, 1, -1)
@@ -54,7 +53,7 @@ def snapped(person: Person, fit: Fit, alpha: Mask) -> Mask:
     wider = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * reach + 1, 4 * reach + 1))
     bare = (cv2.erode(solid, wider) == 0) & (person.skin > 0.5) & (cv2.dilate(old, wider) > 0)
     for side in SIDES:
-        if fit.sleeve_end[side] > person.shape.sides[side].arm.sleeve_end + SLEEVE_SNAP:
+        if fit.lengthens(side, person.shape.sides[side].arm.sleeve_end):
             arm = cv2.dilate(
                 polygon(alpha.shape, fit.sleeves[side].outline).astype(np.uint8), wider
             )

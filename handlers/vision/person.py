@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _PARSE_HEIGHT_PX: Final = 320
 _FILL_SHRINK: Final = 4
 _RING: Final = 0.05  # shoulder widths around a person that are no safe witness of the scene
+_NOT_SCENE: Final = 70  # largest difference of a channel, 0..255
+_CALM: Final = 12
 _MOSTLY_BARE: Final = 0.6
 _PERHAPS: Final = 0.05
 _THIN: Final = 0.012  # shoulder widths; cloth seen this thin is a mixed edge
@@ -79,8 +81,8 @@ def analyse(rgb: NDArray[np.uint8], detection: Detection) -> Person:
     shape = measure(body, labelled(parts))
     _settle_hem(body, shape, parts)
     _settle_arms(shape, parts)
-    ring = 2 * max(4, int(_RING * body.scale_px)) + 1
-    known = cv2.dilate(1 - parts[BACKGROUND], np.ones((ring, ring))) < 0.05
+    behind = _behind(rgb, body, parts)
+    _reclaim_cloth(rgb, body, parts, behind)
     return Person(
         rgb=rgb,
         people=detection.people,
@@ -94,8 +96,30 @@ def analyse(rgb: NDArray[np.uint8], detection: Detection) -> Person:
         lower=parts[LOWER],
         head=_head(body, parts),
         hands={side: _hand(body, side, parts) for side in SIDES},
-        behind=filled(rgb, known.astype(np.float32), _FILL_SHRINK),
+        behind=behind,
     )
+
+
+def _behind(rgb: NDArray[np.uint8], body: Body, parts: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The scene continued behind the person: (H, W, 3) uint8."""
+    ring = 2 * max(4, int(_RING * body.scale_px)) + 1
+    known = cv2.dilate(1 - parts[BACKGROUND], np.ones((ring, ring))) < 0.05
+    return filled(rgb, known.astype(np.float32), _FILL_SHRINK)
+
+
+def _reclaim_cloth(
+    rgb: NDArray[np.uint8], body: Body, parts: NDArray[np.float32], behind: NDArray[np.uint8]
+) -> None:
+    """Beside the upper garment, what differs from a calm scene is a corner of cloth."""
+    ring = 2 * max(4, int(_RING * body.scale_px)) + 1
+    near = cv2.dilate(parts[UPPER], np.ones((ring, ring))) > 0.5
+    off = np.abs(rgb.astype(np.int16) - behind).max(-1)
+    far = parts[BACKGROUND] > 0.99
+    stray = near & (parts[BACKGROUND] > 0.5) & (off > _NOT_SCENE)
+    if stray.sum() > 0.3 * (near & far).sum() or np.percentile(off[near & far], 75) > _CALM:
+        return
+    parts[UPPER][stray] += parts[BACKGROUND][stray]
+    parts[BACKGROUND][stray] = 0
 
 
 def _settle_hem(body: Body, shape: Shape, parts: NDArray[np.float32]) -> None:

@@ -35,7 +35,7 @@ _LIMB_LIGHT: Final = 1.02  # arms catch more light than the hands and neck that 
 def without_upper(person: Person, fit: Fit, remove: Mask) -> NDArray[np.float32]:
     """The photo with the upper garment gone inside `remove`: (H, W, 3) float32, 0..255."""
     photo = person.rgb.astype(np.float32)
-    body = _soft(_joined(person, _arms(person) | _trunk(person, fit))) * _inside(person)
+    body = _soft(_joined(person, _arms(person, fit) | _trunk(person, fit))) * _inside(person)
     skin = bare_skin(person, body)
     under = person.behind.astype(np.float32)
     lay_over(under, skin, body)
@@ -123,20 +123,21 @@ def _inside(person: Person) -> Mask:
     return cv2.GaussianBlur(sure.astype(np.float32), (0, 0), 0.8)
 
 
-def _arms(person: Person) -> NDArray[np.bool_]:
-    """Bare arms where the old sleeves are: (H, W) bool."""
+def _arms(person: Person, fit: Fit) -> NDArray[np.bool_]:
+    """Bare arms where the old sleeves are and the new ones are not: (H, W) bool."""
     covered = np.zeros(person.upper.shape, bool)
     for side in SIDES:
-        arm = person.shape.sides[side].arm
+        arm, end = person.shape.sides[side].arm, fit.sleeve_end[side]
+        first = min(int(max(0.0, end - 0.1) * len(arm.axis)), len(arm.axis) - 2)
         outer = np.minimum(arm.outer, arm.bare)[:, None] * arm.outward
         inner = np.minimum(arm.inner, arm.bare)[:, None] * arm.outward
-        covered |= polygon(
-            covered.shape, np.concatenate([arm.axis + outer, (arm.axis - inner)[::-1]])
-        )
+        edges = (arm.axis + outer)[first:], (arm.axis - inner)[first:][::-1]
+        covered |= polygon(covered.shape, np.concatenate(edges))
         knuckles = arm.axis[-1] * 0.5 + person.body.fingertips(side) * 0.5
         covered |= capsules(covered.shape, [arm.axis[-1], knuckles], [float(arm.bare[-1])] * 2)
-        joint = person.body.joint(side, "shoulder")
-        covered |= capsules(covered.shape, [joint, joint], [_DELTOID * person.body.scale_px] * 2)
+        if end == 0:
+            joint = person.body.joint(side, "shoulder")
+            covered |= capsules(covered.shape, [joint] * 2, [_DELTOID * person.body.scale_px] * 2)
     return covered
 
 
@@ -146,9 +147,12 @@ def _trunk(person: Person, fit: Fit) -> NDArray[np.bool_]:
     for side in SIDES:
         shape = person.shape.sides[side]
         inset = person.body.across * sign(side) * 0.03 * person.body.scale_px
-        line[side] = np.concatenate(
-            [shape.ridge, bare_tip(person.body, side, shape.tip)[None], fit.flanks[side] - inset]
-        )
+        tip = bare_tip(person.body, side, shape.tip)[None]
+        shoulder = np.concatenate([shape.ridge, tip])
+        if fit.sleeve_end[side] > 0:  # what lies beyond the seam is the sleeve's
+            inside = (shape.ridge - fit.armholes[side][0]) @ person.body.across * sign(side) < 0
+            shoulder = np.concatenate([shape.ridge[inside], fit.armholes[side]])
+        line[side] = np.concatenate([shoulder, fit.flanks[side] - inset])
     neck = person.body.chin()
     outline = np.concatenate([line["left"][::-1], neck[None], line["right"]])
     return polygon(person.upper.shape, outline)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from handlers.vision.person import Person
 
 SLEEVE_SNAP: Final = 0.10  # arm lengths
+_SHOULDER_CAP: Final = 0.22  # arm lengths; a sleeveless garment's shoulder reaches so far
 _LONG_SLEEVE: Final = 0.72  # arm lengths; from here on a cuff belongs to the wrist
 _INNER_EASE: Final = 0.25  # towards the body a wide sleeve has less room
 _LOOSE: Final = 1.45  # sleeve over arm; below, a sleeve is taken to follow the arm
@@ -44,7 +45,7 @@ def sleeve_end(person: Person, side: Side, tip: Point, length_px: float) -> floa
     natural = float(np.interp(length_px, run, stations, right=length_px / run[-1]))
     if natural > _LONG_SLEEVE:
         return 1.03
-    if abs(natural - arm.sleeve_end) < SLEEVE_SNAP and arm.sleeve_end > 0.15:
+    if abs(natural - arm.sleeve_end) < SLEEVE_SNAP and arm.sleeve_end > _SHOULDER_CAP:
         return arm.sleeve_end
     return float(max(natural, 0.15))
 
@@ -95,7 +96,7 @@ def _sleeve_edges(
     arm = person.shape.sides[side].arm
     stations = np.linspace(0, 1, ARM_STATIONS)
     stale = (stations > 0.2) & (stations < arm.sleeve_end + 0.06)
-    stale &= lie.end > arm.sleeve_end + SLEEVE_SNAP
+    stale &= lie.end > arm.sleeve_end + 0.05
     bare = stations > arm.sleeve_end + 0.02
     half_outer = np.where(stale, np.minimum(arm.outer, 1.1 * arm.bare), arm.outer)
     half_inner = np.where(stale, np.minimum(arm.inner, 1.1 * arm.bare), arm.inner)
