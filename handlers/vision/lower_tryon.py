@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _HIDDEN_WAIST_V: Final = 0.06  # a waistband begins this far above the shirt's hem
 _LOWEST_WAIST_V: Final = 0.95
-_LONG: Final = 0.82  # share of the leg from which trousers reach the ankle
+_LONG_TROUSERS: Final = 0.36  # a crotch this high in the garment belongs to full-length trousers
 _HEM_SNAP: Final = 0.07
 _SAME: Final = (0.9, 1.12)  # new width over seen width that is taken for the same
 
@@ -60,9 +60,8 @@ def _span(person: Person, garment: LowerGarment) -> tuple[float, float]:
     begin = float(np.interp(waist_v, v, stations))
     old = float(np.mean([legs.sides[s].hem for s in SIDES]))
     if garment.crotch is not None:
-        waist_to_crotch = legs.crotch - begin
-        natural = begin + waist_to_crotch / garment.crotch
-        if (natural - legs.crotch) / (1 - legs.crotch) > _LONG:
+        natural = begin + (legs.crotch - begin) / garment.crotch
+        if garment.crotch < _LONG_TROUSERS:
             natural = 1.0
     else:
         run_px = float(np.linalg.norm(np.diff(axis, axis=0), axis=1).sum())
