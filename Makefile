@@ -31,7 +31,7 @@ check: $(VENV)/.dev ## format, lint, types, import contracts, fast tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n $(JOBS) -m "not system and not browser"
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile -m "not system and not browser and not slow"
 
 format: $(VENV)/.dev ## rewrite the code in the house format
 	$(BIN)/ruff format .

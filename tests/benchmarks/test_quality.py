@@ -63,5 +63,6 @@ def test_a_folder_without_pairs_is_an_error(tmp_path: Path) -> None:
         quality.main([str(tmp_path), "--engine", "none"])
 
 
+@pytest.mark.slow
 def test_the_embedded_engine_meets_the_bar_on_the_shipped_pairs() -> None:
     assert quality.main(["--bar"]) == 0

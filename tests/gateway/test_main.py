@@ -62,6 +62,7 @@ def url_of(lines: list[dict[str, Any]]) -> str:
     return message.removeprefix(PORT_IN_USE).partition(" ")[0]
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_large_picture_is_given_back(process: "subprocess.Popen[str]") -> None:
     url = url_of(lines_until(process, PORT_IN_USE))
     large = pictures.encoded(Image.new("RGB", (7000, 7000), "teal"), "PNG", compress_level=1)

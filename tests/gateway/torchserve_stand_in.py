@@ -208,19 +208,27 @@ async def serve(app: Any, port: int = 0) -> AsyncIterator[str]:  # noqa: ANN401 
     config = uvicorn.Config(
         app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off"
     )
+    config.load()
     server = uvicorn.Server(config)
-    task = asyncio.ensure_future(server.serve())
-    while not server.started:
-        if task.done():
-            await task
-        await asyncio.sleep(0.005)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
     try:
         bound = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{bound}"
     finally:
-        server.should_exit = True
-        server.force_exit = True
-        await task
+        await _end(server)
+
+
+async def _end(server: uvicorn.Server) -> None:
+    """End at once what uvicorn itself ends on the next tick of its clock."""
+    for listener in server.servers:
+        listener.close()
+    tasks = list(server.server_state.tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for connection in list(server.server_state.connections):
+        connection.shutdown()
 
 
 async def _main(port: int) -> None:
