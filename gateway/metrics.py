@@ -48,7 +48,9 @@ class Metrics:
         self.ready = gauge("vton_engine_ready", "1 while a worker is ready.", ("engine",))
 
         self.in_flight = gauge("vton_tryons_in_flight", "Try-ons being served.")
-        self.memo = counter("vton_result_cache", "Repeats answered from store.", ("outcome",))
+        self.memo = counter(
+            "vton_result_cache", "Repeats answered from store, or joined under way.", ("outcome",)
+        )
         self.erased = counter("vton_objects_erased", "Expired objects erased.", ("folder",))
 
     def observe_worker(self, engine: str, metadata: Mapping[str, JsonValue]) -> None:

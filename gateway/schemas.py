@@ -113,7 +113,7 @@ class TryOnResponse(_Strict):
     expires_at: datetime = Field(description="when the links stop working")
     engine: str
     model_version: str | None
-    cached: bool = Field(description="whether an earlier, identical request was reused")
+    cached: bool = Field(description="whether an identical request was reused, past or under way")
     processing_time_ms: float
     metadata: dict[str, JsonValue] = Field(description="what the engine says about its work")
 

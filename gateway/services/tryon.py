@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -17,6 +18,7 @@ from gateway.metrics import Metrics
 from gateway.ports import Clock, Models
 from gateway.services.pictures import PictureService, Source
 from gateway.services.results import ResultService
+from gateway.services.single_flight import SingleFlight
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class TryOnRequest:
 
 @dataclass(frozen=True, slots=True)
 class TryOnOutcome:
-    """What one call gets; `is_cached` when an earlier, identical request was reused."""
+    """What one call gets; `is_cached` when an identical request was reused, past or under way."""
 
     engine: Engine
     result: StoredResult
@@ -50,7 +52,7 @@ class TryOnRules:
 
 
 class TryOnService:
-    """Checks what is asked, reuses what is known, and asks the model for the rest."""
+    """Checks what is asked, reuses what is known or under way, and asks the model for the rest."""
 
     def __init__(  # noqa: PLR0913 - everything the job touches, named
         self,
@@ -70,6 +72,7 @@ class TryOnService:
         self._clock = clock
         self._metrics = metrics
         self._in_flight = 0
+        self._flights = SingleFlight[StoredResult]()
 
     @contextmanager
     def admission(self) -> Iterator[None]:
@@ -92,13 +95,13 @@ class TryOnService:
         images = await self._decoded(request)
         key = request_key(images, made, self._models.state(engine.model).version)
         result = await self._results.recall(key)
-        self._metrics.memo.labels("miss" if result is None else "hit").inc()
-        is_cached = result is not None
+        reuse = "hit" if result is not None else "joined" if key in self._flights else "miss"
+        self._metrics.memo.labels(reuse).inc()
         if result is None:
-            prediction = await self._predict(made, images, request)
-            result = await self._keep(key, made, prediction)
+            work = partial(self._make, key, made, images, request)
+            result = await self._flights.join(key, work)
         duration_ms = round((self._clock.monotonic() - started) * 1000, 1)
-        return TryOnOutcome(engine, result, is_cached, duration_ms)
+        return TryOnOutcome(engine, result, reuse != "miss", duration_ms)
 
     async def _decoded(self, request: TryOnRequest) -> Mapping[str, Picture]:
         person, garment = await asyncio.gather(
@@ -132,7 +135,10 @@ class TryOnService:
         log.info("inference finished", metadata=dict(prediction.metadata))
         return prediction
 
-    async def _keep(self, key: str, made: Plan, prediction: Prediction) -> StoredResult:
+    async def _make(
+        self, key: str, made: Plan, images: Mapping[str, Picture], request: TryOnRequest
+    ) -> StoredResult:
+        prediction = await self._predict(made, images, request)
         metadata = finished_metadata(prediction, made)
         image_type = ImageType[str(made.params["output_format"]).upper()]
         return await self._results.keep(key, prediction.images, image_type, metadata)

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 from base64 import b64encode
@@ -43,6 +44,16 @@ async def test_the_worker_gets_clean_pngs_and_only_what_was_asked(gateway: Gatew
     person = Image.open(io.BytesIO(asked["person_image"]))
     assert (person.format, person.mode, person.size) == ("PNG", "RGB", (400, 320))
     assert asked["request_id"] == answer.json()["request_id"]
+
+
+async def test_the_same_request_twice_at_once_asks_the_engine_once(gateway: Gateway) -> None:
+    gateway.torchserve.faults.append(Fault.SILENT)
+    both = [asyncio.ensure_future(gateway.tryon()) for _ in range(2)]
+    await gateway.torchserve.was_asked.wait()
+    gateway.torchserve.stalled.set()
+    bodies = [(await answer).json() for answer in both]
+    assert sorted(body["cached"] for body in bodies) == [False, True]
+    assert len(gateway.torchserve.asked) == 1
 
 
 @pytest.mark.parametrize(
