@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 _HIDDEN_WAIST_V: Final = 0.06  # a waistband begins this far above the shirt's hem
 _LOWEST_WAIST_V: Final = 0.95
 _LONG_TROUSERS: Final = 0.36  # a crotch this high in the garment belongs to full-length trousers
+_SHIN: Final = 0.4  # shoulder widths above the ankle that show the colour of the old legs
+_TO_THE_SHOE: Final = 0.93  # of the legs' rows; trousers that end lower reach the shoe
+_OVER_SHOE: Final = 0.16  # shoulder widths that trousers may fall over the shoe
+_SHOE_COLOUR: Final = 24.0  # CIE76 in 8-bit Lab
 _HEM_SNAP: Final = 0.07
 _SAME: Final = (0.9, 1.12)  # new width over seen width that is taken for the same
 
@@ -189,7 +193,20 @@ def lower_to_remove(person: Person) -> Mask:
     )
     keep = np.maximum.reduce([person.upper, person.hands["left"], person.hands["right"]])
     old[keep > 0.5] = 0
-    ankles = np.stack([person.legs.sides[s].axis[-2] for s in SIDES]).mean(0)
+    legs, scale = person.legs.sides, person.body.scale_px
+    hem = max(leg.hem for leg in legs.values())
+    if hem < _TO_THE_SHOE:  # what is worn below a skirt or shorts, socks, is not theirs
+        end = np.stack([leg.axis[int(hem * (LEG_ROWS - 1))] for leg in legs.values()]).mean(0)
+    else:
+        end = np.stack([leg.axis[-2] for leg in legs.values()]).mean(0)
     y, x = np.mgrid[0 : old.shape[0], 0 : old.shape[1]].astype(np.float32)
-    below = (x - ankles[0]) * person.body.down[0] + (y - ankles[1]) * person.body.down[1]
-    return cv2.GaussianBlur(np.where(below > 0, 0, old).astype(np.float32), (0, 0), 0.8)
+    below = (x - end[0]) * person.body.down[0] + (y - end[1]) * person.body.down[1]
+    shins = (below < 0) & (below > -_SHIN * scale) & (person.lower > 0.9)
+    old[below > _OVER_SHOE * scale] = 0
+    if shins.any():  # a trouser leg falls over the shoe; its colour tells it from the shoe
+        lab = cv2.cvtColor(person.rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
+        unlike = np.linalg.norm(lab - np.median(lab[shins], 0), axis=-1) > _SHOE_COLOUR
+        unlike &= person.lower > 0.5
+        shoe = cv2.morphologyEx(unlike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((9, 9), np.uint8))
+        old[(below > 0) & (shoe > 0)] = 0
+    return cv2.GaussianBlur(old.astype(np.float32), (0, 0), 0.8)

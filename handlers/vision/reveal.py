@@ -67,6 +67,8 @@ def _bare_legs(person: Person, hem: float) -> NDArray[np.bool_]:
         outer = leg.axis + person.body.across * leg.bare[:, None]
         inner = leg.axis - person.body.across * leg.bare[:, None]
         covered |= polygon(covered.shape, np.concatenate([outer[begin:], inner[begin:][::-1]]))
+        foot = leg.axis[-1] + person.body.down * 0.2 * person.body.scale_px
+        covered |= capsules(covered.shape, [leg.axis[-1], foot], [float(leg.bare[-1])] * 2)
     return covered
 
 
