@@ -66,6 +66,8 @@ def contact_shadow(above: Mask, scale_px: float) -> NDArray[np.float32]:
     return (1 - 0.22 * cv2.GaussianBlur(cast, (0, 0), 0.03 * scale_px)).astype(np.float32)
 
 
-def toned(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
-    """From the product studio's exposure to a room's: (H, W, 3) float32, 0..255."""
-    return (255 * (np.clip(rgb, 0, 255) / 255) ** _TONE_GAMMA).astype(np.float32)
+def toned(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """From the product studio's exposure to a room's: (H, W, 3) uint8."""
+    levels = np.arange(256) / 255
+    curve = np.round(255 * levels**_TONE_GAMMA).astype(np.uint8)
+    return cv2.LUT(rgb, curve)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from handlers.vision.blend import lay_over
 from handlers.vision.body import polygon
 from handlers.vision.light import toned
 from handlers.vision.warp import spline_maps
@@ -102,6 +103,6 @@ def paint_chart(
     crop = np.s_[y0:y1, x0:x1]
     mine = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 1.0) * covered
     unpainted = (alpha[crop] < 0.01) & (rgb[crop].sum(-1) == 0) & (near > 0)
-    paint = np.where(unpainted, 1.0, mine)[..., None].astype(np.float32)
-    rgb[crop] += (toned(warped) - rgb[crop]) * paint
+    paint = np.where(unpainted, 1.0, mine).astype(np.float32)
+    lay_over(rgb[crop], toned(warped).astype(np.float32), paint)
     alpha[crop] = np.maximum(alpha[crop], mine)

@@ -41,7 +41,7 @@ def without_upper(person: Person, fit: Fit, remove: Mask) -> NDArray[np.float32]
     lay_over(under, skin, body)
     below = _soft(_below(person, fit.hem_v))
     if below.any():
-        lay_over(under, _continued(photo, person.lower), below)
+        lay_over(under, _continued(person.rgb, person.lower), below)
     lay_over(photo, under, remove)
     return photo
 
@@ -77,14 +77,15 @@ def bare_skin(person: Person, limbs: Mask) -> NDArray[np.float32]:
 
     limbs: (H, W) float32, where skin will show. Returns (H, W, 3) float32.
     """
-    photo = person.rgb.astype(np.float32)
-    tone = _continued(photo, _lit_skin(person)) * _LIMB_LIGHT
-    face = photo[(person.skin > 0.9) & (person.head > 0.9)]
+    tone = _continued(person.rgb, _lit_skin(person))
+    tone *= _LIMB_LIGHT
+    face = person.rgb[(person.skin > 0.9) & (person.head > 0.9)]
     if len(face):
-        tone = np.minimum(tone, np.median(face, 0))
+        np.minimum(tone, np.median(face, 0).astype(np.float32), out=tone)
     depth = cv2.distanceTransform((limbs > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
     form = 1 - _EDGE_SHADE * np.exp(-depth / (0.035 * person.body.scale_px))
-    return tone * form[..., None]
+    tone *= form[..., None].astype(np.float32)
+    return tone
 
 
 def _lit_skin(person: Person) -> Mask:
@@ -97,16 +98,16 @@ def _lit_skin(person: Person) -> Mask:
     return (skin * (lightness > _SHADOW * np.median(shown))).astype(np.float32)
 
 
-def _continued(photo: NDArray[np.float32], known: Mask) -> NDArray[np.float32]:
-    """The colours of a region spread over the whole picture."""
+def _continued(rgb: NDArray[np.uint8], known: Mask) -> NDArray[np.float32]:
+    """The colours of a region spread over the whole picture: (H, W, 3) float32."""
     height, width = known.shape
     size = (max(2, width // _FIELD_SHRINK), max(2, height // _FIELD_SHRINK))
-    sure = cv2.erode((known > 0.85).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.float32)
-    weight = cv2.resize(sure, size, interpolation=cv2.INTER_AREA)
-    summed = cv2.resize(photo * sure[..., None], size, interpolation=cv2.INTER_AREA)
-    field = push_pull(
-        summed / np.maximum(weight, 1e-4)[..., None], (weight > 0.2).astype(np.float32)
-    )
+    sure = cv2.erode((known > 0.85).astype(np.uint8), np.ones((5, 5), np.uint8))
+    weight = cv2.resize(sure.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    shown = cv2.bitwise_and(rgb, rgb, mask=sure)
+    summed = cv2.resize(shown, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    mean = summed / np.maximum(weight, 1e-4)[..., None]
+    field = push_pull(mean, (weight > 0.4).astype(np.float32))
     return cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
