@@ -22,6 +22,7 @@ from handlers.request import TryOnRequest
 from handlers.stages import Stages
 from handlers.vision import garment, person, tryon
 from handlers.vision.lower_garment import LowerGarment
+from handlers.vision.packed import PackedPerson
 
 
 class GeometricHandler(ImageHandler):
@@ -82,7 +83,7 @@ class GeometricHandler(ImageHandler):
         return told
 
     def _empty_caches(self) -> None:
-        self._persons: LruCache[person.Person] = LruCache(self.settings.cache.person_bytes)
+        self._persons: LruCache[PackedPerson] = LruCache(self.settings.cache.person_bytes)
         self._garments: LruCache[garment.Garment | LowerGarment] = LruCache(
             self.settings.cache.garment_bytes
         )
@@ -95,13 +96,14 @@ class GeometricHandler(ImageHandler):
         return images.resize(photo, size)
 
     def _person(self, photo: NDArray[np.uint8], stages: Stages) -> tuple[person.Person, bool]:
-        def analyse() -> person.Person:
+        def analyse() -> PackedPerson:
             with stages.stage("pose"):
                 detection = self._landmarks.get().detect(photo)
             with stages.stage("segmentation"):
-                return person.analyse(photo, detection)
+                return PackedPerson.of(person.analyse(photo, detection))
 
-        return self._persons.get_or_compute(content_key(photo), analyse)
+        packed, hit = self._persons.get_or_compute(content_key(photo), analyse)
+        return packed.unpack(), hit
 
     def _garment(
         self, cloth: NDArray[np.uint8], category: str, stages: Stages

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import cv2
@@ -56,12 +56,6 @@ class Person:
     head: Mask
     hands: dict[Side, Mask]
     behind: NDArray[np.uint8]
-
-    @property
-    def nbytes(self) -> int:
-        """What the arrays occupy, in bytes."""
-        arrays = [getattr(self, f.name) for f in fields(self)] + list(self.hands.values())
-        return sum(a.nbytes for a in arrays if isinstance(a, np.ndarray))
 
 
 def analyse(rgb: NDArray[np.uint8], detection: Detection) -> Person:

@@ -11,6 +11,7 @@ from handlers.landmarks import BodyLandmarks
 from handlers.vision import person
 from handlers.vision.body import SIDES
 from handlers.vision.detection import Detection
+from handlers.vision.packed import PackedPerson
 from tests.handlers.vision.conftest import Pair
 
 NAMES = ["p02_logo_m", "p03_dots_w", "p06_chest_m", "p01_pin_w"]
@@ -47,6 +48,16 @@ def test_joints_lie_near_the_rendered_ones(pair: Callable[[str], Pair], name: st
 def test_masks_sum_to_one(pair: Callable[[str], Pair]) -> None:
     p = pair("p02_logo_m").person
     assert np.allclose(p.background + p.hair + p.skin + p.upper + p.lower, 1, atol=1e-3)
+
+
+def test_a_packed_person_is_the_person_at_a_third_of_the_size(pair: Callable[[str], Pair]) -> None:
+    p = pair("p02_logo_m").person
+    packed = PackedPerson.of(p)
+    again = packed.unpack()
+    assert packed.nbytes < p.rgb.size * 5
+    assert np.abs(again.upper - p.upper).max() <= 0.5 / 255 + 1e-6
+    assert again.body is p.body
+    assert PackedPerson.of(again).masks["skin"].tobytes() == packed.masks["skin"].tobytes()
 
 
 def test_the_old_sleeve_ends_where_cloth_turns_to_skin(pair: Callable[[str], Pair]) -> None:
