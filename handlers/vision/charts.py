@@ -25,8 +25,7 @@ class Fit:
     """Where a garment lies.
 
     sleeve_end: how far each new sleeve reaches, in arm lengths (0: none). kept_sleeves: sides
-    whose bulky old sleeve stays. hem_v: torso lengths below the shoulders. pixel_scale: photo
-    pixels for one pixel of the garment.
+    whose bulky old sleeve stays. hem_v: torso lengths below the shoulders.
     """
 
     torso: Chart
@@ -36,7 +35,6 @@ class Fit:
     flanks: dict[Side, Polyline]
     kept_sleeves: tuple[Side, ...]
     hem_v: float
-    pixel_scale: float
 
     def lengthens(self, side: Side, old_end: float) -> bool:
         """Whether a new sleeve goes clearly beyond the old one's end, in arm lengths."""

@@ -59,7 +59,6 @@ def fit_upper(person: Person, garment: Garment) -> Fit:
         flanks={side: edges[side].flank for side in SIDES},
         kept_sleeves=tuple(side for side in SIDES if _keeps_old(person, side, ends[side])),
         hem_v=hem_v,
-        pixel_scale=scale,
     )
 
 

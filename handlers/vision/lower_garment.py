@@ -43,11 +43,6 @@ class LowerGarment:
         return self.rgb.nbytes + self.alpha.nbytes
 
     @property
-    def waist_px(self) -> float:
-        """Width at the top."""
-        return float(self.edges["right"][0, 0, 0] - self.edges["left"][0, 0, 0])
-
-    @property
     def height_px(self) -> float:
         """Waist to hem."""
         return float(self.edges["left"][-1, 0, 1] - self.edges["left"][0, 0, 1])
