@@ -1,0 +1,1 @@
+"""Who stands where in a photo and what they wear: parse map, key points, surface parts."""
