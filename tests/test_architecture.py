@@ -33,6 +33,8 @@ VIOLATIONS = {
     "pure-vision": ("handlers/vision/planted.py", "import torch"),
     "torchserve-behind-wire": ("handlers/planted.py", "import ts.context"),
     "mediapipe-behind-landmarks": ("handlers/planted.py", "import mediapipe"),
+    "tensors-behind-two-rooms": ("handlers/planted.py", "import torch"),
+    "networks-behind-two-rooms": ("handlers/planted.py", "import diffusers"),
 }
 
 
@@ -131,7 +133,10 @@ print(json.dumps(seen))
 
 @pytest.mark.parametrize(
     ("package", "third_party"),
-    [("handlers", ["cv2", "numpy"]), ("gateway", ["fastapi", "uvicorn", "httpx", "PIL.Image"])],
+    [
+        ("handlers", ["cv2", "numpy", "torch"]),
+        ("gateway", ["fastapi", "uvicorn", "httpx", "PIL.Image"]),
+    ],
 )
 def test_importing_a_module_does_nothing(package: str, third_party: list[str]) -> None:
     ran = subprocess.run(
@@ -144,6 +149,15 @@ def test_importing_a_module_does_nothing(package: str, third_party: list[str]) -
     assert json.loads(ran.stdout) == []
 
 
-def test_the_entry_file_holds_exactly_one_class() -> None:
-    tree = ast.parse((ROOT / "handlers" / "geometric.py").read_text())
+# Each model's configuration bears its entry file's name; config/ also holds files of other kinds.
+ENTRIES = sorted(
+    entry
+    for config in (ROOT / "config").glob("*.yaml")
+    if (entry := ROOT / "handlers" / f"{config.stem}.py").exists()
+)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.stem)
+def test_an_entry_file_holds_exactly_one_class(entry: Path) -> None:
+    tree = ast.parse(entry.read_text())
     assert sum(isinstance(node, ast.ClassDef) for node in tree.body) == 1
