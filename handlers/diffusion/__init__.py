@@ -1,0 +1,1 @@
+"""Diffusion try-on: networks, loading, conditioning, sampling; torch and diffusers live here."""
