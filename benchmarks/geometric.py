@@ -27,7 +27,7 @@ from benchmarks.pairs import read_rgb
 from benchmarks.regions import RGB
 from handlers.geometric import GeometricHandler
 from handlers.request import Params, TryOnRequest
-from handlers.settings import HandlerSettings, read
+from handlers.settings import GeometricSettings, read
 from handlers.stages import Stages
 
 _CONFIG = report.ROOT / "config" / "geometric.yaml"
@@ -94,7 +94,7 @@ def _handler(size_px: tuple[int, int]) -> GeometricHandler:
     section["limits"] |= {"min_width_px": size_px[0], "min_height_px": size_px[1]}
     section["warmup"]["sizes_px"] = [list(size_px)]
     handler = GeometricHandler()
-    handler.settings = read(HandlerSettings, section, "handler")
+    handler.settings = read(GeometricSettings, section, "handler")
     handler.load()
     handler.warm_up()
     return handler

@@ -17,7 +17,7 @@ from typing import Final
 
 import yaml
 
-from handlers.settings import HandlerSettings, Offer, read
+from handlers.models import read_offer, read_settings
 
 _ENTRIES: Final = Path(__file__).parent
 _CONFIG: Final = _ENTRIES.parent / "config"
@@ -35,8 +35,8 @@ def pack(model: str, config_file: Path, folder: Path, version: str | None = None
     entry = _ENTRIES / f"{model}.py"
     config = config_file.read_bytes()
     sections = yaml.safe_load(config)
-    settings = read(HandlerSettings, sections.get("handler"), "handler")
-    read(Offer, sections.get("tryon"), "tryon")
+    settings = read_settings(sections)
+    read_offer(sections)
     version = version or settings.version
     if not _VERSION.fullmatch(version):
         raise ValueError(f"the version of a model is MAJOR.MINOR.PATCH: {version}")

@@ -10,28 +10,37 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 from handlers import memory, telemetry, wire
 from handlers.errors import HandlerError, InferenceFailed, ModelNotLoaded, OutOfMemory
-from handlers.request import TryOnRequest
-from handlers.settings import HandlerSettings, Offer, read
+from handlers.models import read_offer, read_settings
+from handlers.settings import HandlerSettings, Offer
 from handlers.stages import Stages
+from handlers.wire import R
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one request gave: encoded pictures in order, and what is to know of them."""
+    """What one request gave: encoded pictures in order, and what is to know of them.
+
+    `names` says what each picture is, where they differ; the metadata tells it as `images`.
+    """
 
     images: tuple[bytes, ...]
     metadata: Mapping[str, Any]
+    names: tuple[str, ...] = ()
 
 
-class ImageHandler(ABC):
-    """A model behind TorchServe: `load`, `warm_up` and `run` are a subclass's own."""
+class ImageHandler(ABC, Generic[R]):
+    """A model behind TorchServe: `load`, `warm_up` and `run` are a subclass's own.
 
+    `request_type` is the kind of request that it serves.
+    """
+
+    request_type: type[R]
     stages: ClassVar[tuple[str, ...]]
     settings: HandlerSettings
     offer: Offer
@@ -48,7 +57,7 @@ class ImageHandler(ABC):
         """Run representative requests, so that the first real one is as quick as the second."""
 
     @abstractmethod
-    def run(self, request: TryOnRequest, stages: Stages) -> Outcome:
+    def run(self, request: R, stages: Stages) -> Outcome:
         """Serve one request; raises HandlerError for what its caller can mend."""
 
     @abstractmethod
@@ -60,8 +69,8 @@ class ImageHandler(ABC):
         telemetry.write_json_lines()
         memory.share_one_arena()
         sections = context.model_yaml_config
-        self.settings = read(HandlerSettings, sections.get("handler"), "handler")
-        self.offer = read(Offer, sections.get("tryon"), "tryon")
+        self.settings = read_settings(sections)
+        self.offer = read_offer(sections)
         self._version = wire.model_version(context)
         self._metrics = wire.MetricSink(context)
         started = time.perf_counter()
@@ -107,8 +116,10 @@ class ImageHandler(ABC):
     def _run(self, exchange: wire.Exchange, stages: Stages) -> Outcome:
         if not self.ready:
             raise ModelNotLoaded("The model is not loaded yet.")
-        outcome = self.run(exchange.request(self.offer), stages)
+        outcome = self.run(exchange.request(self.request_type, self.offer), stages)
+        named = {"images": list(outcome.names)} if outcome.names else {}
         told = {
+            **named,
             "engine": self.offer.engine,
             "model": self.settings.name,
             "model_version": self._version,

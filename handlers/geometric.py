@@ -19,15 +19,18 @@ from handlers.images import Size
 from handlers.landmarks import BodyLandmarks
 from handlers.loader import Loader
 from handlers.request import TryOnRequest
+from handlers.settings import GeometricSettings
 from handlers.stages import Stages
 from handlers.vision import garment, person, tryon
 from handlers.vision.lower_garment import LowerGarment
 from handlers.vision.packed import PackedPerson
 
 
-class GeometricHandler(ImageHandler):
+class GeometricHandler(ImageHandler[TryOnRequest]):
     """Dresses a person in one pass: find the body, cut out the garment, warp, blend."""
 
+    settings: GeometricSettings
+    request_type = TryOnRequest
     stages = ("pose", "segmentation", "garment_transfer", "encode")
 
     def load(self) -> None:

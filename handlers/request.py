@@ -1,72 +1,95 @@
-"""One try-on as the worker understands it, read strictly: what is not understood is refused.
+"""What a worker may be asked for, as typed values: a try-on, or what a photo says of a person.
 
-A field that is unknown, missing, of the wrong type or outside its range raises BadParameters
-whose details list every offending field, so that a caller mends them all at once.
+A kind of request names the pictures of a row that it must and may have, and reads itself from
+them strictly: what is not understood is refused.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Protocol, Self
 
-from handlers.errors import BadParameters
+from handlers.options import read_options
 from handlers.settings import Offer
 
-FORMATS: Final = ("jpeg", "png", "webp")
 
-_RANGES: Final[Mapping[str, tuple[int, int]]] = {
-    "width_px": (1, 16384),
-    "height_px": (1, 16384),
-    "seed": (0, 2**63 - 1),
-}
+class Request(Protocol):
+    """A kind of request; pictures are encoded, by the names of their parts."""
+
+    required: ClassVar[tuple[str, ...]]
+    optional: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def read(cls, params: Mapping[str, Any], pictures: Mapping[str, bytes], offer: Offer) -> Self:
+        """Read a row whose parts are complete; raises BadParameters naming each wrong field."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """The options of one try-on; a size of None leaves it to the engine."""
+    """The options of one try-on; None leaves an option to the engine.
+
+    `strength` 1 repaints from noise alone, less starts from the photo; `keep_unmasked` restores
+    every pixel outside the mask exactly; `pose_seed` draws the pose's latent by itself, as the
+    original does, and is else derived from `seed`.
+    """
 
     category: str
     output_format: str
     width_px: int | None = None
     height_px: int | None = None
     seed: int | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    strength: float | None = None
+    num_samples: int | None = None
+    auto_crop: bool | None = None
+    keep_unmasked: bool | None = None
+    pose_seed: int | None = None
+    garment_description: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TryOnRequest:
-    """Encoded pictures and options; `mask` is white where the person may be changed."""
+    """Encoded pictures and options.
+
+    `mask` is white where the person may be changed, `densepose` the surface of the body in
+    DensePose's colours; both lie on the person photo, and are made from it when absent.
+    """
 
     params: Params
     person_image: bytes
     garment_image: bytes
     mask: bytes | None = None
+    densepose: bytes | None = None
+
+    required: ClassVar[tuple[str, ...]] = ("person_image", "garment_image")
+    optional: ClassVar[tuple[str, ...]] = ("mask", "densepose")
+
+    @classmethod
+    def read(cls, params: Mapping[str, Any], pictures: Mapping[str, bytes], offer: Offer) -> Self:
+        """Read a row whose parts are complete; raises BadParameters naming each wrong field."""
+        return cls(read_options(Params, params, offer), **pictures)
 
 
-def read_params(raw: Mapping[str, Any], offer: Offer) -> Params:
-    """Read the options that `offer` honours; raises BadParameters naming each wrong field."""
-    faults = {str(name): fault for name in raw if (fault := _fault(name, raw[name], offer))}
-    faults |= {name: "missing" for name in ("category", "output_format") if name not in raw}
-    if faults:
-        raise BadParameters("The try-on's parameters are not valid.", {"fields": faults})
-    return Params(**raw)
+@dataclass(frozen=True, slots=True)
+class PersonParams:
+    """The options of one analysis: what would be worn where; None leaves it to the engine."""
+
+    category: str
+    auto_crop: bool | None = None
 
 
-def _fault(name: str, value: object, offer: Offer) -> str | None:
-    if name not in _RANGES and name not in ("category", "output_format"):
-        return "unknown field"
-    if name not in offer.options:
-        return f"the {offer.engine} engine cannot honour this option"
-    if name == "category":
-        return _choice_fault(value, offer.categories)
-    if name == "output_format":
-        return _choice_fault(value, FORMATS)
-    return _number_fault(value, *_RANGES[name])
+@dataclass(frozen=True, slots=True)
+class PersonRequest:
+    """The encoded photo of a person, to be understood."""
 
+    params: PersonParams
+    person_image: bytes
 
-def _choice_fault(value: object, allowed: tuple[str, ...]) -> str | None:
-    return None if value in allowed else f"must be one of {', '.join(allowed)}"
+    required: ClassVar[tuple[str, ...]] = ("person_image",)
+    optional: ClassVar[tuple[str, ...]] = ()
 
-
-def _number_fault(value: object, low: int, high: int) -> str | None:
-    if type(value) is not int:
-        return "must be a whole number"
-    return None if low <= value <= high else f"must be from {low} to {high}"
+    @classmethod
+    def read(cls, params: Mapping[str, Any], pictures: Mapping[str, bytes], offer: Offer) -> Self:
+        """Read a row whose parts are complete; raises BadParameters naming each wrong field."""
+        return cls(read_options(PersonParams, params, offer), **pictures)

@@ -1,14 +1,15 @@
-"""The `handler:` section of a model's YAML as frozen values; a wrong key or type stops the load.
+"""The sections of a model's YAML as frozen values; a wrong key or type stops the load.
 
 Config holds the numbers, this module their names: there is no default here to disagree with it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from types import GenericAlias
+from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+Plain = bool | int | float | str
 
 
 class BadSetting(ValueError):
@@ -28,6 +29,34 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Encoding:
+    """Quality per format: JPEG and WebP 1..100, PNG compression level 0..9."""
+
+    jpeg_quality: int
+    webp_quality: int
+    png_compression: int
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """Requests before the worker says it is ready: rounds over (width, height) in pixels."""
+
+    rounds: int
+    sizes_px: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerSettings:
+    """What every worker reads from the section `handler`; a model's own settings extend it."""
+
+    name: str
+    version: str
+    limits: Limits
+    encode: Encoding
+    warmup: WarmUp
+
+
+@dataclass(frozen=True, slots=True)
 class CacheSizes:
     """Room for analysed persons and garments."""
 
@@ -43,43 +72,27 @@ class Landmarks:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoding:
-    """Quality per format: JPEG and WebP 1..100, PNG compression level 0..9."""
+class GeometricSettings(HandlerSettings):
+    """Everything the embedded engine reads."""
 
-    jpeg_quality: int
-    webp_quality: int
-    png_compression: int
-
-
-@dataclass(frozen=True, slots=True)
-class WarmUp:
-    """Drawn try-ons before the worker says it is ready: rounds over (width, height) in pixels."""
-
-    rounds: int
-    sizes_px: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HandlerSettings:
-    """Everything a geometric worker reads from its YAML."""
-
-    name: str
-    version: str
-    limits: Limits
     cache: CacheSizes
     landmarks: Landmarks
-    encode: Encoding
-    warmup: WarmUp
     opencv_threads: int
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What the engine honours, as the gateway publishes it (section `tryon`)."""
+    """What an engine honours, as the gateway publishes it (section `tryon` or `analysis`).
+
+    `ranges` are closed intervals, one per option that is a number; `defaults` stand in for
+    options that a request leaves out.
+    """
 
     engine: str
     categories: tuple[str, ...]
     options: tuple[str, ...]
+    ranges: Mapping[str, tuple[float, float]]
+    defaults: Mapping[str, Plain]
     licence: str
     commercial_use: bool
 
@@ -87,37 +100,41 @@ class Offer:
 def read(kind: type[T], section: object, path: str) -> T:
     """Build `kind`, a dataclass, from a YAML mapping; `path` is the section's name in messages.
 
+    Fields may be scalars, unions of them, tuples, mappings from names, and dataclasses.
     Raises BadSetting naming the key that is missing, unknown or of the wrong type.
     """
-    if not isinstance(section, Mapping):
-        raise BadSetting(f"{path}: expected a mapping, found {_kind_name(section)}")
+    content = _mapping(section, path)
     hints = get_type_hints(kind)
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # T is a dataclass
-    for key in section:
+    for key in content:
         if key not in names:
             raise BadSetting(f"{path}.{key}: unknown setting, known are {', '.join(names)}")
     for name in names:
-        if name not in section:
+        if name not in content:
             raise BadSetting(f"{path}.{name}: missing")
-    return kind(**{name: _value(hints[name], section[name], f"{path}.{name}") for name in names})
+    return kind(**{name: _value(hints[name], content[name], f"{path}.{name}") for name in names})
 
 
 def _value(kind: Any, value: object, path: str) -> Any:  # noqa: ANN401  any annotated type
     if is_dataclass(kind):
         return read(kind, value, path)  # type: ignore[arg-type]  # a class, not an instance
     if get_origin(kind) is tuple:
-        return _tuple(kind, value, path)
-    if kind is float and type(value) is int:
+        return _tuple(get_args(kind), value, path)
+    if get_origin(kind) is Mapping:
+        inner = get_args(kind)[1]
+        named = _mapping(value, path).items()
+        return {str(name): _value(inner, one, f"{path}.{name}") for name, one in named}
+    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    if float in kinds and int not in kinds and type(value) is int:
         return float(value)
-    if type(value) is not kind:
-        raise BadSetting(f"{path}: expected {_type_name(kind)}, found {_kind_name(value)}")
+    if type(value) not in kinds:
+        raise BadSetting(f"{path}: expected {_type_name(kinds)}, found {_kind_name(value)}")
     return value
 
 
-def _tuple(kind: GenericAlias, value: object, path: str) -> tuple[Any, ...]:
+def _tuple(kinds: tuple[Any, ...], value: object, path: str) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise BadSetting(f"{path}: expected a list, found {_kind_name(value)}")
-    kinds = get_args(kind)
     if kinds[-1] is Ellipsis:
         kinds = (kinds[0],) * len(value)
     if len(kinds) != len(value):
@@ -128,10 +145,15 @@ def _tuple(kind: GenericAlias, value: object, path: str) -> tuple[Any, ...]:
     )
 
 
-def _type_name(kind: type) -> str:
-    return {"int": "a whole number", "float": "a number", "bool": "true or false"}.get(
-        kind.__name__, "a text"
-    )
+def _mapping(value: object, path: str) -> Mapping[Any, object]:
+    if not isinstance(value, Mapping):
+        raise BadSetting(f"{path}: expected a mapping, found {_kind_name(value)}")
+    return value
+
+
+def _type_name(kinds: tuple[type, ...]) -> str:
+    words = {int: "a whole number", float: "a number", bool: "true or false", NoneType: "nothing"}
+    return " or ".join(words.get(kind, "a text") for kind in kinds)
 
 
 def _kind_name(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The stages of one try-on: announced as they begin, timed as they end."""
+"""The stages of one request: announced as they begin, timed as they end."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +23,10 @@ class Stages:
         self._announce = announce
         self._clock = clock
         self.elapsed_ms: dict[str, float] = {}
+
+    def progress(self, name: str, step: int, of: int) -> None:
+        """Announce how far a long stage is: `step` of its own `of` steps are done."""
+        self._announce(name, step, of)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -9,21 +9,21 @@ import json
 import re
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from handlers.errors import BadParameters, HandlerError
-from handlers.request import TryOnRequest, read_params
+from handlers.request import Request
 from handlers.settings import Offer
 
 CONTENT_TYPE: Final = "application/vnd.vton.frames"
 REQUEST_ID_HEADER: Final = "x-request-id"
 
-_PICTURES: Final = ("person_image", "garment_image")
-_PARTS: Final = ("params", *_PICTURES, "mask")
+_PARAMS: Final = "params"
 _SAFE_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _LENGTH: Final = struct.Struct("!I")
 
 Row = Mapping[str, Any]
+R = TypeVar("R", bound=Request)
 
 
 class Context(Protocol):
@@ -70,18 +70,14 @@ class Exchange:
         self.request_id = _request_id(context, index)
         context.set_response_content_type(index, CONTENT_TYPE)
 
-    def request(self, offer: Offer) -> TryOnRequest:
+    def request(self, kind: type[R], offer: Offer) -> R:
         """Read the row; raises BadParameters naming every part or option that is wrong."""
-        _refuse_parts(self._row)
-        return TryOnRequest(
-            params=read_params(_params_object(self._row["params"]), offer),
-            person_image=bytes(self._row["person_image"]),
-            garment_image=bytes(self._row["garment_image"]),
-            mask=bytes(self._row["mask"]) if "mask" in self._row else None,
-        )
+        _refuse_parts(self._row, kind, offer)
+        pictures = {name: bytes(part) for name, part in self._row.items() if name != _PARAMS}
+        return kind.read(_params_object(self._row[_PARAMS]), pictures, offer)
 
     def progress(self, stage: str, step: int, of: int) -> None:
-        """Tell that `stage` begins, as the `step`-th of `of`."""
+        """Tell that `stage` begins as the `step`-th of `of`, or that it came so far itself."""
         self._send(json_frame(b"P", {"stage": stage, "step": step, "of": of}))
 
     def done(self, images: Sequence[bytes], metadata: Mapping[str, Any]) -> None:
@@ -147,14 +143,21 @@ def _request_id(context: Context, index: int) -> str:
     return context.get_request_id(index) or ""
 
 
-def _refuse_parts(row: Row) -> None:
-    wrong = {name: "unknown field" for name in row if name not in _PARTS}
-    wrong |= {name: "missing" for name in ("params", *_PICTURES) if name not in row}
-    for name in (*_PICTURES, "mask"):
-        if name in row and not isinstance(row[name], (bytes, bytearray)):
-            wrong[name] = "must be a picture"
+def _refuse_parts(row: Row, kind: type[Request], offer: Offer) -> None:
+    wrong = {name: fault for name in row if (fault := _part_fault(name, row[name], kind, offer))}
+    wrong |= {name: "missing" for name in (_PARAMS, *kind.required) if name not in row}
     if wrong:
-        raise BadParameters("The try-on's parts are not valid.", {"fields": wrong})
+        raise BadParameters("The request's parts are not valid.", {"fields": wrong})
+
+
+def _part_fault(name: str, part: object, kind: type[Request], offer: Offer) -> str | None:
+    if name == _PARAMS:
+        return None
+    if name not in (*kind.required, *kind.optional):
+        return "unknown field"
+    if name in kind.optional and name not in offer.options:
+        return f"the {offer.engine} engine cannot honour this option"
+    return None if isinstance(part, (bytes, bytearray)) else "must be a picture"
 
 
 def _params_object(raw: object) -> Mapping[str, Any]:
@@ -166,7 +169,7 @@ def _params_object(raw: object) -> Mapping[str, Any]:
             raw = None
     if not isinstance(raw, dict):
         raise BadParameters(
-            "The try-on's parameters are not valid.",
-            {"fields": {"params": "must be a JSON object"}},
+            "The parameters are not valid.",
+            {"fields": {_PARAMS: "must be a JSON object"}},
         )
     return raw

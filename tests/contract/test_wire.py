@@ -17,14 +17,13 @@ from gateway.errors import GatewayError
 from gateway.request_ids import HEADER
 from gateway.schemas import TryOnOptions
 from handlers import errors, wire
-from handlers.request import read_params
-from handlers.settings import Offer, read
+from handlers.models import read_offer
+from handlers.options import read_options
+from handlers.request import Params
 
 CONFIG = Path(__file__).parents[2] / "config"
 ENGINE = load_engines(CONFIG)["geometric"]
-OFFER = read(
-    Offer, yaml.safe_load((CONFIG / "geometric.yaml").read_text("utf-8"))["tryon"], "tryon"
-)
+OFFER = read_offer(yaml.safe_load((CONFIG / "geometric.yaml").read_text("utf-8")))
 json_values = st.dictionaries(st.text(max_size=8), st.integers() | st.text(max_size=8), max_size=4)
 
 
@@ -80,4 +79,4 @@ def test_every_worker_error_keeps_its_code(kind: type[errors.HandlerError]) -> N
 def test_whatever_the_gateway_lets_through_the_worker_accepts(options: dict[str, Any]) -> None:
     given_options = TryOnOptions.model_validate(options).given()
     params = plan(ENGINE, given_options, has_mask=True).params
-    assert read_params(params, OFFER).category == options["category"]
+    assert read_options(Params, params, OFFER).category == options["category"]

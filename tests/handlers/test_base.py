@@ -9,25 +9,30 @@ from hypothesis import strategies as st
 
 from handlers.base import ImageHandler, Outcome
 from handlers.errors import Unfit
-from handlers.request import TryOnRequest
+from handlers.request import PersonRequest, TryOnRequest
 from handlers.stages import Stages
-from tests.handlers.torchserve_rows import FrontEnd, context
+from tests.handlers.torchserve_rows import FrontEnd, config, context
 
 PARAMS = {"category": "upper_body", "output_format": "png"}
-KINDS = ("good", "unfit", "broken", "memory", "undecodable", "unknown_field", "no_params")
+KINDS = (
+    *("good", "unfit", "broken", "memory"),
+    *("undecodable", "unknown_field", "unoffered_part", "no_params"),
+)
 CODES = {
     "unfit": "ML_4005",
     "broken": "ML_4002",
     "memory": "ML_4003",
     "undecodable": "VAL_2001",
     "unknown_field": "VAL_2001",
+    "unoffered_part": "VAL_2001",
     "no_params": "VAL_2001",
 }
 
 
-class Mirror(ImageHandler):
+class Mirror(ImageHandler[TryOnRequest]):
     """Answers with the photo it got, or breaks in the way the photo says."""
 
+    request_type = TryOnRequest
     stages = ("pose", "encode")
 
     def load(self) -> None:
@@ -52,6 +57,27 @@ class Mirror(ImageHandler):
         return {"vton_person_cache_hits": 1}
 
 
+class Outlines(ImageHandler[PersonRequest]):
+    """Gives two pictures of a person, each by its name."""
+
+    request_type = PersonRequest
+    stages = ("pose",)
+
+    def load(self) -> None:
+        pass
+
+    def warm_up(self) -> None:
+        pass
+
+    def run(self, request: PersonRequest, stages: Stages) -> Outcome:
+        stages.progress("pose", 1, 2)
+        told = {"category": request.params.category}
+        return Outcome((request.person_image, b"map"), told, ("mask", "parse_map"))
+
+    def gauges(self) -> Mapping[str, float]:
+        return {}
+
+
 @pytest.fixture(autouse=True)
 def _root_logger() -> Iterator[None]:
     root = logging.getLogger()
@@ -73,6 +99,8 @@ def row(kind: str, number: int = 0) -> dict[str, Any]:
         made["person_image"] = "a text"
     if kind == "unknown_field":
         made["colour"] = b"red"
+    if kind == "unoffered_part":
+        made["densepose"] = b"picture"
     if kind == "no_params":
         made["params"] = b"{not json"
     return made
@@ -108,6 +136,22 @@ def test_stages_are_announced_in_order_and_timed() -> None:
         {"stage": "encode", "step": 2, "of": 2},
     ]
     assert set(frames[-1][1]["stage_ms"]) == {"pose", "encode"}
+
+
+def test_a_handler_reads_its_own_kind_of_request_and_names_its_pictures() -> None:
+    sections = config()
+    offered = {"options": ["category", "auto_crop"], "ranges": {}, "defaults": {}}
+    sections["analysis"] = sections.pop("tryon") | offered
+    handler = Outlines()
+    handler.initialize(context(0, model_yaml=sections)[0])
+    made, front_end = context(2)
+    photo = {"params": {"category": "dresses"}, "person_image": b"photo"}
+    handler.handle([photo, photo | {"garment_image": b"cloth"}], made)
+    progress, mask, parse_map, (_, told) = front_end.frames(0)
+    assert progress == ("P", {"stage": "pose", "step": 1, "of": 2})
+    assert (mask, parse_map) == (("I", b"photo"), ("I", b"map"))
+    assert (told["images"], told["category"]) == (["mask", "parse_map"], "dresses")
+    assert front_end.frames(1)[-1][1]["details"] == {"fields": {"garment_image": "unknown field"}}
 
 
 def test_a_worker_that_is_not_loaded_says_so_and_may_be_asked_again() -> None:

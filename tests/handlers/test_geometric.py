@@ -13,7 +13,7 @@ from handlers.errors import HandlerError, Unfit
 from handlers.geometric import GeometricHandler
 from handlers.images import Size
 from handlers.request import Params, TryOnRequest
-from handlers.settings import HandlerSettings, read
+from handlers.settings import GeometricSettings, read
 from handlers.stages import Stages
 from tests.handlers.torchserve_rows import ROOT, config
 
@@ -28,7 +28,7 @@ ASKED = TryOnRequest(SMALL, PERSON, GARMENT)
 @pytest.fixture(scope="module")
 def loaded() -> Iterator[GeometricHandler]:
     handler = GeometricHandler()
-    handler.settings = read(HandlerSettings, config()["handler"], "handler")
+    handler.settings = read(GeometricSettings, config()["handler"], "handler")
     handler.load()
     yield handler
     handler._landmarks.get().close()

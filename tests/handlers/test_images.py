@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from handlers import images
 from handlers.errors import BadDimensions, UndecodableImage
 from handlers.images import Size
-from handlers.settings import Encoding, HandlerSettings, read
+from handlers.settings import Encoding, GeometricSettings, read
 from tests.handlers.torchserve_rows import config
 
-SETTINGS = read(HandlerSettings, config()["handler"], "handler")
+SETTINGS = read(GeometricSettings, config()["handler"], "handler")
 LIMITS = SETTINGS.limits
 side = st.integers(64, 2048)
 wish = st.one_of(st.none(), st.integers(1, 4096))

@@ -20,3 +20,11 @@ def test_a_stage_met_again_adds_up_and_is_announced_once() -> None:
             pass
     assert stages.elapsed_ms == {"parse": 750.0}
     assert announced == [("parse", 2, 2)]
+
+
+def test_a_long_stage_says_how_far_it_is() -> None:
+    announced: list[tuple[str, int, int]] = []
+    stages = Stages(("denoise",), lambda *told: announced.append(told))
+    with stages.stage("denoise"):
+        stages.progress("denoise", 7, 30)
+    assert announced == [("denoise", 1, 1), ("denoise", 7, 30)]

@@ -1,0 +1,49 @@
+"""The models of this package by name, and what the YAML of each must hold.
+
+A model's settings are imported when they are asked for: packing one model needs no other's.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
+
+from handlers.options import check_offer
+from handlers.request import Params, PersonParams
+from handlers.settings import BadSetting, HandlerSettings, Offer, read
+
+_SETTINGS: Final[Mapping[str, str]] = {
+    "geometric": "handlers.settings:GeometricSettings",
+    "idm_vton": "handlers.diffusion.settings:IdmVtonSettings",
+    "person": "handlers.understanding.settings:PersonSettings",
+}
+_SERVICES: Final[Mapping[str, type[Params] | type[PersonParams]]] = {
+    "tryon": Params,
+    "analysis": PersonParams,
+}
+
+
+def read_settings(sections: Mapping[str, Any]) -> HandlerSettings:
+    """Read the section `handler` as the settings of the model that its `name` names.
+
+    Raises BadSetting naming the key that is wrong.
+    """
+    section = sections.get("handler")
+    name = section.get("name") if isinstance(section, Mapping) else None
+    if not isinstance(name, str) or name not in _SETTINGS:
+        raise BadSetting(f"handler.name: expected one of {', '.join(_SETTINGS)}, found {name!r}")
+    module, _, kind = _SETTINGS[name].partition(":")
+    settings: HandlerSettings = read(getattr(import_module(module), kind), section, "handler")
+    return settings
+
+
+def read_offer(sections: Mapping[str, Any]) -> Offer:
+    """Read the one section that says what the model serves: `tryon` or `analysis`.
+
+    Raises BadSetting naming the key that is wrong.
+    """
+    found = [name for name in _SERVICES if name in sections]
+    if len(found) != 1:
+        raise BadSetting(f"{' or '.join(_SERVICES)}: expected exactly one, found {len(found)}")
+    offer = read(Offer, sections[found[0]], found[0])
+    check_offer(_SERVICES[found[0]], offer, found[0])
+    return offer

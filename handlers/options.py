@@ -1,0 +1,104 @@
+"""Options read strictly, by the types of a dataclass and the ranges of an engine's offer.
+
+A field that is unknown, missing, of the wrong type or outside its range raises BadParameters
+whose details list every offending field, so that a caller mends them all at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from types import MappingProxyType
+from typing import Any, Final, TypeVar, get_args, get_type_hints
+
+from handlers.errors import BadParameters
+from handlers.settings import BadSetting, Offer
+
+FORMATS: Final = ("jpeg", "png", "webp")
+PICTURES: Final = ("mask", "densepose")
+"""Options that are pictures of their own."""
+
+_MAX_TEXT_CHARS: Final = 500
+_NUMBERS: Final[Mapping[type, str]] = MappingProxyType(
+    {int: "must be a whole number", float: "must be a number"}
+)
+
+P = TypeVar("P")
+
+
+def read_options(kind: type[P], raw: Mapping[str, Any], offer: Offer) -> P:
+    """Read `kind`, a dataclass of options, as far as `offer` honours them.
+
+    An option that is left out takes the offer's default, where there is one. Raises BadParameters
+    naming each wrong field.
+    """
+    types = _types(kind)
+    faults = {str(name): fault for name in raw if (fault := _fault(types, name, raw[name], offer))}
+    faults |= {name: "missing" for name in _required(kind) if name not in raw}
+    if faults:
+        raise BadParameters("The parameters are not valid.", {"fields": faults})
+    return kind(**{**offer.defaults, **raw})
+
+
+def check_offer(kind: type, offer: Offer, path: str) -> None:
+    """Raise BadSetting, `path` being the section's name, for an offer that cannot be kept.
+
+    Options must be known to `kind` and hold what it requires, every one that is a number has a
+    range, ranges and defaults belong to options, and a default is a value that may be asked for.
+    """
+    types = _types(kind)
+    if missing := sorted(set(_required(kind)) - set(offer.options)):
+        raise BadSetting(f"{path}.options: {missing[0]} is missing")
+    for name in offer.options:
+        if name not in types and name not in PICTURES:
+            raise BadSetting(f"{path}.options: there is no option {name}")
+        if types.get(name) in _NUMBERS and name not in offer.ranges:
+            raise BadSetting(f"{path}.ranges.{name}: missing")
+    for name, (low, high) in offer.ranges.items():
+        if types.get(name) not in _NUMBERS or low > high:
+            raise BadSetting(f"{path}.ranges.{name}: not the range of an option")
+    for name, value in offer.defaults.items():
+        if fault := _fault(types, name, value, offer):
+            raise BadSetting(f"{path}.defaults.{name}: {fault}")
+
+
+def _types(kind: type) -> dict[str, type]:
+    """Give each option's type, None apart."""
+    hints = get_type_hints(kind)
+    return {name: (get_args(hint) or (hint,))[0] for name, hint in hints.items()}
+
+
+def _required(kind: type) -> list[str]:
+    return [field.name for field in fields(kind) if field.default is MISSING]
+
+
+def _fault(types: Mapping[str, type], name: str, value: object, offer: Offer) -> str | None:
+    if name not in types:
+        return "unknown field"
+    if name not in offer.options:
+        return f"the {offer.engine} engine cannot honour this option"
+    if name in (choices := {"category": offer.categories, "output_format": FORMATS}):
+        return _choice_fault(value, choices[name])
+    if types[name] in _NUMBERS:
+        return _number_fault(types[name], value, offer.ranges[name])
+    return _flag_fault(value) if types[name] is bool else _text_fault(value)
+
+
+def _choice_fault(value: object, allowed: tuple[str, ...]) -> str | None:
+    return None if value in allowed else f"must be one of {', '.join(allowed)}"
+
+
+def _number_fault(kind: type, value: object, allowed: tuple[float, float]) -> str | None:
+    if not isinstance(value, int | float) or type(value) not in (int, kind):
+        return _NUMBERS[kind]
+    low, high = allowed
+    # Written so that a NaN, which no comparison holds for, is outside.
+    return None if low <= value <= high else f"must be from {low:.15g} to {high:.15g}"
+
+
+def _flag_fault(value: object) -> str | None:
+    return None if isinstance(value, bool) else "must be true or false"
+
+
+def _text_fault(value: object) -> str | None:
+    if isinstance(value, str) and len(value) <= _MAX_TEXT_CHARS:
+        return None
+    return f"must be a text of at most {_MAX_TEXT_CHARS} characters"

@@ -1,0 +1,144 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.errors import BadParameters
+from handlers.options import FORMATS, check_offer, read_options
+from handlers.request import Params, PersonParams
+from handlers.settings import BadSetting, Offer
+
+OFFER = Offer(
+    engine="diffusion",
+    categories=("upper_body", "lower_body", "dresses"),
+    options=(
+        *("category", "output_format", "width_px", "height_px", "steps", "guidance_scale"),
+        *("auto_crop", "garment_description", "mask"),
+    ),
+    ranges={
+        "width_px": (512, 2048),
+        "height_px": (768, 2048),
+        "steps": (20, 50),
+        "guidance_scale": (1.0, 10.0),
+    },
+    defaults={"steps": 30, "auto_crop": True},
+    licence="Apache-2.0",
+    commercial_use=True,
+)
+VALID: dict[str, Any] = {"category": "upper_body", "output_format": "jpeg"}
+
+junk = st.one_of(
+    st.none(), st.booleans(), st.floats(), st.text(max_size=5), st.lists(st.integers(), max_size=2)
+)
+
+
+def faults(raw: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(BadParameters) as caught:
+        read_options(Params, raw, OFFER)
+    assert caught.value.code == "VAL_2001"
+    found: dict[str, str] = caught.value.details["fields"]
+    return found
+
+
+@given(
+    category=st.sampled_from(OFFER.categories),
+    output_format=st.sampled_from(FORMATS),
+    width_px=st.integers(512, 2048),
+    steps=st.integers(20, 50),
+    guidance_scale=st.floats(1, 10) | st.integers(1, 10),
+    auto_crop=st.booleans(),
+    garment_description=st.text(max_size=500),
+)
+def test_what_the_engine_offers_is_read(**raw: Any) -> None:  # noqa: ANN401
+    assert read_options(Params, raw, OFFER) == Params(**raw)
+
+
+def test_what_is_left_out_takes_the_engine_s_default() -> None:
+    assert read_options(Params, VALID, OFFER) == Params(**VALID, steps=30, auto_crop=True)
+    assert read_options(Params, {**VALID, "steps": 40}, OFFER).steps == 40
+
+
+@pytest.mark.prop(31)
+@given(name=st.text(max_size=20), value=junk)
+def test_an_unknown_field_is_refused_by_name(name: str, value: object) -> None:
+    if name not in Params.__slots__:
+        assert faults({**VALID, name: value})[name] == "unknown field"
+
+
+@pytest.mark.prop(30)
+@given(category=st.one_of(junk, st.text(max_size=12)))
+def test_a_category_outside_the_enum_is_refused(category: object) -> None:
+    if category not in OFFER.categories:
+        assert "upper_body" in faults({**VALID, "category": category})["category"]
+
+
+@pytest.mark.prop(27)
+@given(
+    name=st.sampled_from(["width_px", "steps"]), value=st.one_of(junk, st.integers(max_value=19))
+)
+def test_a_whole_number_of_the_wrong_type_or_range_is_named(name: str, value: object) -> None:
+    assert list(faults({**VALID, name: value})) == [name]
+
+
+@pytest.mark.prop(27)
+@pytest.mark.parametrize("value", [0.99, 10.01, float("nan"), float("inf"), "2", True, None])
+def test_a_number_outside_the_range_of_the_engine_is_named(value: object) -> None:
+    fault = faults({**VALID, "guidance_scale": value})["guidance_scale"]
+    assert fault in ("must be a number", "must be from 1 to 10")
+
+
+@pytest.mark.prop(27)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("auto_crop", 1), ("auto_crop", "yes"), ("garment_description", "x" * 501)],
+)
+def test_a_flag_or_a_text_that_is_none_is_named(name: str, value: object) -> None:
+    assert list(faults({**VALID, name: value})) == [name]
+
+
+def test_an_option_the_engine_cannot_honour_is_named() -> None:
+    assert faults({**VALID, "seed": 7}) == {
+        "seed": "the diffusion engine cannot honour this option"
+    }
+
+
+def test_every_fault_is_named_at_once() -> None:
+    assert set(faults({"category": "hat", "steps": 4, "width_px": "wide", "colour": 1})) == {
+        "category",
+        "output_format",
+        "steps",
+        "width_px",
+        "colour",
+    }
+
+
+def changed(**fields: Any) -> Offer:  # noqa: ANN401
+    return replace(OFFER, **fields)
+
+
+@pytest.mark.prop(37)
+@pytest.mark.parametrize(
+    ("offer", "named"),
+    [
+        (changed(options=(*OFFER.options, "colour")), "tryon.options: there is no option colour"),
+        (changed(options=("category",)), "tryon.options: output_format is missing"),
+        (changed(options=(*OFFER.options, "seed")), "tryon.ranges.seed: missing"),
+        (changed(ranges={**OFFER.ranges, "steps": (50, 20)}), "tryon.ranges.steps: not the range"),
+        (changed(ranges={**OFFER.ranges, "mask": (0, 1)}), "tryon.ranges.mask: not the range"),
+        (changed(defaults={"steps": 5}), "tryon.defaults.steps: must be from 20 to 50"),
+        (changed(defaults={"seed": 5}), "tryon.defaults.seed: the diffusion engine cannot"),
+        (changed(defaults={"colour": 5}), "tryon.defaults.colour: unknown field"),
+    ],
+)
+def test_an_offer_that_cannot_be_kept_is_refused_by_name(offer: Offer, named: str) -> None:
+    with pytest.raises(BadSetting, match=named):
+        check_offer(Params, offer, "tryon")
+
+
+def test_an_analysis_offers_its_own_options() -> None:
+    offer = changed(options=("category", "auto_crop"), ranges={}, defaults={"auto_crop": False})
+    check_offer(PersonParams, offer, "analysis")
+    read = read_options(PersonParams, {"category": "dresses"}, offer)
+    assert read == PersonParams("dresses", auto_crop=False)
