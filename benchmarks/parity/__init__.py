@@ -1,0 +1,1 @@
+"""Our networks and pictures against goldens recorded from the original ones."""

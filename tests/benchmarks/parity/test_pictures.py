@@ -1,0 +1,44 @@
+"""Every golden of masks and picture preparation, and that the comparison notices a mistake."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.parity import masks, preprocess
+from benchmarks.parity.report import Compared
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "idm_vton"
+
+
+def over(compared: list[Compared]) -> list[str]:
+    return [one.golden for one in compared if one.difference > one.tolerance]
+
+
+def test_every_mask_is_the_original_s() -> None:
+    compared = list(masks.compare(FIXTURES / "masks"))
+    assert len(compared) == 131
+    assert not over(compared)
+
+
+def test_every_crop_paste_and_plane_is_the_original_s() -> None:
+    compared = list(preprocess.compare(FIXTURES / "preprocess"))
+    assert len(compared) == 18
+    assert not over(compared)
+
+
+@pytest.mark.parametrize("module", [masks, preprocess])
+def test_a_folder_without_goldens_yields_nothing(module: object, tmp_path: Path) -> None:
+    assert list(module.compare(tmp_path)) == []  # type: ignore[attr-defined]  # both have it
+
+
+def test_swapped_arms_are_noticed(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES / "masks", tmp_path / "masks")
+    told = json.loads((tmp_path / "masks" / "masks.json").read_text())
+    told["cases"] = [case for case in told["cases"] if case["name"] == "one_up"]
+    points = told["cases"][0]["keypoints"]
+    points[2:5], points[5:8] = points[5:8], points[2:5]
+    (tmp_path / "masks" / "masks.json").write_text(json.dumps(told))
+    compared = list(masks.compare(tmp_path / "masks"))
+    assert {"masks/one_up.upper_body.hd", "masks/one_up.dresses.dc"} <= set(over(compared))
