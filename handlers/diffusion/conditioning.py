@@ -1,0 +1,82 @@
+"""What a try-on is conditioned on besides pixels: words, the garment's picture, the size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from handlers.diffusion.loading import Networks
+
+PROMPT: Final = "model is wearing "
+GARMENT_PROMPT: Final = "a photo of "
+NEGATIVE_PROMPT: Final = "monochrome, lowres, bad anatomy, worst quality, low quality"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Encoded words.
+
+    hidden: (rows, 77, width of both encoders), pooled: (rows, width of the second's projection).
+    """
+
+    hidden: Tensor
+    pooled: Tensor
+
+
+def encode_text(networks: Networks, texts: Sequence[str]) -> Text:
+    """Encode as SDXL does: the layer before the last of both encoders, side by side."""
+    ids = [token_ids(networks, index, texts) for index in range(2)]
+    told = [
+        encoder(tokens.to(networks.device), output_hidden_states=True)
+        for encoder, tokens in zip(networks.text_encoders, ids, strict=True)
+    ]
+    hidden = torch.cat([one.hidden_states[-2] for one in told], dim=-1)
+    return Text(hidden, told[1].text_embeds)
+
+
+def token_ids(networks: Networks, index: int, texts: Sequence[str]) -> Tensor:
+    """Give the ids of `texts`, (rows, 77) int64, by the first (0) or second (1) tokenizer."""
+    tokenizer = networks.tokenizers[index]
+    found = tokenizer(
+        list(texts),
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    )
+    ids: Tensor = found.input_ids
+    return ids
+
+
+def clip_pixels(networks: Networks, pictures: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """Bring (H, W, 3) uint8 RGB pictures to what the image encoder reads, (rows, 3, 224, 224)."""
+    images = [Image.fromarray(picture) for picture in pictures]
+    pixels: Tensor = networks.image_processor(images=images, return_tensors="pt").pixel_values
+    return pixels
+
+
+def encode_picture(networks: Networks, pixels: Tensor) -> Tensor:
+    """Give the layer before the last of the image encoder, (rows, tokens, width).
+
+    The unconditional picture is all zero pixels, not zero tokens.
+    """
+    given = pixels.to(networks.device, networks.dtype)
+    hidden: Tensor = networks.image_encoder(given, output_hidden_states=True).hidden_states[-2]
+    return hidden
+
+
+def image_tokens(networks: Networks, hidden: Tensor) -> Tensor:
+    """Give the tokens of a picture that stand beside the text's, (rows, queries, text width)."""
+    tokens: Tensor = networks.tryon.encoder_hid_proj(hidden)
+    return tokens
+
+
+def time_ids(networks: Networks, height_px: int, width_px: int, rows: int) -> Tensor:
+    """Give SDXL's size conditioning, (rows, 6): original size, crop corner, target size."""
+    ids = [height_px, width_px, 0, 0, height_px, width_px]
+    return torch.tensor([ids] * rows, dtype=networks.dtype, device=networks.device)

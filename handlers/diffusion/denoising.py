@@ -1,0 +1,251 @@
+"""The try-on itself: from what was seen of person and garment to painted latents.
+
+The order of random draws is the original's, so that equal seeds give equal noise: where the
+strength is below 1 the picture's latents, then the start, the masked person, the DensePose
+picture, the garment, and one draw per step of an ancestral sampler.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, TypeAlias
+
+import torch
+from torch import Tensor
+
+from handlers.diffusion import conditioning, latents, networks, sampling
+from handlers.diffusion.attention import GarmentFeatures, PromptKeys, Reference, prompt_keys
+from handlers.diffusion.conditioning import Text
+from handlers.diffusion.latents import Posterior
+from handlers.diffusion.loading import Networks
+
+Sampler: TypeAlias = Literal["ddpm", "ddim"]
+Purpose: TypeAlias = Literal["picture", "start", "masked", "densepose", "garment", "step"]
+
+_NO_GUIDANCE: Final = 1.0
+_CHANNELS: Final = 4
+
+
+class Noise(Protocol):
+    """Where random numbers come from."""
+
+    def draw(self, purpose: Purpose, shape: Sequence[int]) -> Tensor:
+        """Give standard normal float32 numbers of `shape`, (rows, 4, h, w)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to paint: `rows` pictures at once of height_px x width_px.
+
+    A guidance_scale of 1 or less means no guidance; a strength below 1 starts from the photo.
+    """
+
+    rows: int
+    height_px: int
+    width_px: int
+    steps: int
+    guidance_scale: float
+    strength: float
+    sampler: Sampler = "ddpm"
+
+    @property
+    def guided(self) -> bool:
+        """Whether an unconditional prediction is made beside the conditional one."""
+        return self.guidance_scale > _NO_GUIDANCE
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """A person as the network sees them; one row, or one per picture of the plan.
+
+    mask: (rows, 1, h, w) at the latents' size, 1 = repaint.
+    """
+
+    mask: Tensor
+    masked: Posterior
+    densepose: Posterior
+    picture: Posterior
+
+    @property
+    def nbytes(self) -> int:
+        """What the tensors occupy, in bytes."""
+        seen = (self.masked, self.densepose, self.picture)
+        return self.mask.nbytes + sum(one.nbytes for one in seen)
+
+
+@dataclass(frozen=True, slots=True)
+class GarmentView:
+    """A garment as the networks see it; one row, or one per picture of the plan.
+
+    tokens: (rows, queries, width) of its picture, no_tokens: the same of an all-zero picture.
+    """
+
+    picture: Posterior
+    text: Text
+    prompt: Text
+    negative: Text
+    tokens: Tensor
+    no_tokens: Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """What the tensors occupy, in bytes."""
+        texts = (self.text, self.prompt, self.negative)
+        words = sum(one.hidden.nbytes + one.pooled.nbytes for one in texts)
+        return self.picture.nbytes + words + self.tokens.nbytes + self.no_tokens.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything that stays the same over the steps of one run; unconditional rows come first."""
+
+    plan: Plan
+    schedule: sampling.Schedule
+    start: Tensor
+    fixed: Tensor
+    garment_latents: Tensor
+    garment_text: Tensor
+    prompt: tuple[PromptKeys, ...]
+    text_embeds: Tensor
+    time_ids: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step that was taken: its number from 0, of how many, and what it was made of."""
+
+    index: int
+    of: int
+    sample: Tensor
+    garment: GarmentFeatures
+    predicted: Tensor
+    latents: Tensor
+
+
+def look_at_person(nets: Networks, pixels: Tensor, mask: Tensor, densepose: Tensor) -> PersonView:
+    """See a person.
+
+    pixels, densepose: (rows, 3, H, W) in [-1, 1]; mask: (rows, 1, H, W) of 0 and 1, 1 = repaint.
+    """
+    return PersonView(
+        mask=latents.shrink_mask(mask, nets.factor).to(nets.device),
+        masked=latents.encode(nets, latents.masked(pixels, mask)),
+        densepose=latents.encode(nets, densepose),
+        picture=latents.encode(nets, pixels),
+    )
+
+
+def look_at_garment(
+    nets: Networks, pixels: Tensor, clip_pixels: Tensor, prompts: Sequence[tuple[str, str]]
+) -> GarmentView:
+    """See a garment: pixels (rows, 3, H, W) in [-1, 1], clip_pixels (rows, 3, 224, 224).
+
+    `prompts` says per row what the person wears, and what the garment is.
+    """
+    worn, shown = zip(*prompts, strict=True)
+    seen = conditioning.encode_picture(nets, clip_pixels)
+    unseen = conditioning.encode_picture(nets, torch.zeros_like(clip_pixels))
+    return GarmentView(
+        picture=latents.encode(nets, pixels),
+        text=conditioning.encode_text(nets, shown),
+        prompt=conditioning.encode_text(nets, worn),
+        negative=conditioning.encode_text(nets, [conditioning.NEGATIVE_PROMPT] * len(worn)),
+        tokens=conditioning.image_tokens(nets, seen),
+        no_tokens=conditioning.image_tokens(nets, unseen),
+    )
+
+
+def prepare(
+    nets: Networks, person: PersonView, garment: GarmentView, plan: Plan, noise: Noise
+) -> Run:
+    """Draw what a run starts from; raises ValueError for a strength that leaves no step."""
+    schedule = sampling.schedule(nets.scheduler, plan.sampler, plan.steps, plan.strength)
+    size = (plan.height_px // nets.factor, plan.width_px // nets.factor)
+    shape = (plan.rows, _CHANNELS, *size)
+
+    def drawn(purpose: Purpose) -> Tensor:
+        return noise.draw(purpose, shape).to(nets.device)
+
+    clean = person.picture.sample(drawn("picture")) if plan.strength < 1 else None
+    start = drawn("start")
+    if clean is not None:
+        start = sampling.add_noise(schedule, clean, start, schedule.timesteps[0])
+    masked = person.masked.sample(drawn("masked"))
+    densepose = person.densepose.sample(drawn("densepose"))
+    mask = person.mask.expand(plan.rows, -1, -1, -1)
+    text, embeds, tokens = _paired(garment, plan)
+    return Run(
+        plan=plan,
+        schedule=schedule,
+        start=start,
+        fixed=torch.cat([mask, masked, densepose], dim=1),
+        garment_latents=garment.picture.sample(drawn("garment")).to(nets.dtype),
+        garment_text=_rows(garment.text.hidden, plan.rows),
+        prompt=prompt_keys(nets.tryon, text, tokens),
+        text_embeds=embeds,
+        time_ids=conditioning.time_ids(nets, plan.height_px, plan.width_px, len(text)),
+    )
+
+
+def denoise(nets: Networks, run: Run, noise: Noise, on_step: Callable[[Step], None]) -> Tensor:
+    """Take all steps; give clean latents (rows, 4, h, w) in float32.
+
+    `on_step` hears of each; what it raises ends the run.
+    """
+    now = run.start
+    of = len(run.schedule.timesteps)
+    for index, timestep in enumerate(run.schedule.timesteps):
+        sample, garment, predicted = predict(nets, run, now, timestep)
+        now = _stepped(run, _leaned(run.plan, predicted), timestep, now, noise)
+        on_step(Step(index, of, sample, garment, predicted, now))
+    return now
+
+
+def predict(
+    nets: Networks, run: Run, now: Tensor, timestep: Tensor
+) -> tuple[Tensor, GarmentFeatures, Tensor]:
+    """Run both networks once: give the 13-channel sample, garment features, predicted noise."""
+    features = networks.look_at_garment(
+        nets.garment, run.garment_latents, timestep, run.garment_text
+    )
+    sample = torch.cat([now, run.fixed], dim=1)
+    if run.plan.guided:
+        sample = torch.cat([sample, sample])
+    predicted = networks.predict_noise(
+        nets.tryon,
+        sample.to(nets.dtype),
+        timestep,
+        Reference(features, run.prompt),
+        run.text_embeds,
+        run.time_ids,
+    )
+    return sample, features, predicted.float()
+
+
+def _leaned(plan: Plan, predicted: Tensor) -> Tensor:
+    if not plan.guided:
+        return predicted
+    unconditional, conditional = predicted.chunk(2)
+    return sampling.guided(unconditional, conditional, plan.guidance_scale)
+
+
+def _stepped(run: Run, predicted: Tensor, timestep: Tensor, now: Tensor, noise: Noise) -> Tensor:
+    if run.plan.sampler == "ddim":
+        return sampling.ddim_step(run.schedule, predicted, timestep, now)
+    fresh = noise.draw("step", now.shape).to(now.device)
+    return sampling.ddpm_step(run.schedule, predicted, timestep, now, fresh)
+
+
+def _paired(garment: GarmentView, plan: Plan) -> tuple[Tensor, Tensor, Tensor]:
+    """Text, pooled text and picture tokens for every row, the unconditional ones first."""
+    sides = [(garment.prompt, garment.tokens)]
+    if plan.guided:
+        sides.insert(0, (garment.negative, garment.no_tokens))
+    texts = [_rows(text.hidden, plan.rows) for text, _ in sides]
+    pooled = [_rows(text.pooled, plan.rows) for text, _ in sides]
+    tokens = [_rows(shown, plan.rows) for _, shown in sides]
+    return torch.cat(texts), torch.cat(pooled), torch.cat(tokens)
+
+
+def _rows(tensor: Tensor, rows: int) -> Tensor:
+    return tensor.expand(rows, *tensor.shape[1:])

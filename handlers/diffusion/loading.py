@@ -1,0 +1,165 @@
+"""A repository's networks in memory: every weight named in its file, or none of it.
+
+Whatever is missing, surplus, wrongly shaped or truncated raises BadCheckpoint with file and key.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import Tensor
+from transformers import (
+    CLIPImageProcessorPil,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    CLIPVisionModelWithProjection,
+    PreTrainedModel,
+)
+
+from handlers.diffusion import networks
+from handlers.diffusion.repository import BadCheckpoint, Network, Part, Repository
+from handlers.diffusion.resampler import Sizes
+from handlers.diffusion.weights import load_into
+
+_Encoder = TypeVar("_Encoder", bound=PreTrainedModel)
+
+# Autoencoders that were saved before diffusers renamed its attention.
+_OLD_ATTENTION: Final = {
+    ".query.": ".to_q.",
+    ".key.": ".to_k.",
+    ".value.": ".to_v.",
+    ".proj_attn.": ".to_out.0.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """All of IDM-VTON, ready to run on `device`.
+
+    The denoisers and encoders are in `dtype`; the autoencoder stays in float32, which SDXL's needs.
+    """
+
+    tryon: UNet2DConditionModel
+    garment: UNet2DConditionModel
+    vae: AutoencoderKL
+    tokenizers: tuple[CLIPTokenizer, CLIPTokenizer]
+    text_encoders: tuple[CLIPTextModel, CLIPTextModelWithProjection]
+    image_encoder: CLIPVisionModelWithProjection
+    image_processor: CLIPImageProcessorPil
+    scheduler: Mapping[str, Any]
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def factor(self) -> int:
+        """Pixels along a side of one latent."""
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+
+def load(repository: Repository, device: torch.device, dtype: torch.dtype) -> Networks:
+    """Load every network; raises BadCheckpoint, and then nothing is loaded."""
+    place = _Place(repository, device, dtype)
+    return Networks(
+        tryon=place.tryon(),
+        garment=place.garment(),
+        vae=place.vae(),
+        tokenizers=(place.tokenizer("tokenizer"), place.tokenizer("tokenizer_2")),
+        text_encoders=(
+            place.encoder(CLIPTextModel, "text_encoder"),
+            place.encoder(CLIPTextModelWithProjection, "text_encoder_2"),
+        ),
+        image_encoder=place.encoder(CLIPVisionModelWithProjection, "image_encoder"),
+        image_processor=CLIPImageProcessorPil(),
+        scheduler=repository.config("scheduler"),
+        device=device,
+        dtype=dtype,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where weights come from and where they go."""
+
+    repository: Repository
+    device: torch.device
+    dtype: torch.dtype
+
+    def tryon(self) -> UNet2DConditionModel:
+        file, state = self.repository.weight_file("unet"), self.repository.weights("unet")
+        try:
+            sizes = Sizes.of(state, f"{networks.RESAMPLER}.")
+        except (KeyError, ValueError) as fault:
+            raise BadCheckpoint(f"{file}: lacks {fault.args[0]}") from fault
+        unet = self._built("unet", lambda config: networks.tryon_unet(config, sizes))
+        return self._filled(unet, state, file, self.dtype)
+
+    def garment(self) -> UNet2DConditionModel:
+        unet = self._built("unet_encoder", networks.garment_unet)
+        surplus = networks.unused_keys(self.repository.config("unet_encoder"), unet)
+        state = self.repository.weights("unet_encoder")
+        file = self.repository.weight_file("unet_encoder")
+        return self._filled(unet, state, file, self.dtype, surplus)
+
+    def vae(self) -> AutoencoderKL:
+        vae = self._built("vae", AutoencoderKL.from_config)
+        state = {_renamed(key): value for key, value in self.repository.weights("vae").items()}
+        file = self.repository.weight_file("vae")
+        return self._filled(vae, state, file, torch.float32)
+
+    def encoder(self, kind: type[_Encoder], part: Network) -> _Encoder:
+        file = self.repository.weight_file(part)
+        config = kind.config_class(**self.repository.config(part))
+        model, found = kind.from_pretrained(
+            None,
+            config=config,
+            state_dict=self.repository.weights(part),
+            dtype=self.dtype,
+            output_loading_info=True,
+        )
+        for what in ("missing", "unexpected", "mismatched"):
+            if keys := sorted(map(str, found[f"{what}_keys"])):
+                raise BadCheckpoint(f"{file}: {what} key {keys[0]} (of {len(keys)})")
+        return _still(model.to(self.device))
+
+    def tokenizer(self, part: Part) -> CLIPTokenizer:
+        folder = self.repository.folder(part)
+        try:
+            return CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+        except (OSError, ValueError, KeyError, TypeError) as fault:
+            raise BadCheckpoint(f"{folder}: no tokenizer ({fault})") from fault
+
+    def _built(self, part: Network, build: Callable[[Mapping[str, Any]], Any]) -> Any:  # noqa: ANN401
+        """Lay a network out without memory, as its configuration says."""
+        config = self.repository.config(part)
+        try:
+            with torch.device("meta"):
+                return build(config)
+        except (KeyError, TypeError, ValueError, RuntimeError) as fault:
+            file = self.repository.folder(part) / "config.json"
+            raise BadCheckpoint(f"{file}: describes no such network ({fault})") from fault
+
+    def _filled(
+        self,
+        module: Any,  # noqa: ANN401  diffusers and transformers are loosely typed
+        state: Mapping[str, Tensor],
+        file: Path,
+        dtype: torch.dtype,
+        surplus: tuple[str, ...] = (),
+    ) -> Any:  # noqa: ANN401
+        load_into(module, state, file, ignore=surplus, dtype=dtype, device=self.device)
+        return _still(module)
+
+
+def _still(module: Any) -> Any:  # noqa: ANN401  diffusers and transformers are loosely typed
+    return module.eval().requires_grad_(requires_grad=False)
+
+
+def _renamed(key: str) -> str:
+    for old, new in _OLD_ATTENTION.items():
+        key = key.replace(old, new)
+    return key
