@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +18,8 @@ from handlers.diffusion.attention import GarmentFeatures, PromptKeys, Reference,
 from handlers.diffusion.conditioning import Text
 from handlers.diffusion.latents import Posterior
 from handlers.diffusion.loading import Networks
+from handlers.vision import planes
+from handlers.vision.planes import Planes
 
 Sampler: TypeAlias = Literal["ddpm", "ddim"]
 Purpose: TypeAlias = Literal["picture", "start", "masked", "densepose", "garment", "step"]
@@ -122,23 +125,24 @@ class Step:
     latents: Tensor
 
 
-def look_at_person(nets: Networks, pixels: Tensor, mask: Tensor, densepose: Tensor) -> PersonView:
+def look_at_person(nets: Networks, image: Planes, mask: Planes, densepose: Planes) -> PersonView:
     """See a person.
 
-    pixels, densepose: (rows, 3, H, W) in [-1, 1]; mask: (rows, 1, H, W) of 0 and 1, 1 = repaint.
+    image, densepose: (rows, 3, H, W) in [-1, 1]; mask: (rows, 1, H, W) of 0 and 1, 1 = repaint.
     """
+    small = np.ascontiguousarray(planes.latent_mask(mask, nets.factor))
     return PersonView(
-        mask=latents.shrink_mask(mask, nets.factor).to(nets.device),
-        masked=latents.encode(nets, latents.masked(pixels, mask)),
+        mask=torch.from_numpy(small).to(nets.device),
+        masked=latents.encode(nets, planes.masked_planes(image, mask)),
         densepose=latents.encode(nets, densepose),
-        picture=latents.encode(nets, pixels),
+        picture=latents.encode(nets, image),
     )
 
 
 def look_at_garment(
-    nets: Networks, pixels: Tensor, clip_pixels: Tensor, prompts: Sequence[tuple[str, str]]
+    nets: Networks, image: Planes, clip_pixels: Tensor, prompts: Sequence[tuple[str, str]]
 ) -> GarmentView:
-    """See a garment: pixels (rows, 3, H, W) in [-1, 1], clip_pixels (rows, 3, 224, 224).
+    """See a garment: image (rows, 3, H, W) in [-1, 1], clip_pixels (rows, 3, 224, 224).
 
     `prompts` says per row what the person wears, and what the garment is.
     """
@@ -146,7 +150,7 @@ def look_at_garment(
     seen = conditioning.encode_picture(nets, clip_pixels)
     unseen = conditioning.encode_picture(nets, torch.zeros_like(clip_pixels))
     return GarmentView(
-        picture=latents.encode(nets, pixels),
+        picture=latents.encode(nets, image),
         text=conditioning.encode_text(nets, shown),
         prompt=conditioning.encode_text(nets, worn),
         negative=conditioning.encode_text(nets, [conditioning.NEGATIVE_PROMPT] * len(worn)),

@@ -3,9 +3,9 @@
 A perceiver (arXiv 2103.03206) as arXiv 2308.06721 uses it; parameters are named as published.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +59,7 @@ class Resampler(nn.Module):
         """Ask the picture's tokens with learnt queries, layer by layer."""
         picture = self.proj_in(picture)
         latents = self.latents.expand(len(picture), -1, -1)
-        for attention, feed_forward in self.layers:  # type: ignore[misc]  # a list of pairs
+        for attention, feed_forward in cast("Iterable[tuple[nn.Module, nn.Module]]", self.layers):
             latents = latents + attention(picture, latents)
             latents = latents + feed_forward(latents)
         result: Tensor = self.norm_out(self.proj_out(latents))

@@ -5,16 +5,13 @@ As diffusers' VaeImageProcessor prepares them; Pillow resizes, as its filter is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Planes = NDArray[np.float32]
-
+Planes: TypeAlias = NDArray[np.float32]
 _REPAINT: Final = 0.5
 
 
@@ -34,8 +31,8 @@ def masked_planes(image: Planes, mask: Planes) -> Planes:
 
 
 def latent_mask(mask: Planes, factor: int) -> Planes:
-    """The (1, H, W) mask as (1, H / factor, W / factor): each latent takes its first pixel's."""
-    return mask[:, ::factor, ::factor]
+    """The (..., H, W) mask as (..., H / factor, W / factor): each latent takes its first pixel's."""
+    return mask[..., ::factor, ::factor]
 
 
 def grey_preview(image: Planes, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
