@@ -31,7 +31,7 @@ def masked_planes(image: Planes, mask: Planes) -> Planes:
 
 
 def latent_mask(mask: Planes, factor: int) -> Planes:
-    """The (..., H, W) mask as (..., H / factor, W / factor): each latent takes its first pixel's."""
+    """The (..., H, W) mask at the latents' size: each latent takes the first of its pixels."""
     return mask[..., ::factor, ::factor]
 
 
