@@ -5,8 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from benchmarks.parity import masks, preprocess
+from benchmarks.parity import masks, parsing, preprocess
 from benchmarks.parity.report import Compared
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "idm_vton"
@@ -28,9 +29,25 @@ def test_every_crop_paste_and_plane_is_the_original_s() -> None:
     assert not over(compared)
 
 
-@pytest.mark.parametrize("module", [masks, preprocess])
+def test_every_parsing_input_and_result_is_the_original_s() -> None:
+    compared = list(parsing.compare(FIXTURES / "parsing"))
+    assert len(compared) == 4
+    assert not over(compared)
+
+
+@pytest.mark.parametrize("module", [masks, parsing, preprocess])
 def test_a_folder_without_goldens_yields_nothing(module: object, tmp_path: Path) -> None:
     assert list(module.compare(tmp_path)) == []  # type: ignore[attr-defined]  # both have it
+
+
+def test_a_photo_mirrored_is_noticed(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES / "parsing", tmp_path / "parsing")
+    image = tmp_path / "parsing" / "down.image.png"
+    with Image.open(image) as opened:
+        mirrored = opened.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    mirrored.save(image)
+    wrong = over(list(parsing.compare(tmp_path / "parsing")))
+    assert wrong == ["parsing/down.network_input_473", "parsing/down.network_input_512"]
 
 
 def test_swapped_arms_are_noticed(tmp_path: Path) -> None:
