@@ -20,16 +20,22 @@ from torch import Tensor
 from handlers.diffusion import checkpoint, manifest
 from handlers.diffusion.checkpoint import BadCheckpoint
 
-__all__ = ["WEIGHTED", "BadCheckpoint", "Part", "Repository"]
+__all__ = ["PARTS", "WEIGHTED", "BadCheckpoint", "Network", "Part", "Repository", "weight_names"]
 
 Network = Literal["unet", "unet_encoder", "vae", "text_encoder", "text_encoder_2", "image_encoder"]
 Part = Network | Literal["tokenizer", "tokenizer_2", "scheduler"]
 
 WEIGHTED: Final[tuple[Network, ...]] = get_args(Network)
+PARTS: Final[tuple[Part, ...]] = (*WEIGHTED, "tokenizer", "tokenizer_2", "scheduler")
 _DIFFUSERS: Final = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 _TRANSFORMERS: Final = ("model.safetensors", "pytorch_model.bin")
 _TOKENIZERS: Final[tuple[Part, ...]] = ("tokenizer", "tokenizer_2")
 _VOCABULARY: Final = ("vocab.json", "merges.txt")
+
+
+def weight_names(part: Network) -> tuple[str, ...]:
+    """Give the names that a network's weights may have, the preferred one first."""
+    return _DIFFUSERS if part in {"unet", "unet_encoder", "vae"} else _TRANSFORMERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +78,12 @@ class Repository:
 
     def weight_file(self, part: Network) -> Path:
         """Give the file that holds a network's weights, the preferred one where none is there."""
-        names = _DIFFUSERS if part in {"unet", "unet_encoder", "vae"} else _TRANSFORMERS
-        there = [file for name in names if (file := self.path / part / name).exists()]
-        return there[0] if there else self.path / part / names[0]
+        files = [self.path / part / name for name in weight_names(part)]
+        return next((file for file in files if file.exists()), files[0])
 
     def files(self) -> Iterator[Path]:
         """Every file that is needed: configurations, vocabularies, weights."""
-        for part in (*WEIGHTED, *_TOKENIZERS, "scheduler"):
+        for part in PARTS:
             yield self._config_file(part)
         for part in _TOKENIZERS:
             yield from (self.path / part / name for name in _VOCABULARY)

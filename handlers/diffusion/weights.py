@@ -31,7 +31,7 @@ def load_into(
     strays = [name for name in state if name not in wanted]
     faults = {
         "lacks": [name for name in wanted if name not in state],
-        "holds unknown": [name for name in strays if not _matches(name, ignore)],
+        "holds unknown": [name for name in strays if not matches(name, ignore)],
         "has a wrong shape:": [
             f"{name} is {_shape(state[name])}, expected {_shape(tensor)}"
             for name, tensor in wanted.items()
@@ -44,12 +44,13 @@ def load_into(
     module.load_state_dict(placed, strict=True, assign=True)
 
 
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a key is one of those that `patterns` describe (as `add_embedding.*`)."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
 def _placed(tensor: Tensor, dtype: torch.dtype | None, device: torch.device | str | None) -> Tensor:
     return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _told(what: str, names: Sequence[str]) -> str:
