@@ -20,6 +20,7 @@ from transformers import (
     CLIPVisionModelWithProjection,
     PreTrainedModel,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from handlers.diffusion import networks
 from handlers.diffusion.repository import BadCheckpoint, Network, Part, Repository
@@ -63,6 +64,7 @@ class Networks:
 
 def load(repository: Repository, device: torch.device, dtype: torch.dtype) -> Networks:
     """Load every network; raises BadCheckpoint, and then nothing is loaded."""
+    disable_progress_bar()  # a worker's log is for lines
     place = _Place(repository, device, dtype)
     return Networks(
         tryon=place.tryon(),
