@@ -5,6 +5,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,11 +14,13 @@ from gateway.errors import GatewayError, Misconfigured
 from gateway.settings import load_settings
 from gateway.stack import demo
 from gateway.stack.client import TryOnRefused, try_on
+from gateway.stack.plan import Plan, plan_for
 from gateway.stack.ports import Ports
-from gateway.stack.running import Interrupted, Plan, Stack, StackFailed, stop_on_signals
+from gateway.stack.running import Interrupted, Stack, StackFailed, stop_on_signals
 
 _SAMPLES: Final = Path(gateway.__file__).parent / "web" / "samples"
 _INTERRUPTED: Final = 130
+_ENGINE: Final = "geometric"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +48,8 @@ def serve(options: argparse.Namespace) -> int:
         management=options.management_port,
         metrics=options.metrics_port,
     )
-    plan = Plan(_root(), options.host or settings.http.host, ports, logs=options.logs)
+    host = options.host or settings.http.host
+    plan = replace(_planned(options), host=host, ports=ports, logs=options.logs)
     with stop_on_signals() as stop, Stack(plan, stop) as stack:
         for name, url in (
             ("page", f"{stack.url}/"),
@@ -64,9 +68,10 @@ def serve(options: argparse.Namespace) -> int:
 
 def run_demo(options: argparse.Namespace) -> int:
     """Make one real try-on with shipped pictures on a stack of its own."""
+    plan = _planned(options)
     _say("starting TorchServe and the gateway …")
     with stop_on_signals() as stop:
-        lines = demo.run(Plan(_root()), _SAMPLES, options.output, _stack_with(stop))
+        lines = demo.run(plan, _SAMPLES, options.output, _stack_with(stop))
     print("\n".join(lines))
     return 0
 
@@ -83,6 +88,11 @@ def config(_: argparse.Namespace) -> int:
     """Print the settings in force; secrets stay masked."""
     print(load_settings(_root() / "config").model_dump_json(indent=2))
     return 0
+
+
+def _planned(options: argparse.Namespace) -> Plan:
+    engines = options.engine or [_ENGINE]
+    return plan_for(_root(), engines, options.model, options.config, person=options.person)
 
 
 def _first_line(command: Callable[[argparse.Namespace], int]) -> str:
@@ -117,7 +127,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     one = commands.add_parser("demo", help=run_demo.__doc__, description=run_demo.__doc__)
     one.add_argument("--output", type=Path, default=Path("demo/out"), help="folder of the pictures")
-    one.set_defaults(command=run_demo)
+    _add_engines(one)
+    one.set_defaults(command=run_demo, person=False)
     one = commands.add_parser("tryon", help=tryon.__doc__, description=tryon.__doc__)
     one.add_argument("person", type=Path, help="photo of the wearer")
     one.add_argument("garment", type=Path, help="product photo")
@@ -139,4 +150,21 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             f"--{name}-port", type=int, default=0, help=f"TorchServe's {name} API (a free port)"
         )
     one.add_argument("--logs", type=Path, help="folder for the logs instead of the terminal")
+    one.add_argument(
+        "--person",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="serve the analysis of people, too (default: no)",
+    )
+    _add_engines(one)
     one.set_defaults(command=serve)
+
+
+def _add_engines(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--engine",
+        action="append",
+        help=f"what to serve, more than once if need be; the first is the default ({_ENGINE})",
+    )
+    one.add_argument("--model", type=Path, help="folder of the first engine's weights")
+    one.add_argument("--config", type=Path, help="folder of the engines' YAML files (config)")

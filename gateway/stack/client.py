@@ -22,14 +22,20 @@ class TryOnAnswer:
     body: dict[str, Any]
 
 
-def try_on(server: str, person: Path, garment: Path, options: dict[str, str]) -> TryOnAnswer:
+def try_on(
+    server: str,
+    person: Path,
+    garment: Path,
+    options: dict[str, str],
+    timeout_s: float = _TIMEOUT_S,
+) -> TryOnAnswer:
     """Ask `server` for a try-on and fetch its result; raises TryOnRefused."""
     parts = {
         "user_image": (person.name, person.read_bytes(), _media_type(person)),
         "garment_image": (garment.name, garment.read_bytes(), _media_type(garment)),
     }
     try:
-        with httpx.Client(base_url=server, timeout=_TIMEOUT_S) as client:
+        with httpx.Client(base_url=server, timeout=timeout_s) as client:
             asked = client.post("/api/v1/process-tryon", files=parts, data=options)
             body = _checked(asked).json()
             return TryOnAnswer(_checked(client.get(body["result_url"])).content, body)

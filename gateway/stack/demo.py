@@ -10,7 +10,8 @@ from typing import Final
 from PIL import Image
 
 from gateway.stack.client import try_on
-from gateway.stack.running import Plan, Stack
+from gateway.stack.plan import Plan
+from gateway.stack.running import Stack
 
 PERSON: Final = "man-grey-tee.jpg"
 GARMENT: Final = "logo-tee.jpg"
@@ -23,12 +24,14 @@ def run(plan: Plan, samples: Path, folder: Path, stack_of: Callable[[Plan], Stac
     person, garment = samples / "people" / PERSON, samples / "garments" / GARMENT
     folder.mkdir(parents=True, exist_ok=True)
     objects = (folder / "objects").resolve()
-    logged = replace(plan, logs=folder, settings={"VTON_STORAGE__URL": objects.as_uri()})
+    logged = replace(
+        plan, logs=folder, settings=plan.settings | {"VTON_STORAGE__URL": objects.as_uri()}
+    )
     started = time.perf_counter()
     with stack_of(logged) as stack:
         up_s = time.perf_counter() - started
         asked = time.perf_counter()
-        answer = try_on(stack.url, person, garment, {"category": "upper_body"})
+        answer = try_on(stack.url, person, garment, {"category": "upper_body"}, plan.deadline_s)
         took_s = time.perf_counter() - asked
     result, compared = folder / "result.jpg", folder / "before_after.jpg"
     result.write_bytes(answer.picture)

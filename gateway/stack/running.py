@@ -1,5 +1,6 @@
 """Brings the stack up, watches it, takes it down; what it started never outlives it."""
 
+import json
 import os
 import shutil
 import signal
@@ -9,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO, Final, Self
@@ -18,6 +18,7 @@ import httpx
 
 from gateway.stack import torchserve
 from gateway.stack.children import Child
+from gateway.stack.plan import Plan
 from gateway.stack.ports import Ports, claim
 
 _POLL_S: Final = 0.2
@@ -33,23 +34,6 @@ class StackFailed(Exception):
 
 class Interrupted(Exception):
     """Somebody asked the stack to end before it was up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to run: the project's folder, where to listen, which models, how long to wait.
-
-    `logs` is the folder for the children's output; None shows it on the terminal.
-    `settings` are environment variables for the gateway, beside those the stack sets.
-    """
-
-    root: Path
-    host: str = "127.0.0.1"
-    ports: Ports = field(default_factory=Ports)
-    models: tuple[str, ...] = ("geometric",)
-    startup_s: float = 180.0
-    logs: Path | None = None
-    settings: dict[str, str] = field(default_factory=dict)
 
 
 class Stack:
@@ -117,12 +101,13 @@ class Stack:
 
     def _start(self) -> None:
         plan = self._plan
-        effective = torchserve.prepare(plan.root, self._folder, plan.models, self.ports)
+        effective = torchserve.prepare(plan, self._folder, self.ports)
         command = torchserve.command(plan.root, effective)
-        self._spawn("torchserve", command, torchserve.environment(self._folder), self._folder)
+        self._spawn("torchserve", command, torchserve.environment(plan, self._folder), self._folder)
         settings = {
             **os.environ,
             **plan.settings,
+            "VTON_TRYON__ENGINES_DIR": str(plan.config),
             "VTON_HTTP__HOST": plan.host,
             "VTON_HTTP__PORT": str(self.ports.gateway),
             "VTON_TORCHSERVE__INFERENCE_URL": self.inference_url,
@@ -174,7 +159,7 @@ class Stack:
             return ""
         log = self._plan.logs / f"{part}.log"
         lines = log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
-        return "\n".join([f"; the end of {log}:", *lines])
+        return "\n".join([f"; the end of {log}:", *map(_message, lines)])
 
     def _end(self) -> None:
         for child in reversed(self._children):
@@ -209,6 +194,14 @@ def _holds(client: httpx.Client, url: str, is_ready: Callable[[httpx.Response], 
         return is_ready(client.get(url))
     except httpx.HTTPError:
         return False
+
+
+def _message(line: str) -> str:
+    """What a log line says, without what is for machines."""
+    try:
+        return str(json.loads(line)["message"])
+    except (ValueError, KeyError, TypeError):
+        return line
 
 
 def _has_worker(answer: httpx.Response) -> bool:

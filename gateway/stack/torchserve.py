@@ -9,26 +9,27 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import Misconfigured
+from gateway.stack.plan import Plan
 from gateway.stack.ports import Ports
 
 _LAUNCHER: Final = "org.pytorch.serve.ModelServer"
 _HOST: Final = "127.0.0.1"
 
 
-def prepare(root: Path, folder: Path, models: tuple[str, ...], ports: Ports) -> Path:
+def prepare(plan: Plan, folder: Path, ports: Ports) -> Path:
     """Pack the models and write the effective config.properties into `folder`; give its path.
 
     Raises Misconfigured when an archive cannot be made.
     """
     store = folder / "model_store"
-    command = [sys.executable, "-m", "handlers.archive", *models]
-    command += ["--config", str(root / "config"), "--output", str(store)]
+    command = [sys.executable, "-m", "handlers.archive", *plan.models]
+    command += ["--config", str(plan.config), "--output", str(store)]
     packed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if packed.returncode:
         raise Misconfigured(f"the model archives: {packed.stderr.strip()}")
     effective = folder / "config.properties"
-    template = (root / "config.properties").read_text()
-    effective.write_text(substitute(template, _values(root, store, models, ports)))
+    template = (plan.root / "config.properties").read_text()
+    effective.write_text(substitute(template, _values(plan, store, ports)))
     return effective
 
 
@@ -65,11 +66,11 @@ def command(root: Path, effective: Path) -> list[str]:
     ]
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(plan: Plan, folder: Path) -> dict[str, str]:
     """Give the environment of TorchServe and its workers.
 
     A PYTHONPATH of the caller would come before the archive, and a TS_ variable would outrank
-    the file that was just written.
+    the file that was just written. Workers run in temporary folders: home is told.
     """
     kept = {
         name: value
@@ -78,10 +79,11 @@ def environment(folder: Path) -> dict[str, str]:
     }
     # A worker has a core or two: native thread pools of the machine's size would only fight.
     quiet = {"GLOG_minloglevel": "2", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
-    return {**kept, **quiet, "TMPDIR": str(folder), "TEMP": str(folder)}
+    places = {"VTON_HOME": str(plan.root), "TMPDIR": str(folder), "TEMP": str(folder)}
+    return {**kept, **quiet, **places, **plan.workers}
 
 
-def _values(root: Path, store: Path, models: tuple[str, ...], ports: Ports) -> dict[str, str]:
+def _values(plan: Plan, store: Path, ports: Ports) -> dict[str, str]:
     return {
         "inference_address": f"http://{_HOST}:{ports.inference}",
         "management_address": f"http://{_HOST}:{ports.management}",
@@ -89,9 +91,9 @@ def _values(root: Path, store: Path, models: tuple[str, ...], ports: Ports) -> d
         "grpc_inference_port": str(ports.grpc_inference),
         "grpc_management_port": str(ports.grpc_management),
         "model_store": str(store),
-        "load_models": ",".join(f"{model}.mar" for model in models),
+        "load_models": ",".join(f"{model}.mar" for model in plan.models),
         "allowed_urls": f"file://{store}/.*",
-        "metrics_config": str(root / "config" / "metrics.yaml"),
+        "metrics_config": str(plan.root / "config" / "metrics.yaml"),
     }
 
 

@@ -4,11 +4,13 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, sync_playwright
 
-from gateway.stack.running import Plan, Stack
+from gateway.stack.plan import plan_for
+from gateway.stack.running import Stack
 from tests.documentation import ROOT
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -31,7 +33,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     folder = tmp_path_factory.mktemp("stack")
     settings = {"VTON_STORAGE__URL": (folder / "objects").as_uri()}
-    plan = Plan(ROOT, logs=folder / "logs", settings=settings)
+    plan = plan_for(ROOT, ["geometric"])
+    plan = replace(plan, logs=folder / "logs", settings=plan.settings | settings)
     with Stack(plan, threading.Event()) as stack:
         yield stack.url
 

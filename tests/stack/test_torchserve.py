@@ -1,8 +1,12 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.stack import torchserve
+from gateway.stack.plan import plan_for
 from tests.handlers.torchserve_rows import ROOT
 
 TEMPLATE = (ROOT / "config.properties").read_text()
@@ -31,10 +35,19 @@ def test_the_shipped_file_is_closed_to_the_outside() -> None:
     assert int(shipped["max_response_size"]) == 64 << 20
 
 
-def test_a_workers_environment_is_not_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_workers_environment_is_not_the_callers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     monkeypatch.setenv("TS_INFERENCE_ADDRESS", "http://0.0.0.0:1")
-    environment = torchserve.environment(ROOT)
+    environment = torchserve.environment(plan_for(ROOT, ["geometric"]), tmp_path)
     assert "PYTHONPATH" not in environment
     assert "TS_INFERENCE_ADDRESS" not in environment
-    assert environment["TMPDIR"] == str(ROOT)
+    assert environment["TMPDIR"] == str(tmp_path)
+
+
+def test_workers_learn_where_their_models_lie(tmp_path: Path) -> None:
+    plan = replace(plan_for(ROOT, ["geometric"]), workers={"VTON_IDM_VTON_MODEL": "/models/one"})
+    environment = torchserve.environment(plan, tmp_path)
+    assert environment["VTON_HOME"] == str(ROOT)
+    assert environment["VTON_IDM_VTON_MODEL"] == "/models/one"

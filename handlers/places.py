@@ -1,0 +1,17 @@
+"""Where models lie: paths of a YAML, read the same way by every worker.
+
+A worker runs in a temporary folder of TorchServe's, so a relative path is relative to the folder
+that `VTON_HOME` names, which whoever starts the server sets.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+HOME: Final = "VTON_HOME"
+
+
+def resolve(path: str, variable: str = "") -> Path:
+    """Give the place of `path`; the environment variable `variable`, if set, outranks it."""
+    named = os.environ.get(variable) or path
+    return Path(os.environ.get(HOME, "")) / named

@@ -1,0 +1,68 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Misconfigured
+from gateway.stack.plan import Plan, plan_for
+from tests.handlers.torchserve_rows import ROOT
+
+SHIPPED = (ROOT / "config" / "geometric.yaml").read_text()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Two engines, one of them with weights of its own."""
+    folder = tmp_path / "config"
+    folder.mkdir()
+    shutil.copy(ROOT / "config" / "geometric.yaml", folder)
+    heavy = SHIPPED.replace("handler:\n", "handler:\n  model_path: models/heavy\n", 1)
+    heavy = heavy.replace("engine: geometric", "engine: heavy-engine")
+    heavy = heavy.replace("startupTimeout: 120", "startupTimeout: 900")
+    (folder / "heavy.yaml").write_text(f"{heavy}\npatience: {{deadline_s: 600}}\n")
+    (folder / "quality.yaml").write_text("bar: 1\n")
+    return folder
+
+
+def planned(config: Path, *engines: str, model: Path | None = None) -> Plan:
+    return plan_for(ROOT, engines, model, config)
+
+
+def test_the_first_engine_is_the_default(config: Path, tmp_path: Path) -> None:
+    plan = planned(config, "heavy", "geometric", model=tmp_path)
+    assert plan.models == ("heavy", "geometric")
+    assert plan.settings["VTON_TRYON__DEFAULT_ENGINE"] == "heavy-engine"
+    assert plan.workers == {"VTON_HEAVY_MODEL": str(tmp_path)}
+
+
+def test_a_heavy_engine_gets_its_time(config: Path, tmp_path: Path) -> None:
+    light, heavy = planned(config, "geometric"), planned(config, "heavy", model=tmp_path)
+    assert heavy.startup_s == light.startup_s + 780
+    assert heavy.deadline_s == 600
+
+
+def test_an_engine_asked_for_twice_is_served_once(config: Path) -> None:
+    assert planned(config, "geometric", "geometric").models == ("geometric",)
+
+
+@pytest.mark.parametrize("name", ["nobody", "quality", "../config/geometric"])
+def test_an_engine_that_nobody_described_is_refused_by_name(name: str, config: Path) -> None:
+    with pytest.raises(Misconfigured, match="describes geometric, heavy") as caught:
+        planned(config, name)
+    assert f"no engine {name}" in str(caught.value)
+
+
+def test_weights_that_are_not_there_are_named_before_anything_starts(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Misconfigured, match="models/heavy: `make models`"):
+        planned(config, "heavy")
+    with pytest.raises(Misconfigured, match="elsewhere: "):
+        planned(config, "heavy", model=tmp_path / "elsewhere")
+    monkeypatch.setenv("VTON_HEAVY_MODEL", str(tmp_path))
+    assert planned(config, "heavy").models == ("heavy",)
+
+
+def test_an_engine_without_weights_takes_none(config: Path, tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="geometric loads no model"):
+        planned(config, "geometric", model=tmp_path)
