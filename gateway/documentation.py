@@ -1,5 +1,6 @@
 """The OpenAPI document: request bodies the framework cannot infer, and an example per error."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 from gateway import __version__
 from gateway.domain.uploads import MEDIA_TYPES
 from gateway.errors import GatewayError, Internal
-from gateway.schemas import ErrorResponse, TryOnBody, TryOnOptions
+from gateway.schemas import ErrorResponse, PersonBody, PersonOptions, TryOnBody, TryOnOptions
 
 TITLE: Final = "vton-serve"
 _REF: Final = "#/components/schemas/{model}"
@@ -49,6 +50,7 @@ TRYON_BODY: Final[dict[str, Any]] = {
                 "user_image": {"contentType": _PHOTO_TYPES},
                 "garment_image": {"contentType": _PHOTO_TYPES},
                 "mask": {"contentType": _PHOTO_TYPES},
+                "densepose": {"contentType": _PHOTO_TYPES},
                 "options": {"contentType": "application/json"},
             },
         },
@@ -61,6 +63,33 @@ TRYON_BODY: Final[dict[str, Any]] = {
             },
         },
     },
+}
+
+PERSON_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {"$ref": _REF.format(model="PersonForm")},
+            "encoding": {
+                "user_image": {"contentType": _PHOTO_TYPES},
+                "options": {"contentType": "application/json"},
+            },
+        },
+        "application/json": {
+            "schema": {"$ref": _REF.format(model="PersonBody")},
+            "example": {
+                "user_image": {"upload_id": "6921e2f0-pIu3xT0mQ2mV8y1ZkqPq1w"},
+                "options": {"category": "upper_body"},
+            },
+        },
+    },
+}
+_PERSON_FILE: Final = {"user_image": _BINARY | {"description": "photo of the person"}}
+_TRYON_FILES: Final = {
+    **_PERSON_FILE,
+    "garment_image": _BINARY | {"description": "photo of the garment"},
+    "mask": _BINARY | {"description": "white where the picture may change"},
+    "densepose": _BINARY | {"description": "the body's surface in DensePose's colours"},
 }
 
 
@@ -104,8 +133,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas.update(_schemas(TryOnBody))
-    schemas["TryOnForm"] = _form_schema()
+    schemas.update(_schemas(TryOnBody) | _schemas(PersonBody))
+    schemas["TryOnForm"] = _form_schema(TryOnOptions, _TRYON_FILES, "user_image", "garment_image")
+    schemas["PersonForm"] = _form_schema(PersonOptions, _PERSON_FILE, "user_image")
     return document
 
 
@@ -115,21 +145,16 @@ def _schemas(model: type[BaseModel]) -> dict[str, Any]:
     return nested | {model.__name__: schema}
 
 
-def _form_schema() -> dict[str, Any]:
+def _form_schema(kind: type[BaseModel], files: Mapping[str, Any], *required: str) -> dict[str, Any]:
     """The form: files, and every option either as a field or within the `options` part."""
-    options = TryOnOptions.model_json_schema(ref_template=_REF)
-    files = {
-        "user_image": _BINARY | {"description": "photo of the person"},
-        "garment_image": _BINARY | {"description": "photo of the garment"},
-        "mask": _BINARY | {"description": "white where the picture may change"},
-    }
+    options = kind.model_json_schema(ref_template=_REF)
     as_json = {
-        "$ref": _REF.format(model="TryOnOptions"),
+        "$ref": _REF.format(model=kind.__name__),
         "description": "the fields below, as JSON",
     }
     return {
         "type": "object",
-        "properties": files | {"options": as_json} | options["properties"],
-        "required": ["user_image", "garment_image"],
+        "properties": {**files, "options": as_json} | options["properties"],
+        "required": list(required),
         "additionalProperties": False,
     }

@@ -1,12 +1,12 @@
-"""Reads a try-on request, multipart or JSON, into what the service takes; names what is wrong."""
+"""Reads requests, multipart or JSON, into what the services take; names what is wrong."""
 
 import asyncio
 import binascii
 from base64 import b64decode
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
-from pydantic import JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 from starlette.requests import Request
 
 from gateway.domain.json_text import parse_object
@@ -14,7 +14,8 @@ from gateway.domain.uploads import Upload
 from gateway.errors import InvalidInput, MalformedBody, TooLarge, TypeNotAllowed
 from gateway.multipart import Form, FormLimits, read_form
 from gateway.responses import invalid_input
-from gateway.schemas import ImageSource, TryOnBody, TryOnOptions
+from gateway.schemas import ImageSource, PersonBody, PersonOptions, TryOnBody, TryOnOptions
+from gateway.services.person import PersonRequest
 from gateway.services.pictures import Source, UploadReference
 from gateway.services.tryon import TryOnRequest
 from gateway.settings import UploadSettings
@@ -22,26 +23,45 @@ from gateway.settings import UploadSettings
 PERSON: Final = "user_image"
 GARMENT: Final = "garment_image"
 MASK: Final = "mask"
+DENSEPOSE: Final = "densepose"
 OPTIONS: Final = "options"
 UPLOAD: Final = "file"
 MULTIPART: Final = "multipart/form-data"
 JSON: Final = "application/json"
-_TRYON_FILES: Final = frozenset({PERSON, GARMENT, MASK})
-_TRYON_FIELDS: Final = frozenset({OPTIONS, *TryOnOptions.model_fields})
+
+Body = TypeVar("Body", bound=BaseModel)
+Options = TypeVar("Options", bound=BaseModel)
 
 
 async def read_tryon(request: Request, limits: UploadSettings) -> TryOnRequest:
     """Read a try-on; raises the VAL errors."""
-    match _essence(request):
-        case "multipart/form-data":
-            form = await _form(request, limits, _TRYON_FILES, _TRYON_FIELDS)
-            return _from_form(form, request.scope["request_id"])
-        case "application/json":
-            body = await request.body()
-            return await asyncio.to_thread(_from_json, body, request.scope["request_id"], limits)
-    raise TypeNotAllowed(
-        "Send multipart/form-data or application/json.", details={"allowed": [MULTIPART, JSON]}
+    files, optional = (PERSON, GARMENT), (MASK, DENSEPOSE)
+    if _essence(request) == MULTIPART:
+        sources, options = await _from_form(request, limits, TryOnOptions, files, optional)
+    else:
+        body = await _from_json(request, TryOnBody)
+        options = body.options
+        sources = await _sources(body, limits, *files, *optional)
+    return TryOnRequest(
+        person=sources[PERSON],
+        garment=sources[GARMENT],
+        mask=sources.get(MASK),
+        densepose=sources.get(DENSEPOSE),
+        engine=options.engine,
+        given=options.given(),
+        request_id=request.scope["request_id"],
     )
+
+
+async def read_person(request: Request, limits: UploadSettings) -> PersonRequest:
+    """Read a photo to be analysed; raises the VAL errors."""
+    if _essence(request) == MULTIPART:
+        sources, options = await _from_form(request, limits, PersonOptions, (PERSON,))
+    else:
+        body = await _from_json(request, PersonBody)
+        options = body.options
+        sources = await _sources(body, limits, PERSON)
+    return PersonRequest(sources[PERSON], options.given(), request.scope["request_id"])
 
 
 async def read_upload(request: Request, limits: UploadSettings) -> Upload:
@@ -66,7 +86,22 @@ async def _form(
     return await read_form(request.headers["content-type"], request.stream(), form_limits)
 
 
-def _from_form(form: Form, request_id: str) -> TryOnRequest:
+async def _from_form(
+    request: Request,
+    limits: UploadSettings,
+    kind: type[Options],
+    required: tuple[str, ...],
+    optional: tuple[str, ...] = (),
+) -> tuple[Mapping[str, Source], Options]:
+    fields = frozenset({OPTIONS, *kind.model_fields})
+    form = await _form(request, limits, frozenset({*required, *optional}), fields)
+    options = _options(form, kind)
+    _require(form.files, *required)
+    return form.files, options
+
+
+def _options(form: Form, kind: type[Options]) -> Options:
+    """The options of a form: fields of their own, or JSON in one part."""
     fields: dict[str, JsonValue] = dict(form.fields)
     options: dict[str, JsonValue] = {}
     if OPTIONS in form.fields:
@@ -75,29 +110,32 @@ def _from_form(form: Form, request_id: str) -> TryOnRequest:
     if twice := sorted(fields.keys() & options.keys()):
         raise InvalidInput.many([{"field": name, "message": "is given twice"} for name in twice])
     try:
-        checked = TryOnOptions.model_validate(options | fields)
+        return kind.model_validate(options | fields)
     except ValidationError as error:
         raise invalid_input(error) from None
-    _require(form.files, PERSON, GARMENT)
-    mask = form.files.get(MASK)
-    return _request(form.files[PERSON], form.files[GARMENT], mask, checked, request_id)
 
 
-def _from_json(body: bytes, request_id: str, limits: UploadSettings) -> TryOnRequest:
+async def _from_json(request: Request, kind: type[Body]) -> Body:
+    if _essence(request) != JSON:
+        raise TypeNotAllowed(
+            "Send multipart/form-data or application/json.", details={"allowed": [MULTIPART, JSON]}
+        )
+    body = await request.body()
     try:
-        checked = TryOnBody.model_validate(parse_object(body))
+        return kind.model_validate(await asyncio.to_thread(parse_object, body))
     except ValidationError as error:
         raise invalid_input(error) from None
-    person = _source(PERSON, checked.user_image, limits.max_file_bytes)
-    garment = _source(GARMENT, checked.garment_image, limits.max_file_bytes)
-    mask = _source(MASK, checked.mask, limits.max_file_bytes) if checked.mask else None
-    return _request(person, garment, mask, checked.options, request_id)
 
 
-def _request(
-    person: Source, garment: Source, mask: Source | None, options: TryOnOptions, request_id: str
-) -> TryOnRequest:
-    return TryOnRequest(person, garment, mask, options.engine, options.given(), request_id)
+async def _sources(
+    body: TryOnBody | PersonBody, limits: UploadSettings, *names: str
+) -> Mapping[str, Source]:
+    """The pictures of a JSON body, decoded beside the event loop."""
+    given = {name: source for name in names if (source := getattr(body, name)) is not None}
+    return {
+        name: await asyncio.to_thread(_source, name, source, limits.max_file_bytes)
+        for name, source in given.items()
+    }
 
 
 def _source(field: str, source: ImageSource, max_bytes: int) -> Source:

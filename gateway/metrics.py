@@ -16,7 +16,26 @@ from prometheus_client import (
 )
 from pydantic import JsonValue
 
-_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.2, 2, 4, 8, 15, 30, 60)
+_BUCKETS_S: Final = (
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.2,
+    0.4,
+    0.8,
+    1.2,
+    2,
+    4,
+    8,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+)
 
 
 class Metrics:
@@ -47,7 +66,7 @@ class Metrics:
         self.retries = counter("vton_model_retries", "Inferences asked again.", ("reason",))
         self.ready = gauge("vton_engine_ready", "1 while a worker is ready.", ("engine",))
 
-        self.in_flight = gauge("vton_tryons_in_flight", "Try-ons being served.")
+        self.in_flight = gauge("vton_tryons_in_flight", "Try-ons and analyses being served.")
         self.memo = counter(
             "vton_result_cache", "Repeats answered from store, or joined under way.", ("outcome",)
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -12,20 +12,23 @@ from pydantic import SecretStr
 
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.decoder import ThreadedDecoder
-from gateway.adapters.engines import load_engines
+from gateway.adapters.engines import load_analyser, load_engines
 from gateway.adapters.memory import MemoryResultMemo
 from gateway.adapters.objects import ObjectStoreAdapter
-from gateway.adapters.torchserve import Patience, TorchServe
+from gateway.adapters.torchserve import Retries, TorchServe
 from gateway.domain.images import ImageLimits
 from gateway.domain.options import Engine
 from gateway.errors import Misconfigured
 from gateway.metrics import Metrics
 from gateway.ports import Clock, Models, ObjectStore
+from gateway.services.admission import Admission
 from gateway.services.health import HealthService, engines_check, storage_check
+from gateway.services.inference import InferenceService
+from gateway.services.person import PersonService
 from gateway.services.pictures import PictureService
 from gateway.services.results import LinkRules, ResultService
 from gateway.services.retention import RetentionService
-from gateway.services.tryon import TryOnRules, TryOnService
+from gateway.services.tryon import TryOnService
 from gateway.settings import Settings, TorchServeSettings
 
 
@@ -35,12 +38,15 @@ class Resources:
 
     settings: Settings
     engines: Mapping[str, Engine]
+    analyser: Engine | None
     metrics: Metrics
     models: Models
     store: ObjectStore
+    admission: Admission
     pictures: PictureService
     results: ResultService
     tryon: TryOnService
+    person: PersonService
     health: HealthService
     retention: RetentionService
 
@@ -67,7 +73,9 @@ async def _assemble(
     default = settings.tryon.default_engine
     if default not in engines:
         raise Misconfigured(f"setting VTON_TRYON__DEFAULT_ENGINE: not one of {sorted(engines)}")
-    models = await _torchserve(settings, engines, metrics, stack)
+    analyser = load_analyser(settings.tryon.engines_dir)
+    asked = [*engines.values(), *([analyser] if analyser else [])]
+    models = await _torchserve(settings, asked, metrics, stack)
     store = ObjectStoreAdapter(settings.storage.url)
     memo = MemoryResultMemo(clock, settings.tryon.memo_ttl_s, settings.tryon.memo_entries)
     decoder = _decoder(settings)
@@ -77,20 +85,23 @@ async def _assemble(
         store, memo, clock, secrets.token_bytes, retention_s, _link_rules(settings)
     )
     pictures = PictureService(store, decoder, clock, secrets.token_bytes, retention_s)
-    rules = TryOnRules(default, settings.tryon.max_in_flight)
+    inference = InferenceService(models, results, clock, metrics)
     checks = {
-        "engines": engines_check(models, engines, default, metrics),
+        "engines": engines_check(models, asked, default, metrics),
         "storage": storage_check(store),
     }
     return Resources(
         settings=settings,
         engines=engines,
+        analyser=analyser,
         metrics=metrics,
         models=models,
         store=store,
+        admission=Admission(settings.tryon.max_in_flight, metrics),
         pictures=pictures,
         results=results,
-        tryon=TryOnService(rules, engines, models, pictures, results, clock, metrics),
+        tryon=TryOnService(engines, default, pictures, inference),
+        person=PersonService(analyser, pictures, inference),
         health=HealthService(checks, clock, settings.health.timeout_s),
         retention=RetentionService(store, clock, metrics),
     )
@@ -113,29 +124,21 @@ def _link_rules(settings: Settings) -> LinkRules:
 
 
 async def _torchserve(
-    settings: Settings, engines: Mapping[str, Engine], metrics: Metrics, stack: AsyncExitStack
+    settings: Settings, engines: Iterable[Engine], metrics: Metrics, stack: AsyncExitStack
 ) -> TorchServe:
     ts = settings.torchserve
     inference = await stack.enter_async_context(_client(ts, ts.inference_url, ts.inference_token))
     management = await stack.enter_async_context(
         _client(ts, ts.management_url, ts.management_token)
     )
-    patience = Patience(
-        deadline_s=ts.deadline_s,
-        first_frame_s=ts.first_frame_s,
-        stall_s=ts.stall_s,
-        recovery_s=ts.recovery_s,
-        retry_first_s=ts.retry_first_s,
-        retry_longest_s=ts.retry_longest_s,
-        max_crashes=ts.max_crashes,
-    )
+    models = {engine.model: engine.patience or ts.patience for engine in engines}
+    retries = Retries(ts.recovery_s, ts.retry_first_s, ts.retry_longest_s, ts.max_crashes)
 
     def on_retry(reason: str) -> None:
         metrics.retries.labels(reason).inc()
         structlog.get_logger(__name__).warning("inference asked again", reason=reason)
 
-    models = {engine.model for engine in engines.values()}
-    return TorchServe(inference, management, patience, models, ts.max_frame_bytes, on_retry)
+    return TorchServe(inference, management, models, retries, ts.max_frame_bytes, on_retry)
 
 
 def _client(ts: TorchServeSettings, url: str, token: SecretStr | None) -> httpx.AsyncClient:

@@ -17,6 +17,7 @@ from gateway.domain.options import Category, OutputFormat, Quality
 
 _ALIASES: Final = {"full_body": Category.DRESSES}
 _NO_CONTROLS: Final = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
+_MAX_SEED: Final = 2**32 - 1
 
 
 def _dealiased(value: object) -> object:
@@ -59,12 +60,24 @@ class TryOnOptions(_Strict):
     guidance_scale: float | None = Field(
         default=None, ge=0, le=30, allow_inf_nan=False, description="classifier-free guidance"
     )
+    strength: float | None = Field(
+        default=None, ge=0, le=1, allow_inf_nan=False, description="1 repaints from noise alone"
+    )
     seed: int | None = Field(
-        default=None, ge=0, le=2**32 - 1, description="same seed, same picture"
+        default=None,
+        ge=0,
+        le=_MAX_SEED,
+        description="same seed, same picture; a repeat within the hour is the same without one",
+    )
+    pose_seed: int | None = Field(
+        default=None, ge=0, le=_MAX_SEED, description="seed of the pose alone; else follows seed"
     )
     num_samples: int | None = Field(default=None, ge=1, le=4, description="pictures to make")
     auto_crop: bool | None = Field(
         default=None, description="crop to the person, paste back afterwards"
+    )
+    keep_unmasked: bool | None = Field(
+        default=None, description="restore every pixel outside the mask exactly"
     )
     garment_description: (
         Annotated[str, StringConstraints(max_length=500, pattern=_NO_CONTROLS)] | None
@@ -73,6 +86,21 @@ class TryOnOptions(_Strict):
     def given(self) -> dict[str, JsonValue]:
         """Every option that has a value, the engine's name apart."""
         return self.model_dump(mode="json", exclude_none=True, exclude={"engine"})
+
+
+class PersonOptions(_Strict):
+    """How to analyse a photo; what the engine cannot honour is refused by name."""
+
+    category: AnyCategory = Field(
+        default=Category.UPPER_BODY, description="what the garment will cover: the mask follows"
+    )
+    auto_crop: bool | None = Field(
+        default=None, description="look at the part a try-on with auto_crop would use"
+    )
+
+    def given(self) -> dict[str, JsonValue]:
+        """Every option that has a value."""
+        return self.model_dump(mode="json", exclude_none=True)
 
 
 class ImageSource(_Strict):
@@ -101,7 +129,17 @@ class TryOnBody(_Strict):
     user_image: ImageSource = Field(description="photo of the person")
     garment_image: ImageSource = Field(description="photo of the garment")
     mask: ImageSource | None = Field(default=None, description="white where the picture may change")
+    densepose: ImageSource | None = Field(
+        default=None, description="the body's surface in DensePose's colours, on the photo"
+    )
     options: TryOnOptions = TryOnOptions()
+
+
+class PersonBody(_Strict):
+    """The JSON form of an analysis."""
+
+    user_image: ImageSource = Field(description="photo of the person")
+    options: PersonOptions = PersonOptions()
 
 
 class TryOnResponse(_Strict):
@@ -145,6 +183,65 @@ class TryOnResponse(_Strict):
     )
 
 
+class KeyPointResponse(_Strict):
+    """A joint that was found."""
+
+    name: str
+    x_px: float
+    y_px: float
+    confidence: float
+
+
+class PersonResponse(_Strict):
+    """What a photo says of a person; every picture lies on the photo as it was sent."""
+
+    request_id: str
+    mask_url: str = Field(description="PNG: white where a try-on would repaint; may be edited")
+    parse_map_url: str = Field(description="PNG: a label of `labels` per pixel")
+    densepose_url: str = Field(description="PNG: the body's surface, for `densepose` of a try-on")
+    expires_at: datetime = Field(description="when the links stop working")
+    width_px: int
+    height_px: int
+    keypoints: list[KeyPointResponse] = Field(description="the joints that were found")
+    labels: dict[str, int] = Field(description="what the values of the parse map mean")
+    warnings: list[JsonValue]
+    models: list[JsonValue] = Field(description="which model answered, and on what terms")
+    engine: str
+    model_version: str | None
+    cached: bool = Field(description="whether an identical request was reused, past or under way")
+    processing_time_ms: float
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "request_id": "0b5c1f0e6a4a4c0e9f0d3f1b6f6d2a11",
+                "mask_url": "/api/v1/results/6921e2f0-pIu3xT0mQ2mV8y1ZkqPq1w.png?…",
+                "parse_map_url": "/api/v1/results/6921e2f0-W2n0pJq5T9uX1cV7bM3kLg.png?…",
+                "densepose_url": "/api/v1/results/6921e2f0-aB4dE6fG8hJ0kL2mN4pQ6r.png?…",
+                "expires_at": "2026-11-22T16:21:04Z",
+                "width_px": 768,
+                "height_px": 1024,
+                "keypoints": [{"name": "nose", "x_px": 381.5, "y_px": 122.0, "confidence": 0.98}],
+                "labels": {"background": 0, "upper_clothes": 4},
+                "warnings": [],
+                "models": [
+                    {
+                        "part": "pose",
+                        "name": "mediapipe",
+                        "licence": "Apache-2.0",
+                        "commercial_use": True,
+                    }
+                ],
+                "engine": "person",
+                "model_version": "1.0.0",
+                "cached": False,
+                "processing_time_ms": 214.6,
+            }
+        },
+    )
+
+
 class UploadResponse(_Strict):
     """A stored upload, ready to be referred to."""
 
@@ -152,6 +249,15 @@ class UploadResponse(_Strict):
     expires_at: datetime
     width_px: int
     height_px: int
+
+
+class PartResponse(_Strict):
+    """A model within an engine, and on what terms its weights may be used."""
+
+    part: str
+    model: str
+    licence: str
+    commercial_use: bool
 
 
 class EngineResponse(_Strict):
@@ -163,14 +269,21 @@ class EngineResponse(_Strict):
     model_version: str | None
     categories: list[Category]
     options: list[str]
+    ranges: dict[str, tuple[int | float, int | float]] = Field(
+        description="from and to, of the options that are numbers"
+    )
+    defaults: dict[str, JsonValue] = Field(description="taken for options left out")
+    deadline_s: float = Field(description="the longest time to an answer")
     licence: str
     commercial_use: bool
+    parts: list[PartResponse] = Field(description="the models within, each on its own terms")
 
 
 class ModelsResponse(_Strict):
-    """Every engine of this deployment."""
+    """Every engine of this deployment: those that dress, and those that analyse photos."""
 
     engines: list[EngineResponse]
+    analysers: list[EngineResponse]
 
 
 class ComponentResponse(_Strict):

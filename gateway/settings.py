@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from gateway.domain.options import Patience
 from gateway.errors import Misconfigured
 
 PREFIX: Final = "VTON_"
@@ -122,7 +123,9 @@ class TorchServeSettings(_Section):
         default=None, description="management API token (secret)"
     )
     connect_s: float = Field(default=2.0, gt=0, description="time to connect")
-    deadline_s: float = Field(default=60.0, gt=0, description="time for a try-on, retries included")
+    deadline_s: float = Field(
+        default=60.0, gt=0, description="time for a request, retries included; a YAML may differ"
+    )
     first_frame_s: float = Field(
         default=30.0,
         gt=0,
@@ -140,6 +143,11 @@ class TorchServeSettings(_Section):
     max_connections: int = Field(default=64, gt=0, description="pooled connections")
     max_frame_bytes: int = Field(default=64 * _MIB, gt=0, description="largest frame of a stream")
 
+    @property
+    def patience(self) -> Patience:
+        """How long an engine may take whose YAML says nothing of it."""
+        return Patience(self.deadline_s, self.first_frame_s, self.stall_s)
+
 
 class TryOnSettings(_Section):
     """The try-on itself."""
@@ -151,7 +159,7 @@ class TryOnSettings(_Section):
         default=Path("config"), description="folder of the engines' YAML files"
     )
     max_in_flight: int = Field(
-        default=64, gt=0, description="try-ons at once; more are told to wait"
+        default=64, gt=0, description="try-ons and analyses at once; more wait"
     )
     memo_ttl_s: float = Field(
         default=3600.0, ge=0, description="how long a repeat is answered from store"
@@ -188,8 +196,8 @@ class Settings(BaseSettings):
 
     @property
     def max_body_bytes(self) -> int:
-        """The largest request body: three files as base64, and their frame."""
-        return 3 * (self.uploads.max_file_bytes * 4 // 3 + self.uploads.max_field_bytes)
+        """The largest request body: four files as base64, and their frame."""
+        return 4 * (self.uploads.max_file_bytes * 4 // 3 + self.uploads.max_field_bytes)
 
     def secrets(self) -> list[str]:
         """Every secret value in use, so that the log can mask it."""

@@ -7,10 +7,8 @@ waits for a READY worker.
 
 import asyncio
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -24,6 +22,7 @@ from gateway.adapters.torchserve_stream import Endings, answer_of, prediction_of
 from gateway.adapters.torchserve_waiting import WaitingLine
 from gateway.domain.frames import BrokenStream, Frame, FrameReader
 from gateway.domain.jobs import UNKNOWN, Job, ModelState, Prediction, Readiness
+from gateway.domain.options import Patience
 from gateway.errors import Busy, GatewayError, InferenceFailed, ModelNotLoaded, TimedOut
 from gateway.ports import OnProgress
 
@@ -32,15 +31,16 @@ _OK: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait for what, in seconds; and how many workers one request may cost."""
+class Retries:
+    """When to ask again, in seconds, and how many workers one request may cost.
 
-    deadline_s: float
-    first_frame_s: float
-    stall_s: float
+    `recovery_s` is the longest wait for a worker to come back; pauses double from the first to the
+    longest.
+    """
+
     recovery_s: float
-    retry_first_s: float
-    retry_longest_s: float
+    first_s: float
+    longest_s: float
     max_crashes: int
 
 
@@ -48,27 +48,30 @@ class TorchServe:
     """Implements the Models port over HTTP.
 
     The two clients carry base URLs, tokens and connection pools; whoever made them closes them.
-    `on_retry` hears the reason of every retry.
+    `models` says with which patience each model is asked. `on_retry` hears the reason of every
+    retry.
     """
 
     def __init__(
         self,
         inference: httpx.AsyncClient,
         management: httpx.AsyncClient,
-        patience: Patience,
-        models: Iterable[str],
+        models: Mapping[str, Patience],
+        retries: Retries,
         max_frame_bytes: int,
         on_retry: Callable[[str], None],
     ) -> None:
         self._inference = inference
         self._management = management
-        self._patience = patience
+        self._models = models
+        self._retries = retries
         self._max_frame_bytes = max_frame_bytes
         self._on_retry = on_retry
-        self._endings = Endings(patience.stall_s)
-        self._lines = defaultdict[str, WaitingLine](
-            partial(WaitingLine, patience.first_frame_s, patience.stall_s)
-        )
+        self._endings = Endings()
+        self._lines = {
+            model: WaitingLine(patience.first_frame_s, patience.stall_s)
+            for model, patience in models.items()
+        }
         self._states = dict.fromkeys(models, UNKNOWN)
 
     def state(self, model: str) -> ModelState:
@@ -82,9 +85,9 @@ class TorchServe:
     async def predict(self, job: Job, on_progress: OnProgress | None = None) -> Prediction:
         """Run one inference, asking again as long as that is safe and the deadline allows."""
         last: GatewayError | None = None
-        crashes, pause_s = 0, self._patience.retry_first_s
+        crashes, pause_s = 0, self._retries.first_s
         try:
-            async with asyncio.timeout(self._patience.deadline_s):
+            async with asyncio.timeout(self._models[job.model].deadline_s):
                 if self.state(job.model).readiness is not Readiness.READY:
                     await self._until_ready(job.model)
                 while True:
@@ -92,11 +95,11 @@ class TorchServe:
                         return await self._attempt(job, on_progress)
                     except RetryError as retry:
                         last, crashes = retry.error, crashes + retry.crashed
-                        if crashes >= self._patience.max_crashes:
+                        if crashes >= self._retries.max_crashes:
                             raise retry.error from retry
                         self._on_retry(retry.reason)
                     await asyncio.sleep(pause_s)
-                    pause_s = min(2 * pause_s, self._patience.retry_longest_s)
+                    pause_s = min(2 * pause_s, self._retries.longest_s)
                     await self._until_ready(job.model)
         except TimeoutError:
             raise (last if isinstance(last, Busy | ModelNotLoaded) else TimedOut()) from last
@@ -127,7 +130,7 @@ class TorchServe:
             except BaseException:
                 await response.aclose()
                 raise
-        self._endings.add(response, chunks)
+        self._endings.add(response, chunks, self._models[job.model].stall_s)
         return answer
 
     def _request(self, job: Job) -> httpx.Request:
@@ -137,7 +140,7 @@ class TorchServe:
 
     async def _until_ready(self, model: str) -> None:
         try:
-            async with asyncio.timeout(self._patience.recovery_s):
+            async with asyncio.timeout(self._retries.recovery_s):
                 while (state := await self._look(model)).readiness is not Readiness.READY:
                     if state.readiness is Readiness.MISSING:
                         raise ModelNotLoaded

@@ -17,18 +17,17 @@ from gateway.ports import OnProgress
 
 
 class Endings:
-    """Answered streams on their way to the end, so that their connections can be used again.
+    """Answered streams on their way to the end, so that their connections can be used again."""
 
-    One that takes longer than `patience_s` is let go together with its connection.
-    """
-
-    def __init__(self, patience_s: float) -> None:
-        self._patience_s = patience_s
+    def __init__(self) -> None:
         self._ending: set[asyncio.Task[None]] = set()
 
-    def add(self, response: httpx.Response, rest: AsyncIterator[bytes]) -> None:
-        """Read what is left of a response, without waiting for it here."""
-        task = asyncio.create_task(self._read(response, rest))
+    def add(self, response: httpx.Response, rest: AsyncIterator[bytes], patience_s: float) -> None:
+        """Read what is left of a response, without waiting for it here.
+
+        One that takes longer than `patience_s` is let go together with its connection.
+        """
+        task = asyncio.create_task(_read(response, rest, patience_s))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
@@ -36,12 +35,13 @@ class Endings:
         """Wait until there is none left."""
         await asyncio.gather(*self._ending)
 
-    async def _read(self, response: httpx.Response, rest: AsyncIterator[bytes]) -> None:
-        with suppress(httpx.HTTPError, httpx.StreamError, TimeoutError):
-            async with asyncio.timeout(self._patience_s):
-                async for _ in rest:
-                    pass
-        await response.aclose()
+
+async def _read(response: httpx.Response, rest: AsyncIterator[bytes], patience_s: float) -> None:
+    with suppress(httpx.HTTPError, httpx.StreamError, TimeoutError):
+        async with asyncio.timeout(patience_s):
+            async for _ in rest:
+                pass
+    await response.aclose()
 
 
 async def answer_of(

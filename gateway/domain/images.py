@@ -27,7 +27,7 @@ _TO_8_BIT: Final = 1 / 257
 _PNG_LEVEL: Final = 1
 _PNG_SIZE: Final = struct.Struct(">II")
 _PNG_SIZE_OFFSET: Final = 16
-_MASK_ASPECT_TOLERANCE: Final = 0.02
+_ASPECT_TOLERANCE: Final = 0.02
 _HALF: Final = 128
 _BROKEN: Final = (
     OSError,
@@ -87,14 +87,19 @@ def normalise_mask(upload: Upload, person: Picture, limits: ImageLimits) -> Pict
             grey = _upright(_flat_rgb(image).convert("L"), image)
         except _BROKEN as error:
             raise _broken(upload.field) from error
-    aspect = (grey.width / grey.height) / (person.width_px / person.height_px)
-    if abs(aspect - 1) > _MASK_ASPECT_TOLERANCE:
-        raise InvalidInput.of(upload.field, "must have the proportions of the person's photo")
+    check_proportions(upload.field, grey.size, person)
     size = (person.width_px, person.height_px)
     binary = grey.resize(size, Image.Resampling.BILINEAR).point(
         lambda value: 255 if value >= _HALF else 0
     )
     return _picture(binary)
+
+
+def check_proportions(field: str, size_px: tuple[int, int], person: Picture) -> None:
+    """Raise InvalidInput when a picture (width, height) cannot lie on the person's photo."""
+    aspect = (size_px[0] / size_px[1]) / (person.width_px / person.height_px)
+    if abs(aspect - 1) > _ASPECT_TOLERANCE:
+        raise InvalidInput.of(field, "must have the proportions of the person's photo")
 
 
 def picture_of_png(png: bytes) -> Picture:

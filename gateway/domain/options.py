@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -44,16 +44,36 @@ HINTS: Final = frozenset({"garment_description"})
 ALWAYS: Final = frozenset({"category", "output_format"})
 """Options every engine honours by contract."""
 
-MASK: Final = "mask"
-"""The option that is an image of its own."""
-
 NEUTRAL: Final[Given] = MappingProxyType({"num_samples": 1, "auto_crop": False})
-"""Values that ask for nothing, and so can be honoured by any engine."""
+"""Values that ask for nothing of an engine without the option, and so can be honoured by any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an engine may take, in seconds: to the end, to its first frame, between two."""
+
+    deadline_s: float
+    first_frame_s: float
+    stall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A model within an engine, and on what terms its weights may be used."""
+
+    part: str
+    model: str
+    licence: str
+    commercial_use: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What an engine can do, as its configuration file says."""
+    """What an engine can do, as its configuration file says.
+
+    `ranges` are closed intervals of options that are numbers, `defaults` what the engine takes for
+    options left out; `patience` None means the deployment's own.
+    """
 
     name: str
     model: str
@@ -61,6 +81,10 @@ class Engine:
     categories: tuple[Category, ...]
     licence: str
     commercial_use: bool
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    defaults: Given = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    patience: Patience | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +106,17 @@ def choose(engines: Mapping[str, Engine], wanted: str | None, default: str) -> E
     return engine
 
 
-def plan(engine: Engine, given: Given, *, has_mask: bool) -> Plan:
+def plan(engine: Engine, given: Given, pictures: Collection[str] = ()) -> Plan:
     """Turn the options that were given into the engine's parameters.
 
-    Raises InvalidInput naming every option the engine cannot honour, and what it can.
+    `pictures` names the pictures that are options of their own, such as a mask. Raises
+    InvalidInput naming every option that the engine cannot honour, and what it can.
     """
     honoured = engine.options | ALWAYS
-    asked = {name: value for name, value in given.items() if NEUTRAL.get(name) != value}
-    named = set(asked) | ({MASK} if has_mask else set())
+    asked = {n: v for n, v in given.items() if n in honoured or NEUTRAL.get(n) != v}
+    named = {*asked, *pictures}
     faults = [_unsupported(name, engine) for name in sorted(named - honoured - HINTS)]
+    faults += [fault for name in asked if (fault := _out_of_range(name, asked[name], engine))]
     if given["category"] not in engine.categories:
         faults.append(_fault("category", engine, [str(name) for name in engine.categories]))
     if faults:
@@ -98,6 +124,22 @@ def plan(engine: Engine, given: Given, *, has_mask: bool) -> Plan:
     params = {name: value for name, value in asked.items() if name in honoured}
     unused = sorted(set(asked) & HINTS - engine.options)
     return Plan(engine, params, tuple(_unused(name, engine) for name in unused))
+
+
+def _out_of_range(field: str, value: JsonValue, engine: Engine) -> dict[str, JsonValue] | None:
+    if field not in engine.ranges or not isinstance(value, int | float):
+        return None
+    low, high = engine.ranges[field]
+    if low <= value <= high:
+        return None
+    message = f"must be from {low:.15g} to {high:.15g} for the engine '{engine.name}'"
+    return {
+        "field": field,
+        "message": message,
+        "engine": engine.name,
+        "minimum": low,
+        "maximum": high,
+    }
 
 
 def _unsupported(field: str, engine: Engine) -> dict[str, JsonValue]:

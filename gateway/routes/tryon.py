@@ -28,7 +28,7 @@ from gateway.intake import read_tryon
 from gateway.negotiation import prefers_image
 from gateway.resources import Resources
 from gateway.schemas import TryOnResponse
-from gateway.services.tryon import TryOnOutcome
+from gateway.services.inference import Answer
 
 router = APIRouter(prefix="/api/v1", tags=["try-on"])
 
@@ -62,38 +62,39 @@ router = APIRouter(prefix="/api/v1", tags=["try-on"])
 async def process_tryon(request: Request, r: R) -> TryOnResponse | Response:
     """Put the garment on the person, and answer with a link to the picture.
 
-    With `Accept: image/*` the answer is the picture itself.
+    With `Accept: image/*` the answer is the (first) picture itself. A diffusion engine may take
+    minutes; `deadline_s` of `/api/v1/models` says how long at most.
     """
-    with r.tryon.admission():
+    with r.admission.one():
         asked = await read_tryon(request, r.settings.uploads)
-        outcome = await r.tryon.run(asked)
+        answer = await r.tryon.run(asked)
     if prefers_image(request.headers.get("accept", "")):
-        return await _picture(outcome, r)
-    return _described(outcome, r, asked.request_id)
+        return await _picture(answer, r)
+    return _described(answer, r, asked.request_id)
 
 
-def _described(outcome: TryOnOutcome, r: Resources, request_id: str) -> TryOnResponse:
-    links = r.results.links(outcome.result)
+def _described(answer: Answer, r: Resources, request_id: str) -> TryOnResponse:
+    links = r.results.links(answer.result)
     return TryOnResponse(
         request_id=request_id,
         result_url=links.urls[0],
         result_urls=list(links.urls),
         expires_at=datetime.fromtimestamp(links.expires_at, UTC),
-        engine=outcome.engine.name,
-        model_version=outcome.result.model_version,
-        cached=outcome.is_cached,
-        processing_time_ms=outcome.processing_time_ms,
-        metadata=dict(outcome.result.metadata),
+        engine=answer.engine.name,
+        model_version=answer.result.model_version,
+        cached=answer.is_cached,
+        processing_time_ms=answer.processing_time_ms,
+        metadata=dict(answer.result.metadata),
     )
 
 
-async def _picture(outcome: TryOnOutcome, r: Resources) -> Response:
-    stored = await r.results.open(outcome.result.names[0])
+async def _picture(answer: Answer, r: Resources) -> Response:
+    stored = await r.results.open(answer.result.names[0])
     headers = {
         "Cache-Control": "private, no-store",
-        "X-Engine": outcome.engine.name,
-        "X-Cached": str(outcome.is_cached).lower(),
-        "X-Kept-Share": str(outcome.result.metadata.get("kept_share", "")),
+        "X-Engine": answer.engine.name,
+        "X-Cached": str(answer.is_cached).lower(),
+        "X-Kept-Share": str(answer.result.metadata.get("kept_share", "")),
         "Vary": "Accept",
     }
     return Response(stored.content, media_type=stored.media_type, headers=headers)

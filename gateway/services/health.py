@@ -1,14 +1,14 @@
 """Health, found out beside the requests: /health only reads what the last round found."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 import structlog
 from pydantic import JsonValue
 
-from gateway.domain.jobs import Readiness
+from gateway.domain.jobs import ModelState, Readiness
 from gateway.domain.options import Engine
 from gateway.metrics import Metrics
 from gateway.ports import Clock, Models, ObjectStore
@@ -87,20 +87,21 @@ class HealthService:
 
 
 def engines_check(
-    models: Models, engines: Mapping[str, Engine], default: str, metrics: Metrics
+    models: Models, engines: Iterable[Engine], default: str, metrics: Metrics
 ) -> Check:
-    """Every engine has a READY worker: degraded when one has none, unhealthy for the default."""
+    """Every deployed engine has a READY worker: degraded without, unhealthy for the default.
+
+    An engine that the model server does not know is not deployed, and nobody's illness; the
+    default one must be.
+    """
 
     async def check() -> Component:
         await models.refresh()
         health, details = Health.HEALTHY, dict[str, JsonValue]()
-        for engine in engines.values():
+        for engine in engines:
             state = models.state(engine.model)
-            is_ready = state.readiness is Readiness.READY
-            metrics.ready.labels(engine.name).set(is_ready)
-            if not is_ready:
-                worse = Health.UNHEALTHY if engine.name == default else Health.DEGRADED
-                health = max(health, worse)
+            metrics.ready.labels(engine.name).set(state.readiness is Readiness.READY)
+            health = max(health, _health_of(state, is_default=engine.name == default))
             details[engine.name] = {
                 "state": state.readiness,
                 "version": state.version,
@@ -112,6 +113,14 @@ def engines_check(
         return Component(health, details)
 
     return check
+
+
+def _health_of(state: ModelState, *, is_default: bool) -> Health:
+    if state.readiness is Readiness.READY:
+        return Health.HEALTHY
+    if is_default:
+        return Health.UNHEALTHY
+    return Health.HEALTHY if state.readiness is Readiness.MISSING else Health.DEGRADED
 
 
 def storage_check(store: ObjectStore) -> Check:

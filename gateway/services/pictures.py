@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.domain.images import Picture, picture_of_png
+from gateway.domain.images import Picture, check_proportions, picture_of_png
 from gateway.domain.names import TOKEN_BYTES, Folder, ObjectName
 from gateway.domain.uploads import ImageType, Upload
 from gateway.errors import NotFound
@@ -60,12 +60,20 @@ class PictureService:
             return picture_of_png(await self._find(source))
         return await self._decoder.photo(source)
 
-    async def mask(self, source: Source | None, person: Picture) -> Picture | None:
-        """The mask on the person's photo, if there is one."""
-        if isinstance(source, UploadReference):
-            content = await self._find(source)
-            source = Upload(source.field, content, ImageType.PNG.media_type)
-        return None if source is None else await self._decoder.mask(source, person)
+    async def mask(self, source: Source, person: Picture) -> Picture:
+        """The mask on the person's photo."""
+        return await self._decoder.mask(await self._upload(source), person)
+
+    async def overlay(self, source: Source, person: Picture) -> Picture:
+        """A coloured picture that lies on the person's photo."""
+        picture = await self.photo(source)
+        check_proportions(source.field, (picture.width_px, picture.height_px), person)
+        return picture
+
+    async def _upload(self, source: Source) -> Upload:
+        if isinstance(source, Upload):
+            return source
+        return Upload(source.field, await self._find(source), ImageType.PNG.media_type)
 
     async def _find(self, reference: UploadReference) -> bytes:
         name = ObjectName.parse(reference.upload_id)

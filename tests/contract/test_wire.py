@@ -78,5 +78,5 @@ def test_every_worker_error_keeps_its_code(kind: type[errors.HandlerError]) -> N
 )
 def test_whatever_the_gateway_lets_through_the_worker_accepts(options: dict[str, Any]) -> None:
     given_options = TryOnOptions.model_validate(options).given()
-    params = plan(ENGINE, given_options, has_mask=True).params
+    params = plan(ENGINE, given_options, {"mask"}).params
     assert read_options(Params, params, OFFER).category == options["category"]

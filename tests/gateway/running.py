@@ -1,7 +1,7 @@
 """A gateway in this process, in front of a TorchServe stand-in on loopback."""
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +19,48 @@ from gateway.settings import Settings
 from tests.gateway import pictures
 from tests.gateway.torchserve_stand_in import StandIn, serve
 
-ENGINES = """
+CONFIGURATION = {
+    "geometric.yaml": """
 tryon:
   engine: geometric
   categories: [upper_body, lower_body, dresses]
   options: [category, width_px, height_px, output_format, seed, mask]
+  ranges: {width_px: [512, 2048], height_px: [768, 2048], seed: [0, 4294967295]}
   licence: Apache-2.0
   commercial_use: true
-"""
+""",
+    "diffusion.yaml": """
+tryon:
+  engine: diffusion
+  categories: [upper_body, dresses]
+  options: [category, output_format, seed, pose_seed, steps, guidance_scale, strength,
+            num_samples, auto_crop, keep_unmasked, garment_description, mask, densepose]
+  ranges: {steps: [20, 50], guidance_scale: [1.0, 10.0], strength: [0.05, 1.0],
+           num_samples: [1, 4], seed: [0, 4294967295], pose_seed: [0, 4294967295]}
+  defaults: {steps: 30, auto_crop: true}
+  licence: CC-BY-NC-SA-4.0
+  commercial_use: false
+patience: {deadline_s: 900, first_frame_s: 600, stall_s: 120}
+""",
+    "person.yaml": """
+analysis:
+  engine: person
+  categories: [upper_body, lower_body, dresses]
+  options: [category, auto_crop]
+  licence: Apache-2.0
+  commercial_use: true
+handler:
+  understanding:
+    device: cpu
+    parser:
+      kind: segformer
+      weights: {path: models/parser, licence: LicenseRef-SegFormer, commercial_use: false}
+    pose:
+      kind: vitpose
+      weights: {path: "", licence: Apache-2.0, commercial_use: true}
+    landmarks: {licence: Apache-2.0, commercial_use: true}
+""",
+}
 
 
 @dataclass
@@ -85,6 +119,24 @@ class Gateway:
         headers = {"Content-Type": "application/json"}
         return await self.client.post("/api/v1/process-tryon", content=content, headers=headers)
 
+    async def analyse(
+        self,
+        person: Any = None,  # noqa: ANN401
+        fields: Mapping[str, object] = MappingProxyType({}),
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        """Ask for an analysis as a form."""
+        return await self.client.post(
+            "/api/v1/person/analyse",
+            headers=headers,
+            files={"user_image": _file(person or self.person)},
+            data={name: str(value) for name, value in fields.items()},
+        )
+
+    async def analyse_json(self, body: object) -> httpx.Response:
+        """Ask for an analysis as JSON."""
+        return await self.client.post("/api/v1/person/analyse", json=body)
+
     async def upload(self, file: Any) -> httpx.Response:  # noqa: ANN401
         """Upload a picture."""
         return await self.client.post("/api/v1/uploads", files={"file": _file(file)})
@@ -109,9 +161,14 @@ def anyio_backend() -> str:
 
 
 @asynccontextmanager
-async def running_gateway(folder: Path, **sections: Any) -> AsyncIterator[Gateway]:  # noqa: ANN401
-    """A gateway with these settings, and a stand-in behind it."""
-    (folder / "geometric.yaml").write_text(ENGINES)
+async def running_gateway(
+    folder: Path,
+    without: Collection[str] = (),
+    **sections: Any,  # noqa: ANN401
+) -> AsyncIterator[Gateway]:
+    """A gateway with these settings, and a stand-in behind it; `without` some configurations."""
+    for name in CONFIGURATION.keys() - {*without}:
+        (folder / name).write_text(CONFIGURATION[name])
     stand_in, clock = StandIn(), ManualClock()
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serve(stand_in.app()))

@@ -7,20 +7,15 @@ from dataclasses import dataclass, replace
 import httpx
 import pytest
 
-from gateway.adapters.torchserve import Patience, TorchServe
+from gateway.adapters.torchserve import Retries, TorchServe
 from gateway.domain.jobs import Job
+from gateway.domain.options import Patience
 from tests.gateway import pictures
 from tests.gateway.torchserve_stand_in import StandIn, serve
 
-PATIENCE = Patience(
-    deadline_s=10,
-    first_frame_s=10,
-    stall_s=0.1,
-    recovery_s=5,
-    retry_first_s=0.001,
-    retry_longest_s=0.01,
-    max_crashes=2,
-)
+PATIENCE = Patience(deadline_s=10, first_frame_s=10, stall_s=0.1)
+MODELS = {"geometric": PATIENCE}
+RETRIES = Retries(recovery_s=5, first_s=0.001, longest_s=0.01, max_crashes=2)
 JOB = Job(
     model="geometric",
     params={"category": "upper_body", "output_format": "jpeg"},
@@ -38,9 +33,10 @@ class Pair:
     retries: list[str]
     clients: tuple[httpx.AsyncClient, httpx.AsyncClient]
 
-    def with_patience(self, **changes: float) -> TorchServe:
-        patience = replace(PATIENCE, **changes)  # type: ignore[arg-type]
-        return TorchServe(*self.clients, patience, ["geometric"], 1 << 24, self.retries.append)
+    def with_patience(self, recovery_s: float = 5, **changes: float) -> TorchServe:
+        models = {"geometric": replace(PATIENCE, **changes)}
+        retries = replace(RETRIES, recovery_s=recovery_s)
+        return TorchServe(*self.clients, models, retries, 1 << 24, self.retries.append)
 
 
 @pytest.fixture
@@ -53,7 +49,7 @@ async def pair() -> AsyncIterator[Pair]:
             for _ in range(2)
         ]
         both = (clients[0], clients[1])
-        adapter = TorchServe(*both, PATIENCE, ["geometric"], 1 << 24, retries.append)
+        adapter = TorchServe(*both, MODELS, RETRIES, 1 << 24, retries.append)
         yield Pair(adapter, server, retries, both)
         server.stalled.set()
         server.ends.set()

@@ -1,7 +1,8 @@
 """A small server that speaks TorchServe's side of the protocol, with faults on demand.
 
-It listens on loopback, streams real frames, and describes its one model as TorchServe does. What
-it is to do with the next requests is a queue of faults; an empty queue means a good answer.
+It listens on loopback, streams real frames, and describes its models as TorchServe does. What it
+is to do with the next requests is a queue of faults; an empty queue means a good answer: dressed
+pictures, or those of an analysis where no garment was sent.
 """
 
 import asyncio
@@ -66,6 +67,10 @@ ERRORS = {
     },
 }  # fmt: skip
 
+_MEDIAPIPE = {
+    "part": "pose", "name": "mediapipe", "licence": "Apache-2.0", "commercial_use": True,
+}  # fmt: skip
+
 
 def frame(kind: bytes, payload: bytes | dict[str, Any]) -> bytes:
     """One frame as a worker packs it."""
@@ -82,10 +87,12 @@ class StandIn:
     caller_ports: list[int] = field(default_factory=list)
     is_ready: bool = True
     is_registered: bool = True
+    not_deployed: set[str] = field(default_factory=set)
     is_broken: bool = False
     delay_s: float = 0.0
     pid: int = 4711
     version: str = "1.0"
+    analysis_names: list[str] = field(default_factory=lambda: ["mask", "parse_map", "densepose"])
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
     ends: asyncio.Event = field(default_factory=lambda: _set(asyncio.Event()))
     answers: asyncio.Event = field(default_factory=lambda: _set(asyncio.Event()))
@@ -106,7 +113,7 @@ class StandIn:
         self.asked.append(parts)
         self.caller_ports.append(request.client.port if request.client else 0)
         self.was_asked.set()
-        if not self.is_registered:
+        if not self._knows(request):
             return JSONResponse({"code": 404, "type": "ModelNotFoundException"}, 404)
         fault = self.faults.popleft() if self.faults else Fault.NONE
         if fault is Fault.DIES_BEFORE:
@@ -135,16 +142,16 @@ class StandIn:
             yield b"X" * 64
             return
         await asyncio.sleep(self.delay_s)
-        params = json.loads(parts["params"])
-        size = (params.get("width_px", 768), params.get("height_px", 1024))
-        encoded = _dressed(params["output_format"], size)
-        body = frame(b"I", encoded) + frame(b"D", self._done(params, size))
+        body = self._dressed(parts) if "garment_image" in parts else self._analysed(parts)
         for start in range(0, len(body), 65_536):
             yield body[start : start + 65_536]
         await self.ends.wait()
 
-    def _done(self, params: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
-        return {
+    def _dressed(self, parts: dict[str, Any]) -> bytes:
+        params = json.loads(parts["params"])
+        size = (params.get("width_px", 768), params.get("height_px", 1024))
+        encoded = _picture(params["output_format"], "RGB", size)
+        told = {
             "engine": "geometric",
             "model": "geometric",
             "model_version": self.version,
@@ -160,6 +167,32 @@ class StandIn:
             "stage_ms": {"segmentation": 10.0, "pose": 5.0, "garment_transfer": 20.0},
             "cache": {"person": "miss", "garment": "miss"},
         }
+        pictures: int = params.get("num_samples", 1)
+        return pictures * frame(b"I", encoded) + frame(b"D", told)
+
+    def _analysed(self, parts: dict[str, Any]) -> bytes:
+        size = Image.open(io.BytesIO(parts["person_image"])).size
+        grey, coloured = (_picture("png", mode, size) for mode in ("L", "RGB"))
+        told = {
+            "engine": "person",
+            "model": "person",
+            "model_version": self.version,
+            "images": self.analysis_names,
+            "width_px": size[0],
+            "height_px": size[1],
+            "keypoint_names": ["nose", "neck", "right_shoulder"],
+            "keypoints": [[10.5, 20.25, 0.9], None, [3, 4, 1]],
+            "labels": {"background": 0, "upper_clothes": 4},
+            "warnings": [{"code": "approximate", "message": "Few joints were seen."}],
+            "models": [_MEDIAPIPE],
+            "stage_ms": {"pose": 5.0},
+            "cache": {"person": "miss"},
+        }
+        pictures = frame(b"I", grey) + frame(b"I", grey) + frame(b"I", coloured)
+        return pictures + frame(b"D", told)
+
+    def _knows(self, request: Request) -> bool:
+        return self.is_registered and request.path_params["name"] not in self.not_deployed
 
     async def model(self, request: Request) -> Response:
         """The management API."""
@@ -167,7 +200,7 @@ class StandIn:
         await self.answers.wait()
         if self.is_broken:
             return JSONResponse({"code": 500, "type": "InternalServerException"}, 500)
-        if not self.is_registered:
+        if not self._knows(request):
             return JSONResponse({"code": 404, "type": "ModelNotFoundException"}, 404)
         status = "READY" if self.is_ready else "UNLOADING"
         worker = {"id": "9000", "status": status, "memoryUsage": 400_000_000, "pid": self.pid}
@@ -196,9 +229,9 @@ def _set(event: asyncio.Event) -> asyncio.Event:
 
 
 @cache
-def _dressed(kind: str, size: tuple[int, int]) -> bytes:
+def _picture(kind: str, mode: str, size: tuple[int, int]) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", size, "teal").save(buffer, kind.upper())
+    Image.new(mode, size, "teal").save(buffer, kind.upper())
     return buffer.getvalue()
 
 

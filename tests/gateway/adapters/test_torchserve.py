@@ -15,7 +15,7 @@ from gateway.errors import (
     TimedOut,
     Unfit,
 )
-from tests.gateway.torchserve_pair import JOB, PATIENCE, Pair
+from tests.gateway.torchserve_pair import JOB, MODELS, RETRIES, Pair
 from tests.gateway.torchserve_stand_in import Fault
 
 pytestmark = pytest.mark.anyio
@@ -176,8 +176,8 @@ async def test_an_unknown_model_is_not_loaded(pair: Pair) -> None:
 
 async def test_a_server_that_is_away_is_not_loaded(pair: Pair) -> None:
     async with httpx.AsyncClient(base_url="http://127.0.0.1:9") as nobody:
-        patience = replace(PATIENCE, recovery_s=0.1)
-        adapter = TorchServe(nobody, nobody, patience, ["geometric"], 1 << 24, pair.retries.append)
+        retries = replace(RETRIES, recovery_s=0.1)
+        adapter = TorchServe(nobody, nobody, MODELS, retries, 1 << 24, pair.retries.append)
         with pytest.raises(ModelNotLoaded):
             await adapter.predict(JOB)
         await adapter.refresh()
@@ -196,6 +196,6 @@ async def test_the_state_tells_version_workers_and_memory(pair: Pair) -> None:
 
 
 async def test_a_frame_over_the_limit_is_refused(pair: Pair) -> None:
-    adapter = TorchServe(*pair.clients, PATIENCE, ["geometric"], 1000, pair.retries.append)
+    adapter = TorchServe(*pair.clients, MODELS, RETRIES, 1000, pair.retries.append)
     with pytest.raises(InferenceFailed):
         await adapter.predict(JOB)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from gateway.domain.options import Category, Engine, choose, plan
@@ -35,7 +37,7 @@ def test_an_unknown_engine_is_refused_with_those_there_are() -> None:
 
 
 def test_what_the_engine_honours_is_sent_to_it() -> None:
-    made = plan(ENGINE, BASE | {"seed": 7, "width_px": 512}, has_mask=True)
+    made = plan(ENGINE, BASE | {"seed": 7, "width_px": 512}, {"mask"})
     assert made.params == BASE | {"seed": 7, "width_px": 512}
     assert made.warnings == ()
 
@@ -45,7 +47,6 @@ def test_every_option_the_engine_cannot_honour_is_named() -> None:
         plan(
             ENGINE,
             BASE | {"category": "lower_body", "steps": 30, "quality": "fast"},
-            has_mask=False,
         )
     assert faults(caught.value) == ["quality", "steps", "category"]
 
@@ -53,17 +54,41 @@ def test_every_option_the_engine_cannot_honour_is_named() -> None:
 def test_a_mask_needs_an_engine_that_takes_one() -> None:
     plain = Engine("plain", "plain", frozenset(), tuple(Category), "MIT", commercial_use=True)
     with pytest.raises(InvalidInput) as caught:
-        plan(plain, BASE, has_mask=True)
+        plan(plain, BASE, {"mask"})
     assert faults(caught.value) == ["mask"]
 
 
+@pytest.mark.parametrize(("steps", "is_fine"), [(19, False), (20, True), (50, True), (51, False)])
+def test_a_number_must_be_in_the_range_of_the_engine(steps: int, *, is_fine: bool) -> None:
+    options = ENGINE.options | {"steps"}
+    engine = replace(ENGINE, name="diffusion", options=options, ranges={"steps": (20, 50)})
+    if is_fine:
+        assert plan(engine, BASE | {"steps": steps}).params["steps"] == steps
+        return
+    with pytest.raises(InvalidInput) as caught:
+        plan(engine, BASE | {"steps": steps})
+    assert caught.value.details["fields"] == [
+        {
+            "field": "steps",
+            "message": "must be from 20 to 50 for the engine 'diffusion'",
+            "engine": "diffusion",
+            "minimum": 20,
+            "maximum": 50,
+        }
+    ]
+
+
 def test_asking_for_what_happens_anyway_is_fine() -> None:
-    assert (
-        plan(ENGINE, BASE | {"num_samples": 1, "auto_crop": False}, has_mask=False).params == BASE
-    )
+    neutral = {"num_samples": 1, "auto_crop": False}
+    assert plan(ENGINE, {**BASE, **neutral}).params == BASE
+
+
+def test_an_engine_with_the_option_hears_the_neutral_value_too() -> None:
+    engine = replace(ENGINE, options=frozenset({"auto_crop"}), defaults={"auto_crop": True})
+    assert plan(engine, BASE | {"auto_crop": False}).params == BASE | {"auto_crop": False}
 
 
 def test_a_hint_that_is_not_used_becomes_a_warning() -> None:
-    made = plan(ENGINE, BASE | {"garment_description": "a red shirt"}, has_mask=False)
+    made = plan(ENGINE, BASE | {"garment_description": "a red shirt"})
     assert made.params == BASE
     assert [warning["code"] for warning in made.warnings] == ["garment_description_unused"]

@@ -27,9 +27,40 @@ async def test_without_a_worker_the_gateway_lives_but_is_not_ready(gateway: Gate
 
 
 async def test_models_lists_what_each_engine_can_do(gateway: Gateway) -> None:
-    engine = (await gateway.client.get("/api/v1/models")).json()["engines"][0]
-    assert engine["engine"] == "geometric"
-    assert engine["is_default"] is True
+    body = (await gateway.client.get("/api/v1/models")).json()
+    engine, other = body["engines"]
+    assert (engine["engine"], other["engine"]) == ("geometric", "diffusion")
+    assert (engine["is_default"], other["is_default"]) == (True, False)
     assert engine["ready"] is True
     assert engine["categories"] == ["upper_body", "lower_body", "dresses"]
     assert engine["commercial_use"] is True
+    assert engine["deadline_s"] == 60
+    assert other["ranges"]["steps"] == [20, 50]
+    assert other["defaults"] == {"steps": 30, "auto_crop": True}
+    assert other["deadline_s"] == 900
+
+
+async def test_models_lists_who_analyses_and_on_what_terms(gateway: Gateway) -> None:
+    (analyser,) = (await gateway.client.get("/api/v1/models")).json()["analysers"]
+    assert (analyser["engine"], analyser["ready"]) == ("person", True)
+    assert [(part["part"], part["commercial_use"]) for part in analyser["parts"]] == [
+        ("parser", False),
+        ("landmarks", True),
+    ]
+
+
+async def test_what_is_not_deployed_is_neither_listed_nor_missed(gateway: Gateway) -> None:
+    gateway.torchserve.not_deployed = {"diffusion", "person"}
+    await gateway.resources.health.check()
+    body = (await gateway.client.get("/api/v1/models")).json()
+    assert [engine["engine"] for engine in body["engines"]] == ["geometric"]
+    assert body["analysers"] == []
+    health = (await gateway.client.get("/health")).json()
+    assert health["status"] == "healthy"
+    assert health["components"]["engines"]["details"]["person"]["state"] == "missing"
+
+
+async def test_without_its_default_engine_the_gateway_is_not_healthy(gateway: Gateway) -> None:
+    gateway.torchserve.not_deployed = {"geometric"}
+    await gateway.resources.health.check()
+    assert (await gateway.client.get("/health")).json()["status"] == "unhealthy"

@@ -1,0 +1,109 @@
+"""One question to a model: answered from store, from what is under way, or by a worker."""
+
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from gateway.domain.images import Picture
+from gateway.domain.jobs import Job, Prediction
+from gateway.domain.options import Engine, Plan
+from gateway.domain.results import StoredResult, finished_metadata, request_key
+from gateway.domain.uploads import ImageType
+from gateway.errors import GatewayError
+from gateway.metrics import Metrics
+from gateway.ports import Clock, Models
+from gateway.services.results import ResultService
+from gateway.services.single_flight import SingleFlight
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a model is asked: options, and normalised pictures by the model's names for them.
+
+    `fields` says under which of its own names the caller sent a picture; `image_type` is the type
+    of the pictures that come back.
+    """
+
+    plan: Plan
+    images: Mapping[str, Picture]
+    fields: Mapping[str, str]
+    image_type: ImageType
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one call gets; `is_cached` when an identical question was reused, past or under way."""
+
+    engine: Engine
+    result: StoredResult
+    is_cached: bool
+    processing_time_ms: float
+
+
+class InferenceService:
+    """Reuses what is known or under way, and asks the model for the rest."""
+
+    def __init__(
+        self, models: Models, results: ResultService, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._models = models
+        self._results = results
+        self._clock = clock
+        self._metrics = metrics
+        self._flights = SingleFlight[StoredResult]()
+
+    async def ask(self, preparing: Awaitable[Question]) -> Answer:
+        """Answer a question, its preparation timed along.
+
+        Raises what preparing raises, the Models port and the store.
+        """
+        started = self._clock.monotonic()
+        question = await preparing
+        engine = question.plan.engine
+        version = self._models.state(engine.model).version
+        key = request_key(question.images, question.plan, version)
+        result = await self._results.recall(key)
+        reuse = "hit" if result is not None else "joined" if key in self._flights else "miss"
+        self._metrics.memo.labels(reuse).inc()
+        if result is None:
+            result = await self._flights.join(key, partial(self._make, key, question))
+        duration_ms = round((self._clock.monotonic() - started) * 1000, 1)
+        return Answer(engine, result, reuse != "miss", duration_ms)
+
+    async def _make(self, key: str, question: Question) -> StoredResult:
+        prediction = await self._predict(question)
+        metadata = finished_metadata(prediction, question.plan)
+        return await self._results.keep(key, prediction.images, question.image_type, metadata)
+
+    async def _predict(self, question: Question) -> Prediction:
+        engine = question.plan.engine
+        job = Job(
+            model=engine.model,
+            params=question.plan.params,
+            images={name: picture.png for name, picture in question.images.items()},
+            request_id=question.request_id,
+        )
+        started, outcome = self._clock.monotonic(), "ok"
+        try:
+            prediction = await self._models.predict(job)
+        except GatewayError as error:
+            outcome = str(error.code)
+            _name_field(error, question.fields)
+            raise
+        finally:
+            duration_s = self._clock.monotonic() - started
+            self._metrics.inference_s.labels(engine.name, outcome).observe(duration_s)
+        self._metrics.observe_worker(engine.name, prediction.metadata)
+        log = structlog.get_logger(__name__)
+        log.info("inference finished", metadata=dict(prediction.metadata))
+        return prediction
+
+
+def _name_field(error: GatewayError, fields: Mapping[str, str]) -> None:
+    """Where a worker names one of its images, name the field that the caller sent it in."""
+    field = fields.get(str(error.details.get("image")))
+    if field is not None:
+        error.details["field"] = field

@@ -1,0 +1,47 @@
+"""What a photo says of a person: where which clothes are, how the body stands, what may change."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.domain.options import Engine, Given, plan
+from gateway.domain.uploads import ImageType
+from gateway.errors import ModelNotLoaded
+from gateway.services.inference import Answer, InferenceService, Question
+from gateway.services.pictures import PictureService, Source
+
+_IMAGE: Final = "person_image"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRequest:
+    """What one call asks for."""
+
+    person: Source
+    given: Given
+    request_id: str
+
+
+class PersonService:
+    """Has the deployment's analysing engine look at a photo."""
+
+    def __init__(
+        self, analyser: Engine | None, pictures: PictureService, inference: InferenceService
+    ) -> None:
+        self._analyser = analyser
+        self._pictures = pictures
+        self._inference = inference
+
+    async def analyse(self, request: PersonRequest) -> Answer:
+        """Analyse one photo; raises ModelNotLoaded where nothing analyses, or what its parts do."""
+        return await self._inference.ask(self._question(request))
+
+    async def _question(self, request: PersonRequest) -> Question:
+        if self._analyser is None:
+            raise ModelNotLoaded("No engine of this deployment analyses photos.")
+        return Question(
+            plan=plan(self._analyser, request.given),
+            images={_IMAGE: await self._pictures.photo(request.person)},
+            fields={_IMAGE: request.person.field},
+            image_type=ImageType.PNG,
+            request_id=request.request_id,
+        )
