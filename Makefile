@@ -1,6 +1,6 @@
 # Bare `make` prints the targets. Everything lives in .venv; the second run of a target is quick.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve check format test test-browser archive config clean
+.PHONY: help setup demo serve models check format test test-browser archive config clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
@@ -10,21 +10,38 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS   ?= 2
 PORT   ?= 8000
 
+ENGINE ?= geometric
+MODEL  ?=
+CONFIG ?=
+STACK   = --engine $(ENGINE)$(if $(MODEL), --model $(MODEL))$(if $(CONFIG), --config $(CONFIG))
+MODELS ?= idm_vton
+DTYPE  ?= float16
+
+# A model is an entry file with a configuration of the same name.
+names    = $(basename $(notdir $(wildcard $(1))))
+ARCHIVES = $(filter $(call names,config/*.yaml),$(call names,handlers/*.py))
+
 RUN_EXTRAS := serve,gateway
 DEV_EXTRAS := test,dev,bench,browser
 # MediaPipe brings the OpenCV wheel that needs libGL; the headless one of the same version does not.
 OPENCV := $(shell sed -n 's/^opencv-contrib-python-headless==//p' constraints.txt)
+
+# The embedded engine needs no network library.
+RUN    = $(VENV)/$(if $(filter geometric,$(ENGINE)),.run,.diffusion)
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.run ## install what serving needs into .venv (a few minutes once, then nothing)
 
-demo: $(VENV)/.run ## one real try-on through TorchServe and the gateway; leaves demo/out/*.jpg
-	$(BIN)/vton demo
+demo: $(RUN) ## one real try-on through TorchServe and the gateway; leaves demo/out/*.jpg
+	$(BIN)/vton demo $(STACK)
 
-serve: $(VENV)/.run ## the whole stack in the foreground on PORT (8000); Ctrl-C ends all of it
-	$(BIN)/vton serve --port $(PORT)
+serve: $(RUN) ## the whole stack in the foreground on PORT (8000); Ctrl-C ends all of it
+	$(BIN)/vton serve --port $(PORT) $(STACK)
+
+models: $(VENV)/.diffusion ## weights for MODELS ("idm_vton person") into models/, their terms told first
+	$(BIN)/python -m $(if $(MODEL_SOURCE),handlers.diffusion.convert $(MODEL_SOURCE) models/idm-vton,handlers.fetch $(MODELS)) --dtype $(DTYPE)
 
 check: $(VENV)/.dev ## format, lint, types, import contracts, fast tests
 	$(BIN)/ruff format --check .
@@ -44,7 +61,7 @@ test-browser: $(VENV)/.dev $(VENV)/.browser ## the page in a real Chromium
 	$(BIN)/pytest -q -m browser
 
 archive: $(VENV)/.run ## model_store/*.mar and SHA256SUMS, byte for byte reproducible
-	$(BIN)/python -m handlers.archive geometric
+	$(BIN)/python -m handlers.archive $(ARCHIVES)
 
 config: $(VENV)/.run ## the settings in force, secrets masked
 	$(BIN)/vton config
@@ -64,6 +81,10 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -c constraints.txt -e ".[$(RUN_EXTRAS)]"
 	$(PIP) uninstall --yes opencv-contrib-python opencv-contrib-python-headless 2>/dev/null
 	$(PIP) install --no-deps opencv-contrib-python-headless==$(OPENCV)
+	@touch $@
+
+$(VENV)/.diffusion: $(VENV)/.run
+	$(PIP) install -c constraints.txt -e ".[diffusion]"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
