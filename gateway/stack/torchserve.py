@@ -79,6 +79,7 @@ def environment(plan: Plan, folder: Path) -> dict[str, str]:
     }
     # A worker has a core or two: native thread pools of the machine's size would only fight.
     quiet = {"GLOG_minloglevel": "2", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
+    quiet |= {"HF_HUB_OFFLINE": "1"}  # a worker reads what is there and fetches nothing
     places = {"VTON_HOME": str(plan.root), "TMPDIR": str(folder), "TEMP": str(folder)}
     return {**kept, **quiet, **places, **plan.workers}
 
