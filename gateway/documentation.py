@@ -9,9 +9,10 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from gateway import __version__
+from gateway.answers import ErrorResponse
 from gateway.domain.uploads import MEDIA_TYPES
 from gateway.errors import GatewayError, Internal
-from gateway.schemas import ErrorResponse, PersonBody, PersonOptions, TryOnBody, TryOnOptions
+from gateway.schemas import PersonBody, PersonOptions, TryOnBody, TryOnOptions
 
 TITLE: Final = "vton-serve"
 _REF: Final = "#/components/schemas/{model}"

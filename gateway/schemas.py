@@ -1,6 +1,5 @@
-"""What goes over HTTP, as pydantic models; unknown fields are refused everywhere."""
+"""What is asked over HTTP, as pydantic models; unknown fields are refused everywhere."""
 
-from datetime import datetime
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
@@ -33,11 +32,13 @@ AnyCategory = Annotated[
 ]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Knows its fields, and no others."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class TryOnOptions(_Strict):
+class TryOnOptions(Strict):
     """How to try on; what the chosen engine cannot honour is refused by name."""
 
     category: AnyCategory = Field(
@@ -88,7 +89,7 @@ class TryOnOptions(_Strict):
         return self.model_dump(mode="json", exclude_none=True, exclude={"engine"})
 
 
-class PersonOptions(_Strict):
+class PersonOptions(Strict):
     """How to analyse a photo; what the engine cannot honour is refused by name."""
 
     category: AnyCategory = Field(
@@ -103,7 +104,7 @@ class PersonOptions(_Strict):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-class ImageSource(_Strict):
+class ImageSource(Strict):
     """A picture within JSON: either base64 (a data URL will do) or an upload made before."""
 
     base64: str | None = Field(default=None, min_length=1, description="the file, base64-encoded")
@@ -123,7 +124,7 @@ class ImageSource(_Strict):
         return self
 
 
-class TryOnBody(_Strict):
+class TryOnBody(Strict):
     """The JSON form of a try-on request."""
 
     user_image: ImageSource = Field(description="photo of the person")
@@ -135,185 +136,8 @@ class TryOnBody(_Strict):
     options: TryOnOptions = TryOnOptions()
 
 
-class PersonBody(_Strict):
+class PersonBody(Strict):
     """The JSON form of an analysis."""
 
     user_image: ImageSource = Field(description="photo of the person")
     options: PersonOptions = PersonOptions()
-
-
-class TryOnResponse(_Strict):
-    """A finished try-on."""
-
-    request_id: str
-    result_url: str = Field(description="signed link to the (first) picture")
-    result_urls: list[str] = Field(description="signed links to every picture")
-    expires_at: datetime = Field(description="when the links stop working")
-    engine: str
-    model_version: str | None
-    cached: bool = Field(description="whether an identical request was reused, past or under way")
-    processing_time_ms: float
-    metadata: dict[str, JsonValue] = Field(description="what the engine says about its work")
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "example": {
-                "request_id": "0b5c1f0e6a4a4c0e9f0d3f1b6f6d2a11",
-                "result_url": "/api/v1/results/6921e2f0-pIu3xT0mQ2mV8y1ZkqPq1w.jpg"
-                "?expires=1763828464&signature=5f1c…",
-                "result_urls": ["/api/v1/results/6921e2f0-pIu3xT0mQ2mV8y1ZkqPq1w.jpg?…"],
-                "expires_at": "2026-11-22T16:21:04Z",
-                "engine": "geometric",
-                "model_version": "1.0",
-                "cached": False,
-                "processing_time_ms": 742.1,
-                "metadata": {
-                    "category": "upper_body",
-                    "width_px": 768,
-                    "height_px": 1024,
-                    "kept_share": 0.81,
-                    "confidence": 0.93,
-                    "warnings": [],
-                    "stage_ms": {"segmentation": 141.0, "pose": 96.0, "garment_transfer": 310.0},
-                    "licence": "Apache-2.0",
-                },
-            }
-        },
-    )
-
-
-class KeyPointResponse(_Strict):
-    """A joint that was found."""
-
-    name: str
-    x_px: float
-    y_px: float
-    confidence: float
-
-
-class PersonResponse(_Strict):
-    """What a photo says of a person; every picture lies on the photo as it was sent."""
-
-    request_id: str
-    mask_url: str = Field(description="PNG: white where a try-on would repaint; may be edited")
-    parse_map_url: str = Field(description="PNG: a label of `labels` per pixel")
-    densepose_url: str = Field(description="PNG: the body's surface, for `densepose` of a try-on")
-    expires_at: datetime = Field(description="when the links stop working")
-    width_px: int
-    height_px: int
-    keypoints: list[KeyPointResponse] = Field(description="the joints that were found")
-    labels: dict[str, int] = Field(description="what the values of the parse map mean")
-    warnings: list[JsonValue]
-    models: list[JsonValue] = Field(description="which model answered, and on what terms")
-    engine: str
-    model_version: str | None
-    cached: bool = Field(description="whether an identical request was reused, past or under way")
-    processing_time_ms: float
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "example": {
-                "request_id": "0b5c1f0e6a4a4c0e9f0d3f1b6f6d2a11",
-                "mask_url": "/api/v1/results/6921e2f0-pIu3xT0mQ2mV8y1ZkqPq1w.png?…",
-                "parse_map_url": "/api/v1/results/6921e2f0-W2n0pJq5T9uX1cV7bM3kLg.png?…",
-                "densepose_url": "/api/v1/results/6921e2f0-aB4dE6fG8hJ0kL2mN4pQ6r.png?…",
-                "expires_at": "2026-11-22T16:21:04Z",
-                "width_px": 768,
-                "height_px": 1024,
-                "keypoints": [{"name": "nose", "x_px": 381.5, "y_px": 122.0, "confidence": 0.98}],
-                "labels": {"background": 0, "upper_clothes": 4},
-                "warnings": [],
-                "models": [
-                    {
-                        "part": "pose",
-                        "name": "mediapipe",
-                        "licence": "Apache-2.0",
-                        "commercial_use": True,
-                    }
-                ],
-                "engine": "person",
-                "model_version": "1.0.0",
-                "cached": False,
-                "processing_time_ms": 214.6,
-            }
-        },
-    )
-
-
-class UploadResponse(_Strict):
-    """A stored upload, ready to be referred to."""
-
-    upload_id: str
-    expires_at: datetime
-    width_px: int
-    height_px: int
-
-
-class PartResponse(_Strict):
-    """A model within an engine, and on what terms its weights may be used."""
-
-    part: str
-    model: str
-    licence: str
-    commercial_use: bool
-
-
-class EngineResponse(_Strict):
-    """An engine and what it can do."""
-
-    engine: str
-    is_default: bool
-    ready: bool
-    model_version: str | None
-    categories: list[Category]
-    options: list[str]
-    ranges: dict[str, tuple[int | float, int | float]] = Field(
-        description="from and to, of the options that are numbers"
-    )
-    defaults: dict[str, JsonValue] = Field(description="taken for options left out")
-    deadline_s: float = Field(description="the longest time to an answer")
-    licence: str
-    commercial_use: bool
-    parts: list[PartResponse] = Field(description="the models within, each on its own terms")
-
-
-class ModelsResponse(_Strict):
-    """Every engine of this deployment: those that dress, and those that analyse photos."""
-
-    engines: list[EngineResponse]
-    analysers: list[EngineResponse]
-
-
-class ComponentResponse(_Strict):
-    """The health of one part."""
-
-    status: Literal["healthy", "degraded", "unhealthy"]
-    details: dict[str, JsonValue]
-
-
-class HealthResponse(_Strict):
-    """The health of the whole."""
-
-    status: Literal["healthy", "degraded", "unhealthy"]
-    version: str
-    environment: str
-    uptime_s: float
-    checked_s_ago: float | None
-    components: dict[str, ComponentResponse]
-
-
-class StatusResponse(_Strict):
-    """A plain yes or no."""
-
-    status: Literal["alive", "ready", "not_ready"]
-
-
-class ErrorResponse(_Strict):
-    """The one shape of every error."""
-
-    error_code: str
-    message: str
-    details: dict[str, JsonValue]
-    request_id: str

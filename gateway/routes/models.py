@@ -4,11 +4,11 @@ from dataclasses import asdict
 
 from fastapi import APIRouter
 
+from gateway.answers import EngineResponse, ModelsResponse, PartResponse
 from gateway.deps import R
 from gateway.domain.jobs import Readiness
 from gateway.domain.options import Engine
 from gateway.resources import Resources
-from gateway.schemas import EngineResponse, ModelsResponse, PartResponse
 
 router = APIRouter(prefix="/api/v1", tags=["models"])
 

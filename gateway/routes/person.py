@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 
+from gateway.answers import KeyPointResponse, PersonResponse
 from gateway.deps import R
 from gateway.documentation import PERSON_BODY, errors
 from gateway.domain.analysis import Analysis
@@ -27,7 +28,6 @@ from gateway.errors import (
 )
 from gateway.intake import read_person
 from gateway.resources import Resources
-from gateway.schemas import KeyPointResponse, PersonResponse
 from gateway.services.inference import Answer
 
 router = APIRouter(prefix="/api/v1", tags=["person"])

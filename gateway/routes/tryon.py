@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 
+from gateway.answers import TryOnResponse
 from gateway.deps import R
 from gateway.documentation import TRYON_BODY, TRYON_IMAGE, errors
 from gateway.errors import (
@@ -27,7 +28,6 @@ from gateway.errors import (
 from gateway.intake import read_tryon
 from gateway.negotiation import prefers_image
 from gateway.resources import Resources
-from gateway.schemas import TryOnResponse
 from gateway.services.inference import Answer
 
 router = APIRouter(prefix="/api/v1", tags=["try-on"])

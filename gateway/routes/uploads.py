@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 
+from gateway.answers import UploadResponse
 from gateway.deps import R
 from gateway.documentation import UPLOAD_BODY, errors
 from gateway.errors import (
@@ -19,7 +20,6 @@ from gateway.errors import (
     TypeNotAllowed,
 )
 from gateway.intake import read_upload
-from gateway.schemas import UploadResponse
 
 router = APIRouter(prefix="/api/v1", tags=["uploads"])
 

@@ -1,29 +1,31 @@
 """The two deployables share a wire format and no code; this holds both sides to it."""
 
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.adapters.engines import load_engines
+from gateway.adapters.engines import load_analyser, load_engines
 from gateway.adapters.torchserve_answers import error_of_frame, progress_of_frame
+from gateway.adapters.torchserve_stream import prediction_of
+from gateway.domain.analysis import Analysis
 from gateway.domain.frames import MEDIA_TYPE, Frame, FrameKind, FrameReader
 from gateway.domain.jobs import Progress
-from gateway.domain.options import Category, plan
+from gateway.domain.options import Engine, plan
 from gateway.errors import GatewayError
 from gateway.request_ids import HEADER
-from gateway.schemas import TryOnOptions
+from gateway.schemas import PersonBody, PersonOptions, TryOnBody, TryOnOptions
 from handlers import errors, wire
 from handlers.models import read_offer
 from handlers.options import read_options
-from handlers.request import Params
+from handlers.request import Params, PersonParams, PersonRequest, TryOnRequest
+from handlers.settings import Offer
 
 CONFIG = Path(__file__).parents[2] / "config"
-ENGINE = load_engines(CONFIG)["geometric"]
-OFFER = read_offer(yaml.safe_load((CONFIG / "geometric.yaml").read_text("utf-8")))
 json_values = st.dictionaries(st.text(max_size=8), st.integers() | st.text(max_size=8), max_size=4)
 
 
@@ -62,21 +64,89 @@ def test_every_worker_error_keeps_its_code(kind: type[errors.HandlerError]) -> N
     assert raised.details == {"image": "person_image"}
 
 
-@given(
-    st.fixed_dictionaries(
-        {"category": st.sampled_from(Category)},
-        optional={
-            "output_format": st.sampled_from(["jpeg", "png", "webp"]),
-            "width_px": st.integers(512, 2048),
-            "height_px": st.integers(768, 2048),
-            "seed": st.integers(0, 2**32 - 1),
-            "num_samples": st.just(1),
-            "auto_crop": st.just(value=False),
-            "garment_description": st.text("abc ", max_size=20),
-        },
-    )
-)
-def test_whatever_the_gateway_lets_through_the_worker_accepts(options: dict[str, Any]) -> None:
+def test_both_sides_call_the_pictures_alike() -> None:
+    files = {"user_image": "person_image"}
+    asked = {files.get(name, name) for name in TryOnBody.model_fields} - {"options"}
+    assert asked == {*TryOnRequest.required, *TryOnRequest.optional}
+    assert {files.get(name, name) for name in PersonBody.model_fields} - {"options"} == {
+        *PersonRequest.required,
+        *PersonRequest.optional,
+    }
+
+
+def test_both_sides_call_the_options_alike() -> None:
+    asked = set(TryOnOptions.model_fields) - {"engine", "quality"}
+    assert asked == {field.name for field in fields(Params)}
+    assert set(PersonOptions.model_fields) == {field.name for field in fields(PersonParams)}
+
+
+def test_named_pictures_and_joints_read_back() -> None:
+    told = {
+        "images": ["mask", "parse_map", "densepose"],
+        "width_px": 96,
+        "height_px": 120,
+        "keypoint_names": ["nose", "neck"],
+        "keypoints": [[1.5, 2, 0.5], None],
+        "labels": {"background": 0},
+        "warnings": [],
+        "models": [],
+    }
+    raw = b"".join(wire.frame(b"I", name.encode()) for name in told["images"])  # type: ignore[attr-defined]
+    answer = prediction_of(unpacked(raw + wire.json_frame(b"D", told)))
+    analysis = Analysis.of(answer.metadata)
+    assert analysis.by_name([image.decode() for image in answer.images])["mask"] == "mask"
+    assert list(analysis.found()) == [("nose", (1.5, 2.0, 0.5))]
+
+
+def shipped(service: str) -> list[tuple[Engine, Offer]]:
+    """Each shipped engine as the gateway reads it, and as its worker does."""
+    analyser = load_analyser(CONFIG)
+    engines = {
+        "tryon": list(load_engines(CONFIG).values()),
+        "analysis": [analyser] if analyser else [],
+    }
+    sections = {one.model: CONFIG / f"{one.model}.yaml" for one in engines[service]}
+    return [
+        (one, read_offer(yaml.safe_load(sections[one.model].read_text("utf-8"))))
+        for one in engines[service]
+    ]
+
+
+@pytest.mark.parametrize(("engine", "offer"), shipped("tryon") + shipped("analysis"))
+def test_both_sides_read_the_same_offer(engine: Engine, offer: Offer) -> None:
+    assert (engine.name, sorted(engine.options)) == (offer.engine, sorted(offer.options))
+    assert engine.ranges == offer.ranges
+    assert engine.defaults == offer.defaults
+    assert [str(category) for category in engine.categories] == [*offer.categories]
+
+
+@pytest.mark.parametrize(("engine", "offer"), shipped("tryon"))
+@given(data=st.data())
+def test_whatever_the_gateway_lets_through_the_worker_accepts(
+    engine: Engine, offer: Offer, data: st.DataObject
+) -> None:
+    options = data.draw(options_of(engine))
     given_options = TryOnOptions.model_validate(options).given()
-    params = plan(ENGINE, given_options, {"mask"}).params
-    assert read_options(Params, params, OFFER).category == options["category"]
+    params = plan(engine, given_options, engine.options & {"mask", "densepose"}).params
+    read = read_options(Params, params, offer)
+    assert {name: getattr(read, name) for name in params} == dict(params)
+
+
+def options_of(engine: Engine) -> st.SearchStrategy[dict[str, Any]]:
+    """Whatever an engine honours, and what asks for nothing."""
+    every: dict[str, st.SearchStrategy[Any]] = {
+        "output_format": st.sampled_from(["jpeg", "png", "webp"]),
+        "num_samples": st.just(1),
+        "auto_crop": st.just(value=False),
+        "keep_unmasked": st.booleans(),
+        "garment_description": st.text("abc ", max_size=20),
+    }
+    hints = get_type_hints(Params)
+    for name, (low, high) in engine.ranges.items():
+        whole = int in get_args(hints[name])
+        every[name] = st.integers(int(low), int(high)) if whole else st.floats(low, high)
+    always = {"output_format", "num_samples", "auto_crop", "garment_description"}
+    optional = {name: values for name, values in every.items() if name in engine.options | always}
+    return st.fixed_dictionaries(
+        {"category": st.sampled_from(engine.categories)}, optional=optional
+    )

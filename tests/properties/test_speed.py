@@ -69,6 +69,19 @@ async def test_a_repeat_within_the_hour_is_answered_from_store(
 
 
 @pytest.mark.prop(41)
+async def test_a_repeated_analysis_is_answered_from_store(gateway: Gateway) -> None:
+    first = (await gateway.analyse()).json()
+    gateway.clock.time_s += 3599
+    again = (await gateway.analyse()).json()
+    assert (first["cached"], again["cached"]) == (False, True)
+    assert len(gateway.torchserve.asked) == 1
+    assert again["keypoints"] == first["keypoints"]
+    assert (await gateway.client.get(again["mask_url"])).status_code == 200
+    gateway.clock.time_s += 1
+    assert (await gateway.analyse()).json()["cached"] is False
+
+
+@pytest.mark.prop(41)
 async def test_after_the_hour_the_engine_is_asked_again(gateway: Gateway) -> None:
     await gateway.tryon()
     gateway.clock.time_s += 3600

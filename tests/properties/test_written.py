@@ -106,7 +106,12 @@ def _broken(gateway: Gateway) -> httpx.AsyncClient:
 @for_all
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]),
-    path=st.sampled_from(["/api/v1/process-tryon", "/api/v1/uploads", "/health", "/docs"])
+    path=st.sampled_from(
+        [
+            *("/api/v1/process-tryon", "/api/v1/person/analyse", "/api/v1/uploads"),
+            *("/health", "/docs"),
+        ]
+    )
     | st.text(string.ascii_letters + string.digits + "/.%~;=<>\"' ", max_size=20).map(
         lambda text: "/" + text
     ),
@@ -162,6 +167,8 @@ async def test_one_request_id_runs_through_everything(
     assert ids == {request_id}
     if not answer.json()["cached"]:
         assert gateway.torchserve.asked[-1]["request_id"] == request_id
+    analysis = await gateway.analyse(headers={"X-Request-Id": request_id})
+    assert analysis.json()["request_id"] == request_id
 
 
 def _leaves(model: type[BaseModel], prefix: str = PREFIX) -> dict[str, object]:
