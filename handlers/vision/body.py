@@ -42,6 +42,10 @@ _JOINTS: Final[dict[str, int]] = {
     "right_knee": 25,
     "left_ankle": 28,
     "right_ankle": 27,
+    "left_heel": 30,
+    "right_heel": 29,
+    "left_toes": 32,
+    "right_toes": 31,
 }
 _MIN_SHOULDER_TO_TORSO: Final = 0.55  # seen from the side the shoulders look narrow
 

@@ -64,15 +64,17 @@ def merged(atr: NDArray[np.uint8], lip: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _mended(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """What upper garment and arms enclose is upper garment, unless it is large."""
     arms = np.isin(labels, (_LEFT_ARM, _RIGHT_ARM))
-    holes = _holes((labels == _UPPER) | arms)
-    _, pieces, stats, _ = cv2.connectedComponentsWithStats(holes.astype(np.uint8), connectivity=4)
+    enclosed = holes((labels == _UPPER) | arms)
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(
+        enclosed.astype(np.uint8), connectivity=4
+    )
     small = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] <= _LARGE_HOLE_PX)
     result = labels.copy()
-    result[holes & np.isin(pieces, small)] = _UPPER
+    result[enclosed & np.isin(pieces, small)] = _UPPER
     return result
 
 
-def _holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """What cannot be reached from outside the picture: (H, W) bool."""
     padded = np.pad(mask.astype(np.uint8), 1)
     cv2.floodFill(padded, None, (0, 0), 1)
