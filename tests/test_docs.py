@@ -54,7 +54,9 @@ def test_commands_of_the_project_exist() -> None:
             r"python -m ((?:benchmarks|handlers|tests)[\w.]*)", page.read_text()
         )
     }
-    assert [m for m in modules if not (ROOT / f"{m.replace('.', '/')}.py").exists()] == []
+    paths = {module: ROOT / module.replace(".", "/") for module in modules}
+    run = {m: (path.with_suffix(".py"), path / "__main__.py") for m, path in paths.items()}
+    assert [m for m, files in run.items() if not any(file.exists() for file in files)] == []
 
 
 def test_the_readmes_requests_name_real_routes_and_fields() -> None:
@@ -71,6 +73,8 @@ def test_the_readmes_requests_name_real_routes_and_fields() -> None:
 
 def test_every_environment_variable_named_is_a_setting() -> None:
     known = (ROOT / "config" / "gateway.example.env").read_text() + "VTON_CHROMIUM="
+    workers = " ".join(file.read_text() for file in (ROOT / "handlers").glob("*.py"))
+    known += "".join(f"{name}=" for name in re.findall(r'"(VTON_\w+)"', workers))
     named = {name for page in PAGES for name in re.findall(r"VTON_[A-Z_]+[A-Z]", page.read_text())}
     assert [name for name in named if f"{name}=" not in known] == []
 
