@@ -60,10 +60,10 @@ def fetch(source: Source, models: Path, download: Download, dtype: str) -> Path:
         download(source, target)
         return target
     if not target.exists():
-        from handlers.diffusion import convert  # noqa: PLC0415  imports torch
-
         published = target.with_name(target.name + _PUBLISHED)
         download(source, published)
+        from handlers.diffusion import convert  # noqa: PLC0415  imports torch
+
         convert.convert(published, target, convert.TYPES[dtype], say)
         say(f"{published} is not needed any more")
     return target
