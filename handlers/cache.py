@@ -37,6 +37,15 @@ class Counters:
     entries: int
     held_bytes: int
 
+    def gauges(self, kind: str) -> dict[str, float]:
+        """Give them by metric name, `kind` being what the cache holds."""
+        return {
+            f"vton_{kind}_cache_hits": self.hits,
+            f"vton_{kind}_cache_misses": self.misses,
+            f"vton_{kind}_cache_evictions": self.evictions,
+            f"vton_{kind}_cache_bytes": self.held_bytes,
+        }
+
 
 def content_key(pixels: NDArray[np.uint8], *parts: str) -> str:
     """Name a picture by what it shows: sha256 of pixels, shape and whatever else matters."""

@@ -76,14 +76,8 @@ class GeometricHandler(ImageHandler[TryOnRequest]):
 
     def gauges(self) -> Mapping[str, float]:
         """Give the counters of both caches."""
-        told: dict[str, float] = {}
-        for name, cache in (("person", self._persons), ("garment", self._garments)):
-            counters = cache.counters()
-            told[f"vton_{name}_cache_hits"] = counters.hits
-            told[f"vton_{name}_cache_misses"] = counters.misses
-            told[f"vton_{name}_cache_evictions"] = counters.evictions
-            told[f"vton_{name}_cache_bytes"] = counters.held_bytes
-        return told
+        persons, garments = self._persons.counters(), self._garments.counters()
+        return {**persons.gauges("person"), **garments.gauges("garment")}
 
     def _empty_caches(self) -> None:
         self._persons: LruCache[PackedPerson] = LruCache(self.settings.cache.person_bytes)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks.parity.report import Compared, largest, relative_l2
 from handlers.diffusion import conditioning, denoising, latents
-from handlers.diffusion.denoising import GarmentView, Plan, Purpose, Run, Step
+from handlers.diffusion.denoising import GarmentView, PersonView, Plan, Purpose, Run, Step
 from handlers.diffusion.loading import Networks
 from handlers.vision import planes
 
@@ -55,6 +55,26 @@ class Case:
         keys = (f"in.{row}.{kind}_uint8" for row in range(self.told["batch"]))
         return [self.given[key].numpy() for key in keys]
 
+    def prompts(self) -> list[tuple[str, str]]:
+        """Say per row what the person wears and what the garment is."""
+        worn, shown = self.told["prompt_prefix"], self.told["cloth_prefix"]
+        return [(worn + words, shown + words) for words in self.told["descriptions"]]
+
+    def person(self, nets: Networks) -> PersonView:
+        """See the people."""
+        size = (self.told["width"], self.told["height"])
+        image = np.stack([planes.image_planes(one, *size) for one in self.pictures("person")])
+        mask = np.stack([planes.mask_plane(one, *size) for one in self.pictures("mask")])
+        pose = np.stack([planes.image_planes(one, *size) for one in self.pictures("pose")])
+        return denoising.look_at_person(nets, image, mask, pose)
+
+    def garment(self, nets: Networks) -> GarmentView:
+        """See the garments."""
+        size, pictures = (self.told["width"], self.told["height"]), self.pictures("garment")
+        image = np.stack([planes.image_planes(one, *size) for one in pictures])
+        seen = conditioning.clip_pixels(nets, pictures)
+        return denoising.look_at_garment(nets, image, seen, self.prompts())
+
     def plan(self) -> Plan:
         """Give the options it was recorded with."""
         return Plan(
@@ -90,14 +110,15 @@ def compare(folder: Path, nets: Networks, tolerance: float) -> Iterator[Compared
 
 
 def _compared(case: Case, nets: Networks, tolerance: float) -> Iterator[Compared]:
-    garment, clip_pixels = _garment(case, nets)
-    noise = RecordedNoise(case.golden)
-    run = denoising.prepare(nets, _person(case, nets), garment, case.plan(), noise)
+    garment, noise = case.garment(nets), RecordedNoise(case.golden)
+    run = denoising.prepare(nets, case.person(nets), garment, case.plan(), noise)
     steps: list[Step] = []
     decoded = latents.decode(nets, denoising.denoise(nets, run, noise, steps.append))
     rgb = latents.to_rgb(decoded)
     sides = [garment.no_tokens, garment.tokens] if run.plan.guided else [garment.tokens]
-    conditions = {"ip_tokens": torch.cat(sides)} | _pictures(nets, clip_pixels)
+    conditions = {"ip_tokens": torch.cat(sides)} | _pictures(
+        nets, conditioning.clip_pixels(nets, case.pictures("garment"))
+    )
     for key, ours in (_words(nets, case, garment) | conditions).items():
         yield from _one(case, key, ours, tolerance)
     scaled = steps[-1].latents / nets.vae.config.scaling_factor
@@ -121,29 +142,8 @@ def _one(case: Case, key: str, ours: Tensor, tolerance: float) -> Iterator[Compa
         yield relative_l2(f"e2e/{case.name}/{key}", ours, theirs, tolerance)
 
 
-def _person(case: Case, nets: Networks) -> denoising.PersonView:
-    size = (case.told["width"], case.told["height"])
-    image = np.stack([planes.image_planes(one, *size) for one in case.pictures("person")])
-    mask = np.stack([planes.mask_plane(one, *size) for one in case.pictures("mask")])
-    pose = np.stack([planes.image_planes(one, *size) for one in case.pictures("pose")])
-    return denoising.look_at_person(nets, image, mask, pose)
-
-
-def _garment(case: Case, nets: Networks) -> tuple[GarmentView, Tensor]:
-    size = (case.told["width"], case.told["height"])
-    pictures = case.pictures("garment")
-    image = np.stack([planes.image_planes(one, *size) for one in pictures])
-    clip_pixels = conditioning.clip_pixels(nets, pictures)
-    return denoising.look_at_garment(nets, image, clip_pixels, _prompts(case)), clip_pixels
-
-
-def _prompts(case: Case) -> list[tuple[str, str]]:
-    worn, shown = case.told["prompt_prefix"], case.told["cloth_prefix"]
-    return [(worn + words, shown + words) for words in case.told["descriptions"]]
-
-
 def _words(nets: Networks, case: Case, garment: GarmentView) -> dict[str, Tensor]:
-    worn, shown = zip(*_prompts(case), strict=True)
+    worn, shown = zip(*case.prompts(), strict=True)
     texts = {"prompt": worn, "cloth": shown, "negative": (case.told["negative_prompt"],)}
     ids = {
         f"ids.{name}.{kind}": conditioning.token_ids(nets, index, texts[kind])

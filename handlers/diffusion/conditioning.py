@@ -80,3 +80,8 @@ def time_ids(networks: Networks, height_px: int, width_px: int, rows: int) -> Te
     """Give SDXL's size conditioning, (rows, 6): original size, crop corner, target size."""
     ids = [height_px, width_px, 0, 0, height_px, width_px]
     return torch.tensor([ids] * rows, dtype=networks.dtype, device=networks.device)
+
+
+def prompts(description: str) -> tuple[str, str]:
+    """Give what the person wears and what the garment is, in the words of the training."""
+    return PROMPT + description, GARMENT_PROMPT + description

@@ -21,7 +21,6 @@ from handlers.diffusion.loading import Networks
 from handlers.vision import planes
 from handlers.vision.planes import Planes
 
-Sampler: TypeAlias = Literal["ddpm", "ddim"]
 Purpose: TypeAlias = Literal["picture", "start", "masked", "densepose", "garment", "step"]
 
 _NO_GUIDANCE: Final = 1.0
@@ -49,7 +48,7 @@ class Plan:
     steps: int
     guidance_scale: float
     strength: float
-    sampler: Sampler = "ddpm"
+    sampler: str = "ddpm"
 
     @property
     def guided(self) -> bool:

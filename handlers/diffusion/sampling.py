@@ -14,7 +14,7 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from torch import Tensor
 
 _LEAST_VARIANCE: Final = 1e-20
-_SCHEDULERS: Final = {"ddpm": DDPMScheduler, "ddim": DDIMScheduler}
+SAMPLERS: Final = {"ddpm": DDPMScheduler, "ddim": DDIMScheduler}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def schedule(config: Mapping[str, Any], sampler: str, steps: int, strength: floa
     A strength below 1 leaves out the early ones; one that leaves none raises ValueError. `config`
     is the published scheduler configuration.
     """
-    table = _SCHEDULERS[sampler].from_config(dict(config))
+    table = SAMPLERS[sampler].from_config(dict(config))
     table.set_timesteps(steps)
     walked = min(int(steps * strength), steps)
     if walked < 1:

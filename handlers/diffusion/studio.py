@@ -1,0 +1,80 @@
+"""IDM-VTON as a worker uses it: what it has seen is remembered, what it is asked for is painted."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from handlers.cache import LruCache, content_key
+from handlers.diffusion import conditioning, denoising, latents
+from handlers.diffusion.denoising import GarmentView, PersonView, Plan, Step
+from handlers.diffusion.loading import Networks
+from handlers.diffusion.noise import SeededNoise
+from handlers.settings import CacheSizes
+from handlers.vision import planes
+
+Rgb = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """One seed per picture, and where they are wished for those of the DensePose latents."""
+
+    pictures: Sequence[int]
+    poses: Sequence[int] | None = None
+
+
+class Studio:
+    """Paints people in garments; all pictures are (H, W, 3) uint8 RGB of the painted frame."""
+
+    def __init__(self, nets: Networks, sizes: CacheSizes) -> None:
+        self._nets = nets
+        self.persons: LruCache[PersonView] = LruCache(sizes.person_bytes)
+        self.garments: LruCache[GarmentView] = LruCache(sizes.garment_bytes)
+
+    @torch.inference_mode()
+    def person(self, picture: Rgb, mask: Rgb, densepose: Rgb) -> tuple[PersonView, bool]:
+        """See a person, or remember them; mask: (H, W) uint8, repainted from half white on."""
+        height_px, width_px = picture.shape[:2]
+
+        def look() -> PersonView:
+            image = planes.image_planes(picture, width_px, height_px)
+            pose = planes.image_planes(densepose, width_px, height_px)
+            where = planes.mask_plane(mask, width_px, height_px)
+            return denoising.look_at_person(self._nets, image[None], where[None], pose[None])
+
+        key = (content_key(picture), content_key(mask), content_key(densepose))
+        return self.persons.get_or_compute(key, look)
+
+    @torch.inference_mode()
+    def garment(self, picture: Rgb, description: str) -> tuple[GarmentView, bool]:
+        """See a garment described in words, or remember it."""
+        height_px, width_px = picture.shape[:2]
+
+        def look() -> GarmentView:
+            image = planes.image_planes(picture, width_px, height_px)
+            seen = conditioning.clip_pixels(self._nets, [picture])
+            prompts = [conditioning.prompts(description)]
+            return denoising.look_at_garment(self._nets, image[None], seen, prompts)
+
+        return self.garments.get_or_compute(content_key(picture, description), look)
+
+    @torch.inference_mode()
+    def paint(
+        self,
+        person: PersonView,
+        garment: GarmentView,
+        plan: Plan,
+        seeds: Seeds,
+        on_step: Callable[[Step], None],
+    ) -> NDArray[np.uint8]:
+        """Paint the plan's pictures, (rows, H, W, 3); each is what its seed gives alone."""
+        noise = SeededNoise(seeds.pictures, seeds.poses)
+        run = denoising.prepare(self._nets, person, garment, plan, noise)
+        painted = denoising.denoise(self._nets, run, noise, on_step)
+        # One by one: at full size the decoder needs more memory than all the rest.
+        return np.concatenate(
+            [latents.to_rgb(latents.decode(self._nets, row[None])) for row in painted]
+        )
