@@ -1,7 +1,7 @@
 """Fetches models to serve from, and converts what is worth it: `python -m handlers.fetch idm_vton`.
 
-What is fetched from where, on which terms, stands in `config/downloads.yaml`. An interrupted run takes
-up where it ended; what is there already is not fetched again.
+What is fetched from where, on which terms, stands in `config/downloads.yaml`. An interrupted run
+takes up where it ended; what is there already is not fetched again.
 """
 
 import argparse
