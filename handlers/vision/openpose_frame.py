@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _STRIDE_PX: Final = 8
 _SEEN_HEIGHT_PX: Final = 184  # half of what the network was trained on
+_MAX_SEEN_WIDTH_PX: Final = 368
+_ROUNDING: Final = 1e-6
 _GREY: Final = 128
 
 
@@ -29,9 +31,13 @@ class Frame:
 
     @classmethod
     def of(cls, width_px: int, height_px: int) -> Frame:
-        """The frame of a picture of this size, of which the network sees 184 rows."""
-        seen_width_px = int(width_px * (_SEEN_HEIGHT_PX / height_px))
-        return cls(width_px, height_px, max(1, seen_width_px), _SEEN_HEIGHT_PX)
+        """The frame of a picture of this size, which the network sees 184 px high.
+
+        A picture more than twice as wide as high is seen lower, or it would need any memory.
+        """
+        scale = min(_SEEN_HEIGHT_PX / height_px, _MAX_SEEN_WIDTH_PX / width_px)
+        seen = (int(side * scale + _ROUNDING) for side in (width_px, height_px))
+        return cls(width_px, height_px, *(max(1, side) for side in seen))
 
     def network_input(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """A (H, W, 3) picture as (1, 3, h, w) BGR planes, -0.5..0.5, padded to the stride."""
