@@ -96,6 +96,15 @@ def encode(pixels: NDArray[np.uint8], output_format: str, quality: Encoding) -> 
     return data.tobytes()
 
 
+def encode_plane(plane: NDArray[np.uint8], quality: Encoding) -> bytes:
+    """Encode (H, W) values 0..255 as a grey PNG, without loss."""
+    options = [int(cv2.IMWRITE_PNG_COMPRESSION), quality.png_compression]
+    fine, data = cv2.imencode(".png", plane, options)
+    if not fine:
+        raise InferenceFailed("The result could not be encoded.", {"output_format": "png"})
+    return data.tobytes()
+
+
 def _decode(data: bytes, part: str, mode: int, max_pixels: int) -> NDArray[np.uint8]:
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), mode)

@@ -5,6 +5,8 @@ A part whose path is empty is answered by MediaPipe's bundled models.
 
 from dataclasses import dataclass
 
+from handlers.settings import HandlerSettings
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -62,7 +64,7 @@ class LandmarkSettings:
 
 @dataclass(frozen=True, slots=True)
 class UnderstandingSettings:
-    """Everything the understanding of a person reads; device: cpu, cuda or cuda:N."""
+    """Everything the understanding of a person reads; device: auto, cpu, cuda or cuda:N."""
 
     device: str
     cache_bytes: int
@@ -71,3 +73,18 @@ class UnderstandingSettings:
     detector: DetectorSettings
     surface: SurfaceSettings
     landmarks: LandmarkSettings
+
+
+@dataclass(frozen=True, slots=True)
+class PersonSettings(HandlerSettings):
+    """Everything a person worker reads.
+
+    frame_width_px, frame_height_px: what photos are understood in; arm_width_px: how wide arms are
+    masked in a frame 512 high.
+    """
+
+    frame_width_px: int
+    frame_height_px: int
+    arm_width_px: int
+    opencv_threads: int
+    understanding: UnderstandingSettings
