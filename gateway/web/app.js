@@ -2,9 +2,11 @@
 /** The fitting room: wires pickers, stage and client together. */
 
 import { TryOnClient, UnfitPictureError } from "./client.js";
+import { EngineChoice } from "./engines.js";
 import { acceptDrops, Picker } from "./picker.js";
 import { Stage } from "./stage.js";
 
+const GRACE_MS = 5_000;
 const SAMPLES = new URL("samples/samples.json", import.meta.url);
 
 const client = new TryOnClient();
@@ -22,26 +24,27 @@ const garments = new Picker(fieldset("garments"), (picture) => {
   if (picture.category) setCategory(picture.category);
 });
 
+const engines = new EngineChoice(fieldset("engines"), reconsider);
+
 /** @type {AbortController | null} */
 let running = null;
 /** @type {string | null} */
 let resultUrl = null;
+let isShown = false;
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (running) settle();
   else tryOn();
 });
-document.getElementById("categories")?.addEventListener("change", () => {
-  settle();
-  stage.rest();
-});
+document.getElementById("categories")?.addEventListener("change", reconsider);
 document.getElementById("keep")?.addEventListener("click", keep);
 acceptDrops(stage.frame, (file) => people.addOwn(file));
 await start();
 
-/** Offer the samples. */
+/** Offer the samples, and the engines where there is a choice. */
 async function start() {
+  client.models().then((all) => engines.offer(all.engines), () => {});
   const samples = await (await fetch(SAMPLES)).json();
   people.addSamples(samples.people, SAMPLES);
   garments.addSamples(samples.garments, SAMPLES);
@@ -60,11 +63,13 @@ async function tryOn() {
   stage.frame.scrollIntoView({ block: "nearest", behavior: "smooth" });
   try {
     const [userImage, garmentImage] = await Promise.all([person.bytes(), garment.bytes()]);
-    const request = { userImage, garmentImage, category: category() };
-    const result = await client.tryOn(request, { signal: call.signal });
+    const engine = engines.options({ again: isShown });
+    const request = { userImage, garmentImage, category: category(), ...engine };
+    const result = await client.tryOn(request, { signal: call.signal, ...patience() });
     if (call.signal.aborted) return;
     await stage.showResult(result);
     resultUrl = result.resultUrl;
+    isShown = true;
   } catch (error) {
     if (!call.signal.aborted) complain(error);
   } finally {
@@ -88,9 +93,16 @@ function complain(error) {
   }
 }
 
+/** Another category or engine: what is shown is no longer what was asked for. */
+function reconsider() {
+  settle();
+  stage.rest();
+}
+
 /** A choice has changed: what is running no longer matters. */
 function settle() {
   if (running) stage.rest();
+  isShown = false;
   running?.abort();
   release();
 }
@@ -100,6 +112,12 @@ function release() {
   running = null;
   go.textContent = "Try it on";
   go.disabled = !(people.value && garments.value);
+}
+
+/** As long as the chosen engine may take. @returns {import("./client.js").CallOptions} */
+function patience() {
+  const { deadlineS } = engines;
+  return deadlineS ? { timeoutMs: deadlineS * 1000 + GRACE_MS } : {};
 }
 
 /** @returns {import("./client.js").Category} */

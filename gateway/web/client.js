@@ -23,7 +23,15 @@
  * @property {"jpeg" | "png" | "webp"} [outputFormat]
  * @property {number} [widthPx]     box that the result must fit into
  * @property {number} [heightPx]
+ * @property {Blob} [densepose]     the body's surface, as an analysis gave it
  * @property {number} [seed]
+ * @property {number} [poseSeed]
+ * @property {number} [steps]       these only where the engine honours them, see models()
+ * @property {number} [guidanceScale]
+ * @property {number} [strength]
+ * @property {number} [numSamples]
+ * @property {boolean} [autoCrop]
+ * @property {boolean} [keepUnmasked]
  * @property {string} [garmentDescription]
  *
  * @typedef {object} TryOnWarning
@@ -33,6 +41,7 @@
  * @typedef {object} TryOnResult
  * @property {string} requestId
  * @property {string} resultUrl          absolute, signed, valid until `expiresAt`
+ * @property {string[]} resultUrls       one per sample, the first being `resultUrl`
  * @property {Date} expiresAt
  * @property {string} engine
  * @property {string} modelVersion
@@ -43,8 +52,18 @@
  * @property {TryOnWarning[]} warnings
  * @property {Record<string, any>} metadata  everything the engine told, as it told it
  *
+ * @typedef {object} Engine
+ * @property {string} engine
+ * @property {boolean} is_default
+ * @property {boolean} ready
+ * @property {Category[]} categories
+ * @property {string[]} options
+ * @property {Record<string, [number, number]>} ranges
+ * @property {number} deadline_s    the longest time to an answer
+ *
  * @typedef {object} CallOptions
  * @property {AbortSignal} [signal]  ends the call early, waiting included
+ * @property {number} [timeoutMs]    for one attempt, instead of the client's own
  */
 
 const RETRIED_STATUS = new Set([429, 503]);
@@ -146,11 +165,12 @@ export class TryOnClient {
    * @param {CallOptions} [call]
    * @returns {Promise<TryOnResult>}
    */
-  async tryOn({ userImage, garmentImage, mask, ...options }, call = {}) {
+  async tryOn({ userImage, garmentImage, mask, densepose, ...options }, call = {}) {
     const form = new FormData();
     form.append("user_image", userImage);
     form.append("garment_image", garmentImage);
     if (mask) form.append("mask", mask);
+    if (densepose) form.append("densepose", densepose);
     form.append("options", JSON.stringify(snakeCased(options)));
     return this.#result(await this.#json(TRY_ON_PATH, { method: "POST", body: form }, call));
   }
@@ -159,7 +179,7 @@ export class TryOnClient {
    * The engines, what each can do, and whether it is ready.
    *
    * @param {CallOptions} [call]
-   * @returns {Promise<any>}
+   * @returns {Promise<{engines: Engine[], analysers: Engine[]}>}
    */
   async models(call = {}) {
     return this.#json(MODELS_PATH, { method: "GET" }, call);
@@ -171,9 +191,11 @@ export class TryOnClient {
    */
   #result(answer) {
     const metadata = answer.metadata ?? {};
+    const absolute = (/** @type {string} */ url) => new URL(url, this.#baseUrl).href;
     return {
       requestId: answer.request_id,
-      resultUrl: new URL(answer.result_url, this.#baseUrl).href,
+      resultUrl: absolute(answer.result_url),
+      resultUrls: (answer.result_urls ?? [answer.result_url]).map(absolute),
       expiresAt: new Date(answer.expires_at),
       engine: answer.engine,
       modelVersion: answer.model_version,
@@ -193,25 +215,25 @@ export class TryOnClient {
    * @param {RequestInit} request
    * @param {CallOptions} call
    */
-  async #json(path, request, { signal }) {
+  async #json(path, request, call) {
     for (let attempt = 0; ; attempt += 1) {
-      const response = await this.#once(path, request, signal);
+      const response = await this.#once(path, request, call);
       if (response.ok) return response.json();
       const error = await errorOf(response);
       const waitS = error.retryAfterS;
       const again = RETRIED_STATUS.has(response.status) && waitS !== null;
       if (!again || attempt >= this.#retries || waitS > this.#maxWaitS) throw error;
-      await pause(waitS * 1000, signal);
+      await pause(waitS * 1000, call.signal);
     }
   }
 
   /**
    * @param {string} path
    * @param {RequestInit} request
-   * @param {AbortSignal} [signal]
+   * @param {CallOptions} call
    */
-  async #once(path, request, signal) {
-    const limit = AbortSignal.timeout(this.#timeoutMs);
+  async #once(path, request, { signal, timeoutMs = this.#timeoutMs }) {
+    const limit = AbortSignal.timeout(timeoutMs);
     try {
       return await this.#fetch(new URL(path, this.#baseUrl), {
         ...request,
@@ -221,7 +243,7 @@ export class TryOnClient {
     } catch (cause) {
       if (signal?.aborted) throw signal.reason;
       if (limit.aborted) {
-        throw new TimedOutError(`No answer within ${this.#timeoutMs / 1000} s.`, { cause });
+        throw new TimedOutError(`No answer within ${timeoutMs / 1000} s.`, { cause });
       }
       throw new UnreachableError("The server cannot be reached.", { cause });
     }

@@ -18,10 +18,11 @@ ANSWER: dict[str, Any] = {
     "processing_time_ms": 640.5,
     "metadata": {"kept_share": 0.8, "warnings": [{"code": "c", "message": "m"}]},
 }
-CALL = """async ({ settings, request, abortMs }) => {
+CALL = """async ({ settings, request, abortMs, timeoutMs }) => {
   const { TryOnClient } = await import("/client.js");
   const picture = new Blob(["pixels"], { type: "image/png" });
-  const call = abortMs === undefined ? {} : { signal: AbortSignal.timeout(abortMs) };
+  const call = { timeoutMs };
+  if (abortMs !== undefined) call.signal = AbortSignal.timeout(abortMs);
   try {
     const asked = { userImage: picture, garmentImage: picture, ...request };
     return await new TryOnClient(settings).tryOn(asked, call);
@@ -40,10 +41,13 @@ def call(
     settings: dict[str, Any] | None = None,
     request: dict[str, Any] | None = None,
     abort_ms: int | None = None,
+    timeout_ms: int | None = None,
 ) -> dict[str, Any]:
     given: dict[str, Any] = {"settings": settings or {}, "request": request or {}}
     if abort_ms is not None:
         given["abortMs"] = abort_ms
+    if timeout_ms is not None:
+        given["timeoutMs"] = timeout_ms
     result: dict[str, Any] = page.evaluate(CALL, given)
     return result
 
@@ -61,6 +65,14 @@ def test_a_result_is_read(page: Page) -> None:
     assert result["resultUrl"].endswith("/api/v1/results/x.jpg?expires=1&signature=s")
     assert (result["keptShare"], result["confidence"]) == (0.8, None)
     assert result["warnings"] == [{"code": "c", "message": "m"}]
+
+
+def test_every_sample_has_its_link(page: Page) -> None:
+    urls = [f"/api/v1/results/{name}.jpg" for name in "xyz"]
+    answer(page, 200, ANSWER | {"result_urls": urls})
+    assert [url.rpartition("/api")[2] for url in call(page)["resultUrls"]] == [
+        url.removeprefix("/api") for url in urls
+    ]
 
 
 def test_options_go_out_under_the_apis_names(page: Page) -> None:
@@ -135,6 +147,12 @@ def test_a_long_wait_is_left_to_the_caller(page: Page) -> None:
 def test_no_answer_in_time_is_an_error(page: Page) -> None:
     page.route(PATH, lambda _: None)
     assert call(page, {"timeoutMs": 50})["name"] == "TimedOutError"
+
+
+def test_a_call_may_be_given_more_or_less_time(page: Page) -> None:
+    page.route(PATH, lambda _: None)
+    thrown = call(page, {"timeoutMs": 60_000}, timeout_ms=50)
+    assert (thrown["name"], thrown["message"]) == ("TimedOutError", "No answer within 0.05 s.")
 
 
 def test_the_caller_can_give_up_even_while_waiting(page: Page) -> None:

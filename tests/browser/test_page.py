@@ -1,10 +1,13 @@
 """The fitting room as a visitor uses it."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.test_client import ANSWER as DRESSED
 from tests.documentation import ROOT
 
 pytestmark = pytest.mark.browser
@@ -111,6 +114,69 @@ def test_a_try_on_can_be_cancelled(page: Page) -> None:
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("button", name="Try it on")).to_be_enabled()
     expect(page.locator("#working")).to_be_hidden()
+
+
+ENGINES = [
+    {
+        "engine": name,
+        "is_default": is_default,
+        "ready": name != "away",
+        "categories": ["upper_body"],
+        "options": options,
+        "ranges": {},
+        "deadline_s": 60,
+    }
+    for name, is_default, options in (
+        ("geometric", True, ["seed"]),
+        ("idm_vton", False, ["seed", "steps"]),
+        ("away", False, []),
+    )
+]
+
+
+@pytest.fixture
+def choosy(page: Page, site: str) -> Page:
+    """The fitting room of a deployment with two engines that are ready."""
+    page.route("**/api/v1/models", lambda route: route.fulfill(json={"engines": ENGINES}))
+    page.goto(site)
+    page.locator("#go:enabled").wait_for()
+    return page
+
+
+def sent_options(page: Page) -> dict[str, object]:
+    """Try on, and give the options that went out; only a routed request shows its body."""
+    with page.expect_request("**/api/v1/process-tryon") as asking:
+        page.get_by_role("button", name="Try it on").click()
+    body = asking.value.post_data_buffer or b""
+    found = re.search(rb'name="options"\r\n\r\n(.*?)\r\n', body)
+    assert found
+    options: dict[str, object] = json.loads(found[1])
+    return options
+
+
+def test_a_single_engine_is_no_choice(page: Page) -> None:
+    page.route("**/api/v1/process-tryon", lambda _: None)
+    assert "engine" not in sent_options(page)
+    expect(page.locator("#engines")).to_be_hidden()
+
+
+def test_among_ready_engines_the_visitor_chooses(choosy: Page) -> None:
+    choice = choosy.locator("#engines")
+    expect(choice.get_by_role("radio")).to_have_count(2)
+    expect(choice.get_by_role("radio", name="geometric")).to_be_checked()
+    choice.get_by_text("idm_vton").click()
+    choosy.route("**/api/v1/process-tryon", lambda _: None)
+    assert sent_options(choosy) == {"category": "upper_body", "engine": "idm_vton"}
+
+
+def test_the_same_again_is_drawn_anew_where_chance_draws(choosy: Page) -> None:
+    answer = {**DRESSED, "result_url": choosy.locator("#before").get_attribute("src")}
+    choosy.route("**/api/v1/process-tryon", lambda route: route.fulfill(json=answer))
+    for engine, is_drawn in (("geometric", False), ("idm_vton", True)):
+        choosy.locator("#engines").get_by_text(engine).click()
+        assert "seed" not in sent_options(choosy)
+        expect(choosy.locator("#outcome")).to_be_visible()
+        assert ("seed" in sent_options(choosy)) is is_drawn
 
 
 def test_the_page_fits_a_phone(page: Page) -> None:
