@@ -6,6 +6,7 @@ A box is x0, y0, x1, y1 in pixels; boxes are (N, 4) float tensors.
 import math
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,23 +16,28 @@ _LARGEST_LOG_GROWTH: Final = math.log(1000.0 / 16)  # beyond this, exp() would o
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     """Greedy non-maximum suppression: the int64 indices of the kept boxes, best score first.
 
-    A box goes when its intersection over union with a better one is above the threshold.
+    A box goes when its intersection over union with a better one is above the threshold. Memory
+    grows with the square of N, which is 1000 at most here.
     """
     order = scores.argsort(descending=True, stable=True)
-    left, top, right, bottom = boxes[order].float().unbind(1)
-    area = (right - left) * (bottom - top)
-    alive = torch.arange(len(order), device=boxes.device)
+    too_alike = (_iou(boxes[order].float()) > iou_threshold).numpy(force=True)
+    gone = np.zeros(len(order), np.bool_)
     kept = []
-    while alive.numel():
-        best, alive = alive[0], alive[1:]
-        kept.append(best)
-        width = torch.minimum(right[best], right[alive]) - torch.maximum(left[best], left[alive])
-        height = torch.minimum(bottom[best], bottom[alive]) - torch.maximum(top[best], top[alive])
-        shared = width.clamp(min=0) * height.clamp(min=0)
-        # 0 / 0, two empty boxes, is not above any threshold.
-        iou = shared / (area[best] + area[alive] - shared)
-        alive = alive[~(iou > iou_threshold)]
-    return order[torch.stack(kept)] if kept else order
+    for index, rivals in enumerate(too_alike):
+        if not gone[index]:
+            kept.append(index)
+            gone |= rivals
+    return order[kept]
+
+
+def _iou(boxes: Tensor) -> Tensor:
+    """Intersection over union of each with each: (N, N); of two empty boxes NaN."""
+    first, second = boxes[:, None], boxes[None]
+    low = torch.maximum(first[..., :2], second[..., :2])
+    high = torch.minimum(first[..., 2:], second[..., 2:])
+    shared = (high - low).clamp(min=0).prod(-1)
+    area = areas(boxes)
+    return shared / (area[:, None] + area - shared)
 
 
 def nms_within_groups(

@@ -85,4 +85,5 @@ def _unpickled(file: Path) -> dict[str, Tensor]:
 def _tensor(file: Path, name: object, value: object) -> Tensor:
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
         raise BadCheckpoint(f"{file}: {name!r} is no array of numbers")
-    return torch.from_numpy(np.array(value, np.float32 if value.dtype.kind == "f" else np.int64))
+    native = value.astype(value.dtype.newbyteorder("="), copy=False)
+    return torch.from_numpy(np.require(native, requirements=["C", "W"]))
