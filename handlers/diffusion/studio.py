@@ -31,8 +31,13 @@ class Studio:
 
     def __init__(self, nets: Networks, sizes: CacheSizes) -> None:
         self._nets = nets
-        self.persons: LruCache[PersonView] = LruCache(sizes.person_bytes)
-        self.garments: LruCache[GarmentView] = LruCache(sizes.garment_bytes)
+        self._sizes = sizes
+        self.forget()
+
+    def forget(self) -> None:
+        """Remember nobody and nothing, and count anew."""
+        self.persons: LruCache[PersonView] = LruCache(self._sizes.person_bytes)
+        self.garments: LruCache[GarmentView] = LruCache(self._sizes.garment_bytes)
 
     @torch.inference_mode()
     def person(self, picture: Rgb, mask: Rgb, densepose: Rgb) -> tuple[PersonView, bool]:

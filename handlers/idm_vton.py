@@ -1,0 +1,204 @@
+"""IDM-VTON behind TorchServe: a diffusion model paints the person anew, in the garment.
+
+TorchServe imports this file by itself, as the top-level module `idm_vton`, and wants exactly one
+class in it.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handlers import images, places, warmup
+from handlers.base import ImageHandler, Outcome
+from handlers.diffusion import sampling
+from handlers.diffusion.denoising import Plan, Step
+from handlers.diffusion.loading import Networks, load
+from handlers.diffusion.person_frame import Given, PersonFrame
+from handlers.diffusion.placement import place
+from handlers.diffusion.repository import Repository
+from handlers.diffusion.settings import IdmVtonSettings
+from handlers.diffusion.studio import Seeds, Studio
+from handlers.errors import BadParameters
+from handlers.images import Size
+from handlers.loader import Loader
+from handlers.request import Params, TryOnRequest
+from handlers.settings import BadSetting
+from handlers.stages import Stages
+from handlers.understanding.analyst import Analyst
+from handlers.vision import crop
+from handlers.vision.frame import Frame
+
+_MODEL_VARIABLE: Final = "VTON_IDM_VTON_MODEL"
+_N = TypeVar("_N", int, float)
+_WARM_UP_STEPS: Final = 2
+_SEED_BITS: Final = 32
+_WORDS: Final = {"upper_body": "shirt", "lower_body": "trousers", "dresses": "dress"}
+
+
+class IdmVtonHandler(ImageHandler[TryOnRequest]):
+    """Understands the person, masks what the garment covers, and paints that part anew."""
+
+    request_type = TryOnRequest
+    stages = ("pose", "segmentation", "garment_transfer", "encode")
+    settings: IdmVtonSettings
+
+    def load(self) -> None:
+        """Load the networks.
+
+        Raises BadCheckpoint naming the file and key, BadSetting naming the setting that is wrong.
+        """
+        settings = self.settings
+        self._analyst = Analyst(settings.understanding)
+        self._studios = Loader(lambda: Studio(_networks(settings), settings.cache))
+        if settings.sampler not in sampling.SAMPLERS:
+            raise BadSetting(f"handler.sampler: expected one of {', '.join(sampling.SAMPLERS)}")
+        self._plan(self._params(Params("upper_body", "png")))
+        self._studios.get()
+
+    def warm_up(self) -> None:
+        """Try on shipped pictures in a few steps, then forget them."""
+        for request in warmup.requests(self.settings.warmup):
+            params = self._params(request.params, steps=_WARM_UP_STEPS)
+            self.run(replace(request, params=params), Stages((), lambda *_: None))
+        self._forget()
+
+    def run(self, request: TryOnRequest, stages: Stages) -> Outcome:
+        """Dress the person of one request; raises HandlerError for pictures that do not serve."""
+        params, studio = request.params, self._studios.get()
+        seen, cloth = self._seen(request, stages), self._cloth(request, stages)
+        plan, seeds = self._plan(params), _seeds(params)
+        with stages.stage("garment_transfer"):
+            person, person_hit = studio.person(seen.picture, seen.mask, seen.densepose)
+            garment, garment_hit = studio.garment(cloth, _description(params))
+
+            def tell(step: Step) -> None:
+                stages.progress("garment_transfer", step.index + 1, step.of)
+
+            painted = studio.paint(person, garment, plan, seeds, tell)
+        with stages.stage("encode"):
+            results = [
+                seen.result(one, keep_unmasked=bool(params.keep_unmasked)) for one in painted
+            ]
+            wished = params.output_format
+            encoded = [images.encode(one, wished, self.settings.encode) for one in results]
+        photo = seen.frame.photo
+        kept = float(np.mean([images.equal_share(one, photo) for one in results]))
+        told: dict[str, Any] = {
+            "category": params.category,
+            "width_px": photo.shape[1],
+            "height_px": photo.shape[0],
+            "output_format": wished,
+            "seed": seeds.pictures[0],
+            "seeds": list(seeds.pictures),
+            "steps": plan.steps,
+            "guidance_scale": plan.guidance_scale,
+            "strength": plan.strength,
+            "kept_share": round(kept, 4),
+            "cache": {"person": _word(person_hit), "garment": _word(garment_hit)},
+        }
+        return Outcome(tuple(encoded), {**told, **seen.told()})
+
+    def gauges(self) -> Mapping[str, float]:
+        """Give the counters of both caches."""
+        studio = self._studios.get()
+        persons, garments = studio.persons.counters(), studio.garments.counters()
+        return {**persons.gauges("person"), **garments.gauges("garment")}
+
+    def _forget(self) -> None:
+        self._analyst.forget()
+        self._studios.get().forget()
+
+    def _seen(self, request: TryOnRequest, stages: Stages) -> PersonFrame:
+        with stages.stage("decode"):
+            frame = self._frame(request)
+            limit = self.settings.limits.max_input_pixels
+            mask, pose = request.mask, request.densepose
+            given_mask = None if mask is None else images.decode_mask(mask, limit)
+            given_pose = None if pose is None else images.decode(pose, "densepose", limit)
+        understood = None
+        if given_mask is None or given_pose is None:
+            understood = self._analyst.understand(self._shrunk(frame), stages)
+        with stages.stage("segmentation"):
+            return PersonFrame.of(
+                frame,
+                Given(given_mask, given_pose),
+                understood,
+                request.params.category,
+                self.settings.arm_width_px,
+            )
+
+    def _frame(self, request: TryOnRequest) -> Frame:
+        settings, params = self.settings, request.params
+        limits, sizes = settings.limits, settings.frames
+        photo = images.decode(request.person_image, "person_image", limits.max_input_pixels)
+        source = Size(photo.shape[1], photo.shape[0])
+        size = images.result_size(source, (params.width_px, params.height_px), limits)
+        return Frame.of(
+            images.resize(photo, size),
+            sizes.painted_width_px,
+            sizes.painted_height_px,
+            auto_crop=params.auto_crop is not False,
+        )
+
+    def _shrunk(self, frame: Frame) -> NDArray[np.uint8]:
+        sizes = self.settings.frames
+        size = (sizes.understood_width_px, sizes.understood_height_px)
+        return crop.resized(crop.cropped(frame.photo, frame.box), *size)
+
+    def _cloth(self, request: TryOnRequest, stages: Stages) -> NDArray[np.uint8]:
+        sizes, limit = self.settings.frames, self.settings.limits.max_input_pixels
+        with stages.stage("decode"):
+            cloth = images.decode(request.garment_image, "garment_image", limit)
+            return crop.resized(cloth, sizes.painted_width_px, sizes.painted_height_px)
+
+    def _params(self, bare: Params, **wished: Any) -> Params:  # noqa: ANN401  any option
+        """Give the options of a request of our own, defaults filled in as for a caller's."""
+        defaults: dict[str, Any] = {**self.offer.defaults, **wished}
+        return replace(bare, **defaults)
+
+    def _plan(self, params: Params) -> Plan:
+        frames = self.settings.frames
+        plan = Plan(
+            rows=params.num_samples or 1,
+            height_px=frames.painted_height_px,
+            width_px=frames.painted_width_px,
+            steps=_needed(params.steps, "steps"),
+            guidance_scale=_needed(params.guidance_scale, "guidance_scale"),
+            strength=_needed(params.strength, "strength"),
+            sampler=self.settings.sampler,
+        )
+        if plan.steps * plan.strength < 1:
+            fault = f"must leave one of {plan.steps} steps at least"
+            raise BadParameters("The parameters are not valid.", {"fields": {"strength": fault}})
+        return plan
+
+
+def _networks(settings: IdmVtonSettings) -> Networks:
+    repository = Repository.open(places.resolve(settings.model_path, _MODEL_VARIABLE))
+    return load(repository, *place(settings.device, settings.dtype))
+
+
+def _needed(value: _N | None, name: str) -> _N:
+    if value is None:
+        raise BadSetting(f"tryon.defaults.{name}: missing")
+    return value
+
+
+def _seeds(params: Params) -> Seeds:
+    """Picture i is that of the seed plus i, so that each can be had again alone."""
+    first = secrets.randbits(_SEED_BITS - 1) if params.seed is None else params.seed
+    samples = range(params.num_samples or 1)
+    poses = None if params.pose_seed is None else [params.pose_seed + i for i in samples]
+    return Seeds([first + i for i in samples], poses)
+
+
+def _description(params: Params) -> str:
+    return params.garment_description or _WORDS[params.category]
+
+
+def _word(hit: bool) -> str:  # noqa: FBT001  a word for a flag
+    return "hit" if hit else "miss"
