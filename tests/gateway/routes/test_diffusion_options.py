@@ -3,12 +3,13 @@
 import io
 import json
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tests.gateway import pictures
-from tests.gateway.running import Gateway
+from tests.gateway.running import Gateway, running_gateway
 
 pytestmark = pytest.mark.anyio
 
@@ -94,3 +95,13 @@ async def test_an_engine_that_is_not_deployed_is_not_ready(gateway: Gateway) -> 
     await gateway.resources.health.check()
     answer = await gateway.tryon(fields={"engine": "diffusion"})
     assert (answer.status_code, answer.json()["error_code"]) == (503, "ML_4001")
+
+
+async def test_an_engine_may_take_as_long_as_its_configuration_says(tmp_path: Path) -> None:
+    hasty = {"deadline_s": 0.2, "first_frame_s": 0.2, "stall_s": 0.2}
+    async with running_gateway(tmp_path, torchserve=hasty) as gateway:
+        gateway.torchserve.delay_s = 0.5
+        patient = await gateway.tryon(fields={"engine": "diffusion"})
+        assert patient.status_code == 200
+        usual = await gateway.tryon()
+        assert (usual.status_code, usual.json()["error_code"]) == (504, "EXT_5004")
