@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from handlers.understanding.densepose import boxes as of_boxes
 from handlers.understanding.densepose import checkpoint
-from handlers.understanding.densepose.heads import Found
+from handlers.understanding.densepose.heads import Found, Wanted
 from handlers.understanding.densepose.network import InputSize
 from handlers.vision import densepose_picture
 
@@ -30,7 +29,7 @@ class DensePoseEstimator:
     ) -> None:
         """Load the checkpoint; raises BadCheckpoint."""
         self._network = checkpoint.load(file, input_size, device)
-        self._min_score = min_score
+        self._wanted = Wanted(min_score, only_largest=True)
 
     def parts(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Give the (H, W) part numbers 1..24 of the largest person, 0 elsewhere.
@@ -38,12 +37,11 @@ class DensePoseEstimator:
         The original paints everybody and wipes the frame before each, which leaves the least
         certain person; the largest is the one to dress.
         """
-        (found,) = self._network([rgb], self._min_score)
+        (found,) = self._network([rgb], self._wanted)
         if not len(found.boxes):
             return np.zeros(rgb.shape[:2], np.uint8)
-        largest = int(of_boxes.areas(found.boxes).argmax())
-        corner = found.boxes[largest, :2].tolist()
-        return densepose_picture.placed(part_labels(found, largest), corner, rgb.shape)
+        corner = found.boxes[0, :2].tolist()
+        return densepose_picture.placed(part_labels(found, 0), corner, rgb.shape)
 
 
 def part_labels(found: Found, index: int) -> NDArray[np.uint8]:

@@ -32,6 +32,13 @@ class Found(NamedTuple):
     fine: Tensor
 
 
+class Wanted(NamedTuple):
+    """People whose score is above min_score, all of them or of each picture the largest alone."""
+
+    min_score: float
+    only_largest: bool = False
+
+
 class BoxHead(nn.Module):
     """Two layers over a pooled box."""
 
@@ -74,28 +81,33 @@ class RegionHeads(nn.Module):
         pyramid: list[Tensor],
         proposals: list[Tensor],
         sizes: list[tuple[int, int]],
-        min_score: float,
+        wanted: Wanted,
     ) -> list[Found]:
-        """Give the people of each picture whose score is above min_score."""
-        detail = self.decoder(pyramid)
-        found = []
+        """Give the wanted people of each picture; proposals as ProposalNetwork gives them."""
+        people = []
         for index, (candidates, size) in enumerate(zip(proposals, sizes, strict=True)):
             levels = [feature[index : index + 1] for feature in pyramid[:4]]
-            boxes, scores = self._people(levels, candidates, size, min_score)
+            people.append(self._people(levels, candidates, size, wanted))
+        somebody = any(len(boxes) for boxes, _ in people)
+        detail: Tensor = self.decoder(pyramid) if somebody else pyramid[0]
+        found = []
+        for index, (boxes, scores) in enumerate(people):
             pooled = roi_align(detail[index : index + 1], boxes, _CHART_CELLS, 1 / 4)
             charts = self.densepose_predictor(self.densepose_head(pooled))
             found.append(Found(boxes, scores, *charts))
         return found
 
     def _people(
-        self, levels: list[Tensor], candidates: Tensor, size: tuple[int, int], min_score: float
+        self, levels: list[Tensor], candidates: Tensor, size: tuple[int, int], wanted: Wanted
     ) -> tuple[Tensor, Tensor]:
         pooled = pooled_by_size(levels, candidates)
         scores, deltas = self.box_predictor(self.box_head(pooled))
         boxes = of_boxes.clipped(of_boxes.moved(candidates, deltas, _DELTA_WEIGHTS), *size)
-        likely = torch.isfinite(boxes).all(1) & (scores > min_score)
+        likely = torch.isfinite(boxes).all(1) & (scores > wanted.min_score)
         boxes, scores = boxes[likely], scores[likely]
         kept = of_boxes.nms(boxes, scores, _IOU_THRESHOLD)[:_PEOPLE]
+        if wanted.only_largest and len(kept):
+            kept = kept[of_boxes.areas(boxes[kept]).argmax()][None]
         return boxes[kept], scores[kept]
 
 

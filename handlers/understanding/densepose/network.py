@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from handlers.understanding.densepose import boxes as of_boxes
 from handlers.understanding.densepose.backbone import FeaturePyramid
-from handlers.understanding.densepose.heads import Found, RegionHeads
+from handlers.understanding.densepose.heads import Found, RegionHeads, Wanted
 from handlers.understanding.densepose.proposals import ProposalNetwork
 
 _MEAN_BGR: Final = (103.530, 116.280, 123.675)
@@ -83,8 +83,8 @@ class DensePose(nn.Module):
         self._input_size = input_size
 
     @torch.inference_mode()
-    def forward(self, photos: list[NDArray[np.uint8]], min_score: float) -> list[Found]:
-        """Give the people of each (H, W, 3) RGB photo whose score is above min_score.
+    def forward(self, photos: list[NDArray[np.uint8]], wanted: Wanted) -> list[Found]:
+        """Give the wanted people of each (H, W, 3) RGB photo.
 
         Boxes lie in the photo's own pixels. Photos of one size do not change each other's answer;
         others share the padding of the largest, as in detectron2, which the network sees.
@@ -93,7 +93,7 @@ class DensePose(nn.Module):
         sizes = [(x.shape[1], x.shape[2]) for x in inputs]
         pyramid = self.backbone(_padded(inputs))
         proposals = self.proposal_generator(pyramid, sizes)
-        found = self.roi_heads(pyramid, proposals, sizes, min_score)
+        found = self.roi_heads(pyramid, proposals, sizes, wanted)
         return [
             _in_photo(people, size, photo.shape)
             for people, size, photo in zip(found, sizes, photos, strict=True)

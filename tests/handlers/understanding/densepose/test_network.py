@@ -13,6 +13,7 @@ import torch
 
 from handlers.understanding.densepose import checkpoint
 from handlers.understanding.densepose.estimator import part_labels
+from handlers.understanding.densepose.heads import Wanted
 from handlers.understanding.densepose.network import DensePose, InputSize, Sizes
 from tests.handlers.understanding.densepose import tiny
 
@@ -34,7 +35,7 @@ def test_names_and_shapes_are_the_published_ones() -> None:
 @pytest.mark.parametrize("case", TOLD["cases"])
 def test_people_and_parts_are_those_of_detectron2(network: DensePose, case: dict[str, Any]) -> None:
     photo = tiny.photo(case["height_px"], case["width_px"], case["seed"])
-    (found,) = network([photo], TOLD["min_score"])
+    (found,) = network([photo], Wanted(TOLD["min_score"]))
     assert np.allclose(found.boxes, case["boxes"], atol=0.01)
     assert np.allclose(found.scores, case["scores"], atol=1e-4)
     for index, expected in enumerate(case["part_pixels"]):
@@ -45,21 +46,21 @@ def test_people_and_parts_are_those_of_detectron2(network: DensePose, case: dict
 
 def test_two_photos_at_once_are_two_photos_one_by_one(network: DensePose) -> None:
     photos = [tiny.photo(256, 192, 0), tiny.photo(256, 192, 1)]
-    together = network(photos, 0.7)
+    together = network(photos, Wanted(0.7))
     for photo, found in zip(photos, together, strict=True):
-        (alone,) = network([photo], 0.7)
+        (alone,) = network([photo], Wanted(0.7))
         assert len(alone.boxes) > 3
         for ours, theirs in zip(found, alone, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-3)
 
 
 def test_nobody_is_a_found_nobody(network: DensePose) -> None:
-    (found,) = network([tiny.photo(96, 96)], 1.0)
+    (found,) = network([tiny.photo(96, 96)], Wanted(1.0))
     assert [len(values) for values in found] == [0, 0, 0, 0]
 
 
 def test_boxes_lie_within_their_photo(network: DensePose) -> None:
-    (found,) = network([tiny.photo(104, 304)], 0.0)
+    (found,) = network([tiny.photo(104, 304)], Wanted(0.0))
     assert found.boxes.min() >= 0
     assert (found.boxes.amax(0) <= torch.tensor([304, 104, 304, 104])).all()
 
