@@ -1,6 +1,7 @@
 """A folder in Hugging Face's layout: config.json, preprocessor_config.json, the weights."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -26,15 +27,18 @@ def load(folder: Path, network: type[Any], processor: type[Any], device: str) ->
     network, processor: transformers' classes. Raises BadCheckpoint naming the file, and where one
     is wrong the key; a key without a place in the network is passed over, as transformers does.
     """
-    config = _checked_config(folder, network.config_class.model_type)
+    settings = folder / "config.json"
+    told = _checked_config(settings, network.config_class.model_type)
     read_json(folder / "preprocessor_config.json")
     weights = _weight_file(folder)
     check_weights(weights)
     _no_progress_bar()
-    try:
-        loaded, told = network.from_pretrained(
+    with _blaming(settings):
+        config = network.config_class.from_dict(told)
+    with _blaming(weights):
+        loaded, gaps = network.from_pretrained(
             folder,
-            config=network.config_class.from_dict(config),
+            config=config,
             local_files_only=True,
             use_safetensors=weights.suffix == ".safetensors",
             weights_only=True,
@@ -42,17 +46,25 @@ def load(folder: Path, network: type[Any], processor: type[Any], device: str) ->
             output_loading_info=True,
             dtype=torch.float32,
         )
-    except Exception as error:  # of several libraries, without a common base
-        raise BadCheckpoint(f"{weights}: {str(error).partition(chr(10))[0]}") from error
-    _refuse_gaps(weights, told)
-    prepared = processor.from_pretrained(folder, local_files_only=True)
+    _refuse_gaps(weights, gaps)
+    with _blaming(folder / "preprocessor_config.json"):
+        prepared = processor.from_pretrained(folder, local_files_only=True)
     return Pretrained(loaded.to(device).eval(), prepared, loaded.config)
 
 
-def _checked_config(folder: Path, wanted: str) -> dict[str, Any]:
-    if not folder.is_dir():
-        raise BadCheckpoint(f"{folder}: no such folder")
-    file = folder / "config.json"
+@contextmanager
+def _blaming(file: Path) -> Iterator[None]:
+    """Turn the errors of several libraries, which share no base, into one that names the file."""
+    try:
+        yield
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0]
+        raise BadCheckpoint(f"{file}: {first or type(error).__name__}") from error
+
+
+def _checked_config(file: Path, wanted: str) -> dict[str, Any]:
+    if not file.parent.is_dir():
+        raise BadCheckpoint(f"{file.parent}: no such folder")
     config = read_json(file)
     if (found := config.get("model_type")) != wanted:
         raise BadCheckpoint(f"{file}: model_type is {found!r}, expected {wanted!r}")

@@ -59,6 +59,18 @@ def test_another_kind_of_model_is_named(folder: Path) -> None:
     assert refusal(folder) == f"{file}: model_type is 'bert', expected 'segformer'"
 
 
+@pytest.mark.parametrize(
+    ("name", "nonsense"),
+    [("config.json", {"hidden_sizes": "wide"}), ("preprocessor_config.json", {"size": "large"})],
+)
+def test_a_setting_that_makes_no_sense_is_blamed_on_its_file(
+    folder: Path, name: str, nonsense: dict[str, str]
+) -> None:
+    file = folder / name
+    file.write_text(json.dumps(json.loads(file.read_text()) | nonsense))
+    assert refusal(folder).startswith(f"{file}: ")
+
+
 def test_a_renamed_key_is_named(folder: Path) -> None:
     file = rewritten(folder, lambda state: state.update({f"{KEY}s": state.pop(KEY)}))
     assert refusal(folder) == f"{file}: lacks {KEY}"
