@@ -17,6 +17,7 @@ from handlers import images, samples
 from handlers.base import ImageHandler, Outcome
 from handlers.request import PersonParams, PersonRequest
 from handlers.stages import Stages
+from handlers.understanding import notices
 from handlers.understanding.analyst import Analyst
 from handlers.understanding.contract import KEYPOINTS, PARSE_LABELS, Understanding
 from handlers.understanding.settings import PersonSettings
@@ -52,12 +53,15 @@ class PersonHandler(ImageHandler[PersonRequest]):
         with stages.stage("decode"):
             frame = self._frame(request)
         understood, hit = self._analyst.look(frame.view(frame.photo), stages)
+        category = request.params.category
         with stages.stage("encode"):
-            pictures = self._pictures(frame, understood, request.params.category)
+            mask = self._mask(understood, category)
+            pictures = self._pictures(frame, understood, mask)
         told = _told(frame, understood)
-        cached = {"cache": {"person": "hit" if hit else "miss"}}
-        category = {"category": request.params.category}
-        return Outcome(pictures, {**category, **told, **cached}, _PICTURES)
+        if not mask.any():
+            told["warnings"].append(asdict(notices.MASK_EMPTY))
+        cache = {"person": "hit" if hit else "miss"}
+        return Outcome(pictures, {"category": category, **told, "cache": cache}, _PICTURES)
 
     def gauges(self) -> Mapping[str, float]:
         """Give the counters of the photos remembered."""
@@ -72,15 +76,17 @@ class PersonHandler(ImageHandler[PersonRequest]):
             photo, settings.frame_width_px, settings.frame_height_px, auto_crop=auto_crop
         )
 
-    def _pictures(
-        self, frame: Frame, understood: Understanding, category: str
-    ) -> tuple[bytes, bytes, bytes]:
-        mask = agnostic_mask(
+    def _mask(self, understood: Understanding, category: str) -> NDArray[np.bool_]:
+        return agnostic_mask(
             understood.parse_map,
             understood.keypoints,
             cast("Category", category),
             self.settings.arm_width_px,
         )
+
+    def _pictures(
+        self, frame: Frame, understood: Understanding, mask: NDArray[np.bool_]
+    ) -> tuple[bytes, bytes, bytes]:
         labels = whole_photo.labels_in_photo(frame, understood.parse_map)
         surface = whole_photo.labels_in_photo(frame, understood.densepose_parts)
         quality = self.settings.encode

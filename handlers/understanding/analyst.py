@@ -64,6 +64,8 @@ class Analyst:
         with _timed(stages, "segmentation"):
             labels = self._labels(rgb, points)
         told = (*self._notices(rgb), *notices.of_photo(labels, points))
+        if not surface.any():
+            told = (*told, notices.DENSEPOSE_MISSING)
         return Understanding(labels, points, surface, told, self._parts.models)
 
     def _labels(self, rgb: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -17,6 +17,8 @@ PARSING_APPROXIMATE: Final = Notice(
 DENSEPOSE_APPROXIMATE: Final = Notice(
     "densepose_approximate", "the body's surface is drawn from joints, not seen by DensePose"
 )
+DENSEPOSE_MISSING: Final = Notice("densepose_missing", "DensePose saw nobody surely enough")
+MASK_EMPTY: Final = Notice("mask_empty", "nothing was found that a garment of this kind replaces")
 _ARMS: Final = range(2, 8)
 _EDGES: Final = (("top", np.s_[0]), ("bottom", np.s_[-1]))
 

@@ -131,6 +131,14 @@ def test_warnings_and_models_say_what_answered(handler: PersonHandler) -> None:
     assert all(one["licence"] == "Apache-2.0" for one in told["models"])
 
 
+def test_a_photo_without_legs_has_nothing_to_repaint_below(handler: PersonHandler) -> None:
+    head_and_chest = photo()[:520]
+    params = PersonParams("lower_body", auto_crop=False)
+    outcome = handler.run(PersonRequest(params, png(head_and_chest)), silent())
+    assert not decoded(outcome.images[0]).any()
+    assert outcome.metadata["warnings"][-1]["code"] == "mask_empty"
+
+
 def test_nobody_in_the_photo_is_refused_by_reason(handler: PersonHandler) -> None:
     wall = png(np.full((400, 300, 3), 170, np.uint8))
     with pytest.raises(Unfit) as caught:
