@@ -74,7 +74,11 @@ class ImageHandler(ABC, Generic[R]):
         self._version = wire.model_version(context)
         self._metrics = wire.MetricSink(context)
         started = time.perf_counter()
-        self.load()
+        try:
+            self.load()
+        except Exception as fault:
+            self._log(logging.ERROR, f"the model cannot be loaded: {fault}")
+            raise
         loaded = time.perf_counter()
         self.warm_up()
         self.ready = True

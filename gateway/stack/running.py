@@ -151,7 +151,18 @@ class Stack:
         """TorchServe would try for ever; what failed three times is not there the fourth."""
         for child in self._children:
             if child.alarms >= _MAX_FAILED_LOADS:
-                raise StackFailed(f"{child.name} cannot load its model{self._tail(child.name)}")
+                told = self._told_by_worker(child.name) or self._tail(child.name)
+                raise StackFailed(f"{child.name} cannot load its model{told}")
+
+    def _told_by_worker(self, part: str) -> str:
+        """What a worker itself gave as the reason, where the log is in a file."""
+        if self._plan.logs is None:
+            return ""
+        log = (self._plan.logs / f"{part}.log").read_text(errors="replace")
+        lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+        faults = [one for one in lines if one["level"] == "error"]
+        own = [one["message"] for one in faults if one["logger"].startswith("handlers.")]
+        return f": {own[-1]}" if own else ""
 
     def _tail(self, part: str) -> str:
         """The last lines of a part's log, where it is in a file."""
