@@ -153,8 +153,8 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     one.add_argument(
         "--person",
         action=argparse.BooleanOptionalAction,
-        default=False,
-        help="serve the analysis of people, too (default: no)",
+        default=True,
+        help="serve the analysis of people, too (default: yes)",
     )
     _add_engines(one)
     one.set_defaults(command=serve)

@@ -48,16 +48,18 @@ def plan_for(
 ) -> Plan:
     """Plan a stack whose default engine is the first of `engines`, with `model` as its weights.
 
-    Raises Misconfigured for an engine that nobody described and for weights that are not there.
+    `person` asks for the analysis of people, too, where the configuration describes it. Raises
+    Misconfigured for an engine that nobody described and for weights that are not there.
     """
     folder = (config or root / "config").resolve()
-    default, *_ = described = [_described(folder, engine) for engine in engines]
+    known = dict(_descriptions(folder))
+    default, *_ = described = [_described(known, folder, engine) for engine in engines]
     workers = {} if model is None else _weights(engines[0], default, model)
     for engine, sections in zip(engines, described, strict=True):
         _refuse_absent(root, engine, sections, os.environ | workers)
-    if person:
+    if person and PERSON in known:
         engines = [*engines, PERSON]
-        described.append(_described(folder, PERSON))
+        described.append(known[PERSON])
     return Plan(
         root,
         folder,
@@ -69,8 +71,7 @@ def plan_for(
     )
 
 
-def _described(folder: Path, name: str) -> dict[str, Any]:
-    known = dict(_descriptions(folder))
+def _described(known: Mapping[str, dict[str, Any]], folder: Path, name: str) -> dict[str, Any]:
     if name not in known:
         engines = sorted(one for one, sections in known.items() if "tryon" in sections)
         raise Misconfigured(f"no engine {name}: {folder} describes {', '.join(engines)}")

@@ -66,3 +66,11 @@ def test_weights_that_are_not_there_are_named_before_anything_starts(
 def test_an_engine_without_weights_takes_none(config: Path, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="geometric loads no model"):
         planned(config, "geometric", model=tmp_path)
+
+
+def test_people_are_analysed_where_that_is_described(config: Path) -> None:
+    assert plan_for(ROOT, ["geometric"], config=config, person=True).models == ("geometric",)
+    (config / "person.yaml").write_text("analysis: {engine: person}\nhandler: {}\n")
+    plan = plan_for(ROOT, ["geometric"], config=config, person=True)
+    assert plan.models == ("geometric", "person")
+    assert plan_for(ROOT, ["geometric"], config=config).models == ("geometric",)

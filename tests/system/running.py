@@ -101,9 +101,9 @@ class Running:
         return model
 
     def gauge(self, name: str) -> float:
-        """Read one of the worker's metrics."""
+        """Read one of the try-on worker's metrics."""
         for line in httpx.get(self.stack.metrics_url, timeout=10).text.splitlines():
-            if line.startswith(f"{name}{{"):
+            if line.startswith(f"{name}{{") and 'model="geometric"' in line:
                 return float(line.split()[-1])
         raise AssertionError(f"no metric {name}")
 
