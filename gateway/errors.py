@@ -14,6 +14,7 @@ GatewayError
 ├── LinkExpired               AUTH_1002  a signed link past its time
 ├── Busy                      RATE_3002  no room for one more; try again soon
 ├── ModelNotLoaded            ML_4001    no ready worker serves the engine
+│   └── NotDeployed           ML_4001    nor will one: this deployment has no such engine
 ├── InferenceFailed           ML_4002    the engine failed
 ├── OutOfMemory               ML_4003    the engine's device has no room for it
 ├── BadDimensions             ML_4004    picture too small, too big or too narrow
@@ -233,7 +234,14 @@ class ModelNotLoaded(GatewayError):
 
     code = ErrorCode.MODEL_NOT_LOADED
     default_message = "The engine is not ready."
-    retry_after_s = 5
+    retry_after_s: ClassVar[int | None] = 5
+
+
+class NotDeployed(ModelNotLoaded):
+    """This deployment has no such engine at all; a retry would not help."""
+
+    default_message = "This engine is not deployed here."
+    retry_after_s = None
 
 
 class InferenceFailed(GatewayError):

@@ -31,8 +31,8 @@ class Models(Protocol):
     async def predict(self, job: Job, on_progress: OnProgress | None = None) -> Prediction:
         """Run one inference.
 
-        Raises ModelNotLoaded, InferenceFailed, OutOfMemory, BadDimensions, Unfit, InvalidInput,
-        Busy or TimedOut.
+        Raises ModelNotLoaded, NotDeployed, InferenceFailed, OutOfMemory, BadDimensions, Unfit,
+        InvalidInput, Busy or TimedOut.
         """
         ...
 

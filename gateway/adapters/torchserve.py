@@ -23,7 +23,14 @@ from gateway.adapters.torchserve_waiting import WaitingLine
 from gateway.domain.frames import BrokenStream, Frame, FrameReader
 from gateway.domain.jobs import UNKNOWN, Job, ModelState, Prediction, Readiness
 from gateway.domain.options import Patience
-from gateway.errors import Busy, GatewayError, InferenceFailed, ModelNotLoaded, TimedOut
+from gateway.errors import (
+    Busy,
+    GatewayError,
+    InferenceFailed,
+    ModelNotLoaded,
+    NotDeployed,
+    TimedOut,
+)
 from gateway.ports import OnProgress
 
 _READY_POLL_S: Final = 0.2
@@ -143,7 +150,7 @@ class TorchServe:
             async with asyncio.timeout(self._retries.recovery_s):
                 while (state := await self._look(model)).readiness is not Readiness.READY:
                     if state.readiness is Readiness.MISSING:
-                        raise ModelNotLoaded
+                        raise NotDeployed
                     await asyncio.sleep(_READY_POLL_S)
         except TimeoutError as error:
             raise ModelNotLoaded from error

@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.domain.options import Engine, Given, plan
 from gateway.domain.uploads import ImageType
-from gateway.errors import ModelNotLoaded
+from gateway.errors import NotDeployed
 from gateway.services.inference import Answer, InferenceService, Question
 from gateway.services.pictures import PictureService, Source
 
@@ -32,12 +32,12 @@ class PersonService:
         self._inference = inference
 
     async def analyse(self, request: PersonRequest) -> Answer:
-        """Analyse one photo; raises ModelNotLoaded where nothing analyses, or what its parts do."""
+        """Analyse one photo; raises NotDeployed where nothing analyses, or what its parts do."""
         return await self._inference.ask(self._question(request))
 
     async def _question(self, request: PersonRequest) -> Question:
         if self._analyser is None:
-            raise ModelNotLoaded("No engine of this deployment analyses photos.")
+            raise NotDeployed("No engine of this deployment analyses photos.")
         return Question(
             plan=plan(self._analyser, request.given),
             images={_IMAGE: await self._pictures.photo(request.person)},

@@ -90,11 +90,13 @@ async def test_a_value_outside_the_engine_s_range_is_named_with_it(gateway: Gate
     assert found == {"steps": (20, 50), "strength": (0.05, 1.0)}
 
 
-async def test_an_engine_that_is_not_deployed_is_not_ready(gateway: Gateway) -> None:
+async def test_an_engine_that_is_not_deployed_is_not_worth_a_retry(gateway: Gateway) -> None:
     gateway.torchserve.not_deployed = {"diffusion"}
     await gateway.resources.health.check()
     answer = await gateway.tryon(fields={"engine": "diffusion"})
     assert (answer.status_code, answer.json()["error_code"]) == (503, "ML_4001")
+    assert answer.json()["message"] == "This engine is not deployed here."
+    assert "retry-after" not in answer.headers
 
 
 async def test_an_engine_may_take_as_long_as_its_configuration_says(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ async def test_where_nothing_analyses_the_caller_is_told(tmp_path: Path) -> None
     body = answer.json()
     assert (answer.status_code, body["error_code"]) == (503, "ML_4001")
     assert body["message"] == "No engine of this deployment analyses photos."
+    assert "retry-after" not in answer.headers
 
 
 async def test_where_the_worker_is_not_deployed_the_caller_is_told(gateway: Gateway) -> None:
