@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.parity.report import Compared
+from benchmarks.parity.report import Compared, guarded
 from handlers.vision.agnostic import agnostic_mask
 
 _ARM_WIDTH_PX = {"hd": 60, "dc": 45}
@@ -22,10 +22,14 @@ def compare(folder: Path) -> Iterator[Compared]:
         return
     for case in json.loads((folder / "masks.json").read_text())["cases"]:
         for expected in case["results"]:
-            yield _compared(folder, case, expected)
+            if (folder / case["parse"]).is_file() and (folder / expected["mask"]).is_file():
+                name = f"masks/{case['name']}.{expected['category']}.{expected['model_type']}"
+                yield from guarded(name, _compared(name, folder, case, expected))
 
 
-def _compared(folder: Path, case: Mapping[str, Any], expected: Mapping[str, Any]) -> Compared:
+def _compared(
+    name: str, folder: Path, case: Mapping[str, Any], expected: Mapping[str, Any]
+) -> Iterator[Compared]:
     with Image.open(folder / expected["mask"]) as opened:
         golden = np.array(opened.convert("1"), bool)
     height_px, width_px = golden.shape
@@ -35,5 +39,4 @@ def _compared(folder: Path, case: Mapping[str, Any], expected: Mapping[str, Any]
     category, kind = expected["category"], expected["model_type"]
     ours = agnostic_mask(labels, keypoints, category, _ARM_WIDTH_PX[kind], guarded=False)
     tolerance = _UNDEFINED if case.get("negative_coordinate_cast") else 0.0
-    name = f"masks/{case['name']}.{category}.{kind}"
-    return Compared(name, float(np.mean(ours != golden)), tolerance, "share of pixels")
+    yield Compared(name, float(np.mean(ours != golden)), tolerance, "share of pixels")

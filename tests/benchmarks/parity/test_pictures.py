@@ -50,6 +50,15 @@ def test_a_photo_mirrored_is_noticed(tmp_path: Path) -> None:
     assert wrong == ["parsing/down.network_input_473", "parsing/down.network_input_512"]
 
 
+def test_what_cannot_be_read_is_over_and_ends_nothing(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES / "masks", tmp_path / "masks")
+    (tmp_path / "masks" / "parse" / "hip.png").write_bytes(b"no picture")
+    (tmp_path / "masks" / "parse" / "legs.png").unlink()
+    compared = list(masks.compare(tmp_path / "masks"))
+    assert len(compared) == 126
+    assert len(over(compared)) == 5
+
+
 def test_swapped_arms_are_noticed(tmp_path: Path) -> None:
     shutil.copytree(FIXTURES / "masks", tmp_path / "masks")
     told = json.loads((tmp_path / "masks" / "masks.json").read_text())
