@@ -60,9 +60,9 @@ class Analyst:
                     "person_image cannot be used: nobody was found in it",
                     {"image": "person_image", "reason": "no_person"},
                 )
-            surface = self._parts.surface.parts(rgb)
         with _timed(stages, "segmentation"):
             labels = self._labels(rgb, points)
+            surface = self._parts.surface.parts(rgb)
         told = (*self._notices(rgb), *notices.of_photo(labels, points))
         if not surface.any():
             told = (*told, notices.DENSEPOSE_MISSING)
