@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from handlers.understanding.contract import KEYPOINTS
 from handlers.vision import openpose_people
-from handlers.vision.openpose_fields import JOINTS, LIMBS, joints
+from handlers.vision.openpose_fields import JOINTS, LIMBS, joints, limbs
 from handlers.vision.openpose_frame import Frame
 
 FRAME = Frame.of(384, 512)
@@ -99,6 +99,41 @@ def test_a_hidden_joint_is_missing_and_brings_no_other_one_down(hidden: set[int]
     assert not told[list(hidden)].any()
     # What no limb connects to the rest any more is lost with it, what is told is in its place.
     assert np.abs(answer[told, :2] - person[told]).max(initial=0) < 12
+
+
+def test_arms_without_a_neck_belong_to_the_face_between_them() -> None:
+    person = standing(190, 120, 400)
+    person[KEYPOINTS.index("neck")] = np.nan
+    told = [name for name, point in zip(KEYPOINTS, found(person), strict=True) if point[2]]
+    lower = {name for name in KEYPOINTS if name.endswith(("hip", "knee", "ankle"))}
+    assert set(told) == set(KEYPOINTS) - {"neck"} - lower
+
+
+@pytest.mark.parametrize(("along", "connected"), [(7, False), (9, True)])
+def test_a_limb_is_one_when_nearly_all_of_it_is_seen(along: int, *, connected: bool) -> None:
+    field = np.zeros((2, 100, 100))
+    field[0, :, : 10 * along] = 1.0  # of ten samples from x = 5 to x = 95
+    ends = np.array([[5.0, 50, 1]]), np.array([[95.0, 50, 1]])
+    pairs = limbs(field, *ends)
+    assert bool(pairs) == connected
+    field[0] = 0
+    field[1] = 1.0  # across
+    assert not limbs(field, *ends)
+
+
+@pytest.mark.parametrize(("length_px", "score"), [(40, 1.0), (50, 1.0), (80, 0.625)])
+def test_a_limb_longer_than_half_the_picture_is_less_sure(length_px: int, score: float) -> None:
+    field = np.stack([np.ones((100, 100)), np.zeros((100, 100))])
+    ((_, _, told),) = limbs(field, np.array([[5.0, 50, 1]]), np.array([[5.0 + length_px, 50, 1]]))
+    assert told == pytest.approx(score)
+
+
+def test_a_joint_takes_the_surer_of_two_limbs() -> None:
+    field = np.zeros((2, 100, 100))
+    field[0, 20] = 1.0
+    field[0, 60] = 0.6
+    left, right = np.array([[10.0, 20, 1], [10, 60, 1]]), np.array([[50.0, 60, 1], [50, 20, 1]])
+    assert [pair[:2] for pair in limbs(field, left, right)] == [(0, 1), (1, 0)]
 
 
 def test_a_scrap_of_a_person_is_nobody() -> None:
