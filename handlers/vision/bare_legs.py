@@ -25,6 +25,7 @@ _HIPS_V: Final = (0.95, 1.25)  # torso lengths below the shoulders, where cloth 
 _WEIGHTS: Final = np.array([0.2, 1.0, 1.0], np.float32)  # shade moves lightness, hardly hue
 _CLEAR: Final = 12.0  # a difference of distances in Lab that settles a row's vote
 _BARE: Final = 0.5  # mean vote below the hem, -1..1, that bare legs reach
+_STRIPE: Final = 2.0  # rows of skin's colour that may still be a pattern
 _SHORTEST: Final = 4  # rows
 _NEAR: Final = 1.3  # girths around the bones of a leg
 _HAND: Final = 2.0  # girths around those of an arm, in which a hand may lie before the leg
@@ -51,7 +52,10 @@ def bare_legs(person: Person, kinds: NDArray[np.uint8]) -> dict[Side, NDArray[np
 
 def _hem(votes: NDArray[np.float64]) -> int | None:
     """The first row of the leg that is bare; None where no clear run of rows is."""
-    first = int(np.argmin(np.concatenate([[0.0], np.cumsum(votes)])))
+    balance = np.concatenate([[0.0], np.cumsum(votes)])
+    first = int(np.flatnonzero(balance <= balance.min() + _STRIPE)[-1])
+    while first > 0 and votes[first - 1] > 0:
+        first -= 1  # back to where this run of bare rows begins
     seen = votes[first:][votes[first:] != 0]
     return first if len(seen) >= _SHORTEST and seen.mean() >= _BARE else None
 

@@ -23,7 +23,7 @@ from handlers.vision.parsing import BACKGROUND, HAIR, LOWER, SKIN, UPPER, labell
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from handlers.vision.body import Side
+    from handlers.vision.body import Body, Side
     from handlers.vision.person import Person
 
     Labels = NDArray[np.uint8]
@@ -37,6 +37,7 @@ _CLOSED: Final = 0.9  # share of the line between the legs that cloth covers, in
 _LOWEST_HEM: Final = 0.92  # 0..1 down the legs; cloth that goes further is taken for trousers
 _LIKE: Final = 14.0  # distance in Lab of 8 bits; nearer parts may be one garment, or one skin
 _LOOSE: Final = 0.01  # of a kind's pixels; smaller pieces of it elsewhere are mistakes
+_BONE: Final = 0.04  # shoulder widths
 _HAND: Final = 0.3  # 0..1 of the mask of hands
 _CLOTHED: Final = 4.0  # girths that skin before a covered leg is further from it than from a hand
 _FOOT: Final = 0.2  # shoulder widths around the bones of a foot
@@ -48,7 +49,7 @@ def parse_map(person: Person) -> Labels:
     kinds = labelled(
         np.stack([person.background, person.hair, person.skin, person.upper, person.lower])
     )
-    kinds[_specks(kinds != BACKGROUND, kinds != BACKGROUND)] = BACKGROUND
+    kinds[~_theirs(person.body, kinds != BACKGROUND)] = BACKGROUND
     upper = kinds == UPPER
     kinds[_specks(upper, upper)] = SKIN
     for cloth in (UPPER, LOWER):
@@ -63,6 +64,16 @@ def parse_map(person: Person) -> Labels:
     _name_clothes(person, kinds, labels)
     _name_shoes(person, kinds, bare, labels)
     return labels
+
+
+def _theirs(body: Body, people: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pieces of everybody's outline that hold a bone of this body: (H, W) bool."""
+    bones = np.zeros(people.shape, bool)
+    for limb in [trunk(body), *(made(body, side) for made in (arm, leg) for side in SIDES)]:
+        bones |= capsules(people.shape, limb.bones, [_BONE * body.scale_px] * len(limb.bones))
+    bones |= capsules(people.shape, [body.eyes(), body.chin()], [_BONE * body.scale_px] * 2)
+    _, pieces = cv2.connectedComponents(people.astype(np.uint8))
+    return people & np.isin(pieces, np.unique(pieces[bones & people]))
 
 
 def _specks(mask: NDArray[np.bool_], whole: NDArray[np.bool_]) -> NDArray[np.bool_]:

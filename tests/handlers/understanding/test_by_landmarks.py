@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from handlers.errors import Unfit
 from handlers.understanding.by_landmarks import LandmarkUnderstanding
 from handlers.understanding.contract import KEYPOINTS, PARSE_LABELS
+from handlers.vision import crop
 from handlers.vision.agnostic import Category, agnostic_mask
 from tests.handlers.understanding.conftest import HEIGHT_PX, WIDTH_PX, Rendered
 
@@ -116,6 +117,16 @@ def test_a_wall_has_no_key_points_and_no_labels(landmarks: LandmarkUnderstanding
         landmarks.parse(WALL)
     with pytest.raises(Unfit):
         landmarks.parts(WALL)
+
+
+def test_the_labels_are_one_person_s(rendered: Person, landmarks: LandmarkUnderstanding) -> None:
+    large, small = rendered("p02").rgb, crop.resized(rendered("p01").rgb, 192, 256)
+    photo = np.full((HEIGHT_PX, WIDTH_PX + 192, 3), small[0, 0], np.uint8)
+    photo[:, :WIDTH_PX] = large
+    photo[-256:, WIDTH_PX:] = small
+    labels = landmarks.parse(photo)
+    assert (labels[:, :WIDTH_PX] > 0).any()
+    assert not (labels[:, WIDTH_PX + 20 :] > 0).any()
 
 
 def test_a_person_s_box_holds_the_person(
