@@ -17,6 +17,7 @@ from handlers.understanding.settings import PersonSettings, UnderstandingSetting
 from handlers.vision import crop
 from tests.handlers.understanding import tiny_pretrained
 from tests.handlers.understanding.conftest import HEIGHT_PX, WIDTH_PX, Rendered
+from tests.handlers.understanding.densepose import tiny as tiny_densepose
 
 Person = Callable[[str], Rendered]
 PARTS = ("parser", "pose", "detector", "surface")
@@ -161,6 +162,38 @@ def test_checkpoints_answer_for_the_parts_that_name_them(
     told = {notice.code for notice in understood.warnings}
     assert "parsing_approximate" not in told
     assert "densepose_approximate" in told
+
+
+@pytest.mark.prop(14)
+def test_every_part_may_be_a_checkpoint(
+    shipped: UnderstandingSettings, tmp_path: Path, rendered: Person
+) -> None:
+    settings = with_path(shipped, "parser", tiny_pretrained.segformer(tmp_path / "segformer"))
+    settings = with_path(settings, "pose", tiny_pretrained.vitpose(tmp_path / "vitpose"))
+    settings = with_path(settings, "detector", tiny_pretrained.rt_detr(tmp_path / "rtdetr"))
+    settings = with_path(settings, "surface", tiny_densepose.saved(tmp_path / "model.pkl"))
+    analyst = Analyst(
+        replace(
+            settings,
+            pose=replace(settings.pose, min_score=0.0),
+            detector=replace(settings.detector, min_score=0.0),
+            surface=replace(settings.surface, min_score=0.7),
+        )
+    )
+    understood = analyst.understand(rendered("p02").rgb)
+    assert [one.name for one in understood.models] == [
+        "segformer",
+        "vitpose",
+        "densepose",
+        "rtdetr",
+    ]
+    assert understood.parse_map.max() <= 18
+    assert understood.keypoints.any()
+    assert understood.densepose_parts.any()
+    assert not {notice.code for notice in understood.warnings} & {
+        "parsing_approximate",
+        "densepose_approximate",
+    }
 
 
 def test_a_detector_is_asked_once_for_a_photo(

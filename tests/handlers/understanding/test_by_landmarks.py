@@ -1,6 +1,7 @@
 """MediaPipe and geometry behind the contract, on rendered people whose truth is known."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from handlers.errors import Unfit
+from handlers.landmarks import BodyLandmarks
+from handlers.loader import Loader
 from handlers.understanding.by_landmarks import LandmarkUnderstanding
 from handlers.understanding.contract import KEYPOINTS, PARSE_LABELS
 from handlers.vision import crop
@@ -140,6 +143,23 @@ def test_a_person_s_box_holds_the_person(
     assert x1 >= xs.max() - 8
     assert y1 >= ys.max() - 8
     assert 0 < score <= 1
+
+
+@pytest.mark.prop(25)
+def test_any_number_of_threads_share_one_detector(rendered: Person) -> None:
+    made: list[BodyLandmarks] = []
+
+    def make() -> BodyLandmarks:
+        made.append(BodyLandmarks(0.5))
+        return made[-1]
+
+    shared = LandmarkUnderstanding(Loader(make), 0.3)
+    photos = [rendered(name).rgb for name in NAMES]
+    with ThreadPoolExecutor(len(photos)) as pool:
+        at_once = list(pool.map(shared.keypoints, photos))
+    assert len(made) == 1
+    for photo, points in zip(photos, at_once, strict=True):
+        assert (points == shared.keypoints(photo)).all()
 
 
 def test_a_mirrored_photo_has_mirrored_labels(
