@@ -67,9 +67,9 @@ def agnostic_mask(
 
     parse_map: (H, W) uint8, labels 0..18; keypoints: (18, 2 or 3) in OpenPose's order, x and y in
     its pixels, zeros where one is missing; arm_width_px: how wide an arm is drawn in a frame 512
-    high (60 for bare streets, 45 for catalogues). guarded: an arm with a missing shoulder or elbow
-    is taken from the labels, and one that leaves the frame is drawn as it is; without it, the
-    arm runs to the picture's corner and negative coordinates wrap, as in the original.
+    high (60 for weights trained on VITON-HD, 45 for DressCode's). guarded: an arm with a missing
+    shoulder or elbow is taken from the labels, and one that leaves the frame is drawn as it is;
+    without it, the arm runs to the picture's corner and negative coordinates wrap, as originally.
     """
     chosen = _REGIONS[category]
     head = np.isin(parse_map, _HEAD)
