@@ -14,6 +14,7 @@ from handlers.errors import BadDimensions, InferenceFailed, UndecodableImage
 from handlers.settings import Encoding, Limits
 
 _WHITE: Final = 128
+_PLANE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +89,19 @@ def encode(pixels: NDArray[np.uint8], output_format: str, quality: Encoding) -> 
         "png": (".png", cv2.IMWRITE_PNG_COMPRESSION, quality.png_compression),
         "webp": (".webp", cv2.IMWRITE_WEBP_QUALITY, quality.webp_quality),
     }[output_format]
-    fine, data = cv2.imencode(
-        extension, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [int(option), value]
-    )
-    if not fine:
-        raise InferenceFailed("The result could not be encoded.", {"output_format": output_format})
-    return data.tobytes()
+    return _encoded(extension, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), int(option), value)
 
 
-def encode_plane(plane: NDArray[np.uint8], quality: Encoding) -> bytes:
-    """Encode (H, W) values 0..255 as a grey PNG, without loss."""
-    options = [int(cv2.IMWRITE_PNG_COMPRESSION), quality.png_compression]
-    fine, data = cv2.imencode(".png", plane, options)
+def encode_png(pixels: NDArray[np.uint8], compression: int) -> bytes:
+    """Encode (H, W) values or (H, W, 3) RGB, uint8, as PNG; compression is 0..9."""
+    ordered = pixels if pixels.ndim == _PLANE else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    return _encoded(".png", ordered, int(cv2.IMWRITE_PNG_COMPRESSION), compression)
+
+
+def _encoded(extension: str, pixels: NDArray[np.uint8], option: int, value: int) -> bytes:
+    fine, data = cv2.imencode(extension, pixels, [option, value])
     if not fine:
-        raise InferenceFailed("The result could not be encoded.", {"output_format": "png"})
+        raise InferenceFailed("The result could not be encoded.", {"extension": extension})
     return data.tobytes()
 
 

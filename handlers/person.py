@@ -43,7 +43,7 @@ class PersonHandler(ImageHandler[PersonRequest]):
     def warm_up(self) -> None:
         """Analyse the shipped person as often as configured, then forget it."""
         shipped = resources.files(samples).joinpath("person.jpg").read_bytes()
-        for _ in range(self.settings.warmup.rounds):
+        for _ in range(self.settings.warm_up_rounds):
             request = PersonRequest(PersonParams(self.offer.categories[0]), shipped)
             self.run(request, Stages((), lambda *_: None))
             self._analyst.forget()
@@ -69,7 +69,7 @@ class PersonHandler(ImageHandler[PersonRequest]):
 
     def _frame(self, request: PersonRequest) -> Frame:
         settings = self.settings
-        limit = settings.limits.max_input_pixels
+        limit = settings.max_input_pixels
         photo = images.decode(request.person_image, "person_image", limit)
         auto_crop = request.params.auto_crop is not False
         return Frame.of(
@@ -89,11 +89,11 @@ class PersonHandler(ImageHandler[PersonRequest]):
     ) -> tuple[bytes, bytes, bytes]:
         labels = whole_photo.labels_in_photo(frame, understood.parse_map)
         surface = whole_photo.labels_in_photo(frame, understood.densepose_parts)
-        quality = self.settings.encode
+        compression = self.settings.png_compression
         return (
-            images.encode_plane(whole_photo.mask_in_photo(frame, mask), quality),
-            images.encode_plane(labels, quality),
-            images.encode(densepose_picture.render(surface), "png", quality),
+            images.encode_png(whole_photo.mask_in_photo(frame, mask), compression),
+            images.encode_png(labels, compression),
+            images.encode_png(densepose_picture.render(surface), compression),
         )
 
 

@@ -51,6 +51,12 @@ class HandlerSettings:
 
     name: str
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class TryOnSettings(HandlerSettings):
+    """What every worker that dresses people reads."""
+
     limits: Limits
     encode: Encoding
     warmup: WarmUp
@@ -72,7 +78,7 @@ class Landmarks:
 
 
 @dataclass(frozen=True, slots=True)
-class GeometricSettings(HandlerSettings):
+class GeometricSettings(TryOnSettings):
     """Everything the embedded engine reads."""
 
     cache: CacheSizes

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from handlers.settings import CacheSizes, HandlerSettings
+from handlers.settings import CacheSizes, TryOnSettings
 from handlers.understanding.settings import UnderstandingSettings
 
 
@@ -17,7 +17,7 @@ class FrameSizes:
 
 
 @dataclass(frozen=True, slots=True)
-class IdmVtonSettings(HandlerSettings):
+class IdmVtonSettings(TryOnSettings):
     """Everything an IDM-VTON worker reads.
 
     model_path: the repository, relative to the server's folder; VTON_IDM_VTON_MODEL outranks it.

@@ -80,9 +80,12 @@ class PersonSettings(HandlerSettings):
     """Everything a person worker reads.
 
     frame_width_px, frame_height_px: what photos are understood in; arm_width_px: how wide arms are
-    masked in a frame 512 high.
+    masked in a frame 512 high; png_compression: 0..9; warm_up_rounds: analyses before it is ready.
     """
 
+    max_input_pixels: int
+    png_compression: int
+    warm_up_rounds: int
     frame_width_px: int
     frame_height_px: int
     arm_width_px: int

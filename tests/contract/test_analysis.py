@@ -30,7 +30,7 @@ def _root_logger() -> Iterator[None]:
 
 def answered(category: str) -> Prediction:
     sections: dict[str, Any] = yaml.safe_load((ROOT / "config" / "person.yaml").read_text())
-    sections["handler"]["warmup"]["rounds"] = 0
+    sections["handler"]["warm_up_rounds"] = 0
     handler = PersonHandler()
     made, front_end = context(1, model_yaml=sections)
     handler.initialize(made)

@@ -34,6 +34,11 @@ def test_an_archive_names_its_entry_and_version(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("model", ["geometric", "idm_vton", "person"])
+def test_every_shipped_model_can_be_packed(model: str, tmp_path: Path) -> None:
+    assert archive.pack(model, ROOT / "config" / f"{model}.yaml", tmp_path).is_file()
+
+
 def test_packing_again_replaces_the_old_hash(tmp_path: Path) -> None:
     for version in ("1.0.0", "1.1.0"):
         archive.pack("geometric", ROOT / "config" / "geometric.yaml", tmp_path, version)

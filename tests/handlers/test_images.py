@@ -1,7 +1,10 @@
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from handlers import images
 from handlers.errors import BadDimensions, UndecodableImage
@@ -69,6 +72,14 @@ def test_each_format_is_what_it_says(output_format: str, magic: bytes) -> None:
     assert packed.startswith(magic)
     again = images.decode(packed, "person_image", 10**6).astype(int)
     assert np.abs(again - pixels).max() <= 8
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
+def test_labels_and_colours_come_out_of_a_png_as_they_went_in(shape: tuple[int, ...]) -> None:
+    values = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    shown = Image.open(io.BytesIO(images.encode_png(values, 3)))
+    assert shown.format == "PNG"
+    assert np.array_equal(np.asarray(shown), values)
 
 
 @given(st.binary(max_size=200))
