@@ -10,6 +10,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS   ?= 2
 PORT   ?= 8000
 
+# Torch's threads sleep while they wait: spinning, two test processes on two cores starve each other.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 ENGINE ?= geometric
 MODEL  ?=
 CONFIG ?=

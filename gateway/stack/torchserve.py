@@ -14,6 +14,15 @@ from gateway.stack.ports import Ports
 
 _LAUNCHER: Final = "org.pytorch.serve.ModelServer"
 _HOST: Final = "127.0.0.1"
+_WORKERS: Final = {
+    "GLOG_minloglevel": "2",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "PYTHONUNBUFFERED": "1",
+    # Threads that spin while they wait make torch twenty times slower when something else runs.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # A worker reads what is there and fetches nothing.
+    "HF_HUB_OFFLINE": "1",
+}
 
 
 def prepare(plan: Plan, folder: Path, ports: Ports) -> Path:
@@ -70,18 +79,16 @@ def environment(plan: Plan, folder: Path) -> dict[str, str]:
     """Give the environment of TorchServe and its workers.
 
     A PYTHONPATH of the caller would come before the archive, and a TS_ variable would outrank
-    the file that was just written. Workers run in temporary folders: home is told.
+    the file that was just written; any other variable of the caller outranks ours. Workers run in
+    temporary folders: home is told.
     """
     kept = {
         name: value
         for name, value in os.environ.items()
         if name != "PYTHONPATH" and not name.startswith("TS_")
     }
-    # A worker has a core or two: native thread pools of the machine's size would only fight.
-    quiet = {"GLOG_minloglevel": "2", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
-    quiet |= {"HF_HUB_OFFLINE": "1"}  # a worker reads what is there and fetches nothing
     places = {"VTON_HOME": str(plan.root), "TMPDIR": str(folder), "TEMP": str(folder)}
-    return {**kept, **quiet, **places, **plan.workers}
+    return {**_WORKERS, **kept, **places, **plan.workers}
 
 
 def _values(plan: Plan, store: Path, ports: Ports) -> dict[str, str]:

@@ -51,3 +51,11 @@ def test_workers_learn_where_their_models_lie(tmp_path: Path) -> None:
     environment = torchserve.environment(plan, tmp_path)
     assert environment["VTON_HOME"] == str(ROOT)
     assert environment["VTON_IDM_VTON_MODEL"] == "/models/one"
+
+
+def test_the_caller_may_tune_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_for(ROOT, ["geometric"])
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert torchserve.environment(plan, tmp_path)["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert torchserve.environment(plan, tmp_path)["OMP_WAIT_POLICY"] == "ACTIVE"
