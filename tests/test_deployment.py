@@ -63,7 +63,21 @@ def test_each_profile_brings_one_model_server() -> None:
     assert profiles == {"gateway": None, "torchserve-cpu": ["cpu"], "torchserve-gpu": ["gpu"]}
 
 
-def test_the_gateway_knows_only_settings_that_exist() -> None:
+def test_only_settings_that_exist_are_set() -> None:
     documented = (ROOT / "config" / "gateway.example.env").read_text()
+    read_by_workers = (ROOT / "handlers" / "places.py").read_text()
     written = [*SERVICES["gateway"]["environment"], *re.findall(r"(VTON_\w+)=", DOCKERFILE)]
-    assert [name for name in written if f"\n{name}=" not in documented] == []
+    unknown = [name for name in written if f"\n{name}=" not in documented]
+    assert [name for name in unknown if f'"{name}"' not in read_by_workers] == []
+
+
+def test_what_is_served_is_what_the_gateway_asks_for() -> None:
+    asked = SERVICES["gateway"]["environment"]["VTON_TRYON__DEFAULT_ENGINE"]
+    for name in ("torchserve-cpu", "torchserve-gpu"):
+        service = SERVICES[name]
+        assert service["environment"]["TS_LOAD_MODELS"].startswith(f"{asked}.mar")
+        assert service["volumes"] == ["${VTON_MODELS:-./models}:/srv/models:ro"]
+    packed = re.search(r"handlers\.archive ([a-z_ ]+) --config", DOCKERFILE)
+    assert packed
+    for model in packed[1].split():
+        assert (ROOT / "handlers" / f"{model}.py").is_file()
