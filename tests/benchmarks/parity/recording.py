@@ -17,10 +17,10 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
+from benchmarks.gpu.upstream import make_plain
 from handlers.diffusion import conditioning, networks
 from handlers.diffusion.attention import Reference
 from handlers.diffusion.loading import Networks
-from tests.handlers.diffusion.plain import make_plain
 
 WORDS = ("knitted pullover", "long skirt", "shirt")
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from benchmarks.gpu.upstream import WholeReference
 from benchmarks.parity.runs import RecordedNoise
 from handlers.diffusion import denoising
 from handlers.diffusion.attention import transformer_blocks
@@ -15,7 +16,6 @@ from handlers.diffusion.denoising import Plan, Run
 from handlers.diffusion.loading import Networks
 from handlers.diffusion.noise import SeededNoise
 from tests.handlers.diffusion import tiny
-from tests.handlers.diffusion.plain import PlainReference
 
 TOLERANCE = 1e-4
 BITES = 30 * TOLERANCE
@@ -28,7 +28,7 @@ def as_it_is(_nets: Networks, run: Run) -> Run:
 
 def without_zero_features(nets: Networks, run: Run) -> Run:
     for layer, block in enumerate(transformer_blocks(nets.tryon)):
-        block.attn1.set_processor(PlainReference(layer, zeros=False))
+        block.attn1.set_processor(WholeReference(layer, zeros=False))
     return run
 
 

@@ -1,0 +1,1 @@
+"""Full-size networks with random weights on a GPU: the original's formulas beside ours."""
