@@ -72,7 +72,9 @@ class IdmVtonHandler(ImageHandler[TryOnRequest]):
         seen, cloth = self._seen(request, stages), self._cloth(request, stages)
         plan, seeds = self._plan(params), _seeds(params)
         with stages.stage("garment_transfer"):
-            person, person_hit = studio.person(seen.picture, seen.mask, seen.densepose)
+            person, person_hit = studio.person(
+                seen.picture, seen.mask, seen.densepose, whole=not plan.whole_noise
+            )
             garment, garment_hit = studio.garment(cloth, _description(params))
 
             def tell(step: Step) -> None:

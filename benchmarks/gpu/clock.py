@@ -48,7 +48,8 @@ def tera_operations(work: Callable[[], object]) -> float:
     """Count the multiplications and additions of `work`, in 10^12."""
     with FlopCounterMode(display=False) as counter:
         work()
-    return counter.get_total_flops() / _TERA
+    operations: int = counter.get_total_flops()
+    return operations / _TERA
 
 
 def matmul_peak_tera(device: torch.device, dtype: torch.dtype) -> float:
@@ -56,5 +57,4 @@ def matmul_peak_tera(device: torch.device, dtype: torch.dtype) -> float:
     side = _MATMUL_SIDE[device.type]
     left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     taken = seconds(device, lambda: left @ right, 10)
-    operations: float = 2.0 * side * side * side
-    return operations / median(taken) / _TERA
+    return (side**3 * 2.0) / median(taken) / _TERA

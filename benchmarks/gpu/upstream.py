@@ -70,7 +70,7 @@ class StepwiseCrossAttention:
 
 
 def make_plain(unet: UNet2DConditionModel, text: Tensor, image: Tensor, *, only: str = "") -> None:
-    """Put the original's formulas in place of ours; `only`: those of `self` or `cross` attention."""
+    """Put the original's formulas in place of ours; `only` for `self` or `cross` attention."""
     for layer, block in enumerate(transformer_blocks(unet)):
         if only != "cross":
             block.attn1.set_processor(WholeReference(layer))

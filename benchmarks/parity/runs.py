@@ -66,7 +66,7 @@ class Case:
         image = np.stack([planes.image_planes(one, *size) for one in self.pictures("person")])
         mask = np.stack([planes.mask_plane(one, *size) for one in self.pictures("mask")])
         pose = np.stack([planes.image_planes(one, *size) for one in self.pictures("pose")])
-        return denoising.look_at_person(nets, image, mask, pose)
+        return denoising.look_at_person(nets, image, mask, pose, whole=True)
 
     def garment(self, nets: Networks) -> GarmentView:
         """See the garments."""

@@ -55,24 +55,30 @@ class Plan:
         """Whether an unconditional prediction is made beside the conditional one."""
         return self.guidance_scale > _NO_GUIDANCE
 
+    @property
+    def whole_noise(self) -> bool:
+        """Whether the run starts from noise alone, and not from the photo."""
+        return self.strength >= 1
+
 
 @dataclass(frozen=True, slots=True)
 class PersonView:
     """A person as the network sees them; one row, or one per picture of the plan.
 
-    mask: (rows, 1, h, w) at the latents' size, 1 = repaint.
+    mask: (rows, 1, h, w) at the latents' size, 1 = repaint; picture: the whole photo, which only a
+    strength below 1 starts from.
     """
 
     mask: Tensor
     masked: Posterior
     densepose: Posterior
-    picture: Posterior
+    picture: Posterior | None
 
     @property
     def nbytes(self) -> int:
         """What the tensors occupy, in bytes."""
         seen = (self.masked, self.densepose, self.picture)
-        return self.mask.nbytes + sum(one.nbytes for one in seen)
+        return self.mask.nbytes + sum(one.nbytes for one in seen if one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +130,10 @@ class Step:
     latents: Tensor
 
 
-def look_at_person(nets: Networks, image: Planes, mask: Planes, densepose: Planes) -> PersonView:
-    """See a person.
+def look_at_person(
+    nets: Networks, image: Planes, mask: Planes, densepose: Planes, *, whole: bool
+) -> PersonView:
+    """See a person, and `whole`, what is under the mask, too.
 
     image, densepose: (rows, 3, H, W) in [-1, 1]; mask: (rows, 1, H, W) of 0 and 1, 1 = repaint.
     """
@@ -134,7 +142,7 @@ def look_at_person(nets: Networks, image: Planes, mask: Planes, densepose: Plane
         mask=torch.from_numpy(small).to(nets.device),
         masked=latents.encode(nets, planes.masked_planes(image, mask)),
         densepose=latents.encode(nets, densepose),
-        picture=latents.encode(nets, image),
+        picture=latents.encode(nets, image) if whole else None,
     )
 
 
@@ -161,7 +169,10 @@ def look_at_garment(
 def prepare(
     nets: Networks, person: PersonView, garment: GarmentView, plan: Plan, noise: Noise
 ) -> Run:
-    """Draw what a run starts from; raises ValueError for a strength that leaves no step."""
+    """Draw what a run starts from.
+
+    Raises ValueError for a strength that leaves no step, or needs a person who was not seen whole.
+    """
     schedule = sampling.schedule(nets.scheduler, plan.sampler, plan.steps, plan.strength)
     size = (plan.height_px // nets.factor, plan.width_px // nets.factor)
     shape = (plan.rows, _CHANNELS, *size)
@@ -169,10 +180,7 @@ def prepare(
     def drawn(purpose: Purpose) -> Tensor:
         return noise.draw(purpose, shape).to(nets.device)
 
-    clean = person.picture.sample(drawn("picture")) if plan.strength < 1 else None
-    start = drawn("start")
-    if clean is not None:
-        start = sampling.add_noise(schedule, clean, start, schedule.timesteps[0])
+    start = _start(person, plan, schedule, drawn)
     masked = person.masked.sample(drawn("masked"))
     densepose = person.densepose.sample(drawn("densepose"))
     mask = person.mask.expand(plan.rows, -1, -1, -1)
@@ -188,6 +196,20 @@ def prepare(
         text_embeds=embeds,
         time_ids=conditioning.time_ids(nets, plan.height_px, plan.width_px, len(text)),
     )
+
+
+def _start(
+    person: PersonView,
+    plan: Plan,
+    schedule: sampling.Schedule,
+    drawn: Callable[[Purpose], Tensor],
+) -> Tensor:
+    if plan.whole_noise:
+        return drawn("start")
+    if person.picture is None:
+        raise ValueError("a strength below 1 starts from a person who was seen whole")
+    clean = person.picture.sample(drawn("picture"))
+    return sampling.add_noise(schedule, clean, drawn("start"), schedule.timesteps[0])
 
 
 def denoise(nets: Networks, run: Run, noise: Noise, on_step: Callable[[Step], None]) -> Tensor:

@@ -40,17 +40,24 @@ class Studio:
         self.garments: LruCache[GarmentView] = LruCache(self._sizes.garment_bytes)
 
     @torch.inference_mode()
-    def person(self, picture: Rgb, mask: Rgb, densepose: Rgb) -> tuple[PersonView, bool]:
-        """See a person, or remember them; mask: (H, W) uint8, repainted from half white on."""
+    def person(
+        self, picture: Rgb, mask: Rgb, densepose: Rgb, *, whole: bool
+    ) -> tuple[PersonView, bool]:
+        """See a person, or remember them; mask: (H, W) uint8, repainted from half white on.
+
+        whole: also what is under the mask, which a strength below 1 starts from.
+        """
         height_px, width_px = picture.shape[:2]
 
         def look() -> PersonView:
             image = planes.image_planes(picture, width_px, height_px)
             pose = planes.image_planes(densepose, width_px, height_px)
             where = planes.mask_plane(mask, width_px, height_px)
-            return denoising.look_at_person(self._nets, image[None], where[None], pose[None])
+            return denoising.look_at_person(
+                self._nets, image[None], where[None], pose[None], whole=whole
+            )
 
-        key = (content_key(picture), content_key(mask), content_key(densepose))
+        key = (content_key(picture), content_key(mask), content_key(densepose), whole)
         return self.persons.get_or_compute(key, look)
 
     @torch.inference_mode()

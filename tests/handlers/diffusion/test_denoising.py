@@ -133,7 +133,9 @@ def test_what_ran_before_changes_nothing() -> None:
 def test_a_low_strength_stays_near_the_photo() -> None:
     nets, case = tiny.networks(), tiny.case("app_b1_nocfg")
     with torch.inference_mode():
-        photo = case.person(nets).picture.mean * nets.vae.config.scaling_factor
+        seen = case.person(nets).picture
+    assert seen is not None
+    photo = seen.mean * nets.vae.config.scaling_factor
     steps = replace(PLAN, steps=20, guidance_scale=1.0)
     apart = [
         float((painted(replace(steps, strength=strength), [1]) - photo).norm())

@@ -32,7 +32,7 @@ def mask() -> Rgb:
 
 
 def paint(of: Studio, person: int = 1, garment: int = 2, plan: Plan = PLAN, seed: int = 3) -> Rgb:
-    seen, _ = of.person(rgb(person), mask(), rgb(9))
+    seen, _ = of.person(rgb(person), mask(), rgb(9), whole=False)
     worn, _ = of.garment(rgb(garment), "a shirt")
     seeds = Seeds(range(seed, seed + plan.rows))
     return of.paint(seen, worn, plan, seeds, lambda _step: None)
@@ -68,8 +68,8 @@ def test_other_words_are_another_garment() -> None:
 
 def test_another_mask_is_another_person() -> None:
     mine = studio()
-    assert mine.person(rgb(1), mask(), rgb(9))[1] is False
-    assert mine.person(rgb(1), mask()[::-1], rgb(9))[1] is False
+    assert mine.person(rgb(1), mask(), rgb(9), whole=False)[1] is False
+    assert mine.person(rgb(1), mask()[::-1], rgb(9), whole=False)[1] is False
 
 
 @pytest.mark.prop(16)
