@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from gateway.errors import Misconfigured
 from gateway.stack.ports import Ports
 
 PERSON: Final = "person"
+_LIBRARY: Final = "diffusers"  # of every engine that loads a model
 _STARTUP_S: Final = 120.0
 _AROUND_S: Final = 60.0  # Java, the archives and the gateway
 _DEADLINE_S: Final = 120.0
@@ -97,6 +99,9 @@ def _refuse_absent(
 ) -> None:
     """A worker would find it out too, three times over, and half a minute later."""
     if configured := sections["handler"].get("model_path"):
+        if find_spec(_LIBRARY) is None:
+            hint = "pip install 'vton-serve[diffusion]'"
+            raise Misconfigured(f"the engine {engine} needs {_LIBRARY}: {hint}")
         path = root / (environment.get(_variable(engine)) or configured)
         if not path.is_dir():
             hint = "`make models` fetches it, `--model` names another"
