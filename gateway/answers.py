@@ -60,7 +60,11 @@ class KeyPointResponse(Strict):
 
 
 class PersonResponse(Strict):
-    """What a photo says of a person; every picture lies on the photo as it was sent."""
+    """What a photo says of a person.
+
+    Pictures and joints lie on the photo turned upright, in `width_px` x `height_px`; that is its
+    own size, unless it is larger than the deployment works with.
+    """
 
     request_id: str
     mask_url: str = Field(description="PNG: white where a try-on would repaint; may be edited")
