@@ -52,6 +52,18 @@
  * @property {TryOnWarning[]} warnings
  * @property {Record<string, any>} metadata  everything the engine told, as it told it
  *
+ * @typedef {object} Analysis
+ * @property {string} requestId
+ * @property {string} maskUrl        white where a try-on would repaint; may be edited and sent back
+ * @property {string} parseMapUrl    a value of `labels` per pixel
+ * @property {string} denseposeUrl   the body's surface, for `densepose` of a try-on
+ * @property {Date} expiresAt
+ * @property {number} widthPx
+ * @property {number} heightPx
+ * @property {{name: string, x_px: number, y_px: number, confidence: number}[]} keypoints
+ * @property {Record<string, number>} labels
+ * @property {TryOnWarning[]} warnings
+ *
  * @typedef {object} Engine
  * @property {string} engine
  * @property {boolean} is_default
@@ -68,6 +80,7 @@
 
 const RETRIED_STATUS = new Set([429, 503]);
 const TRY_ON_PATH = "/api/v1/process-tryon";
+const ANALYSE_PATH = "/api/v1/person/analyse";
 const MODELS_PATH = "/api/v1/models";
 
 /** The root of all errors. */
@@ -176,6 +189,32 @@ export class TryOnClient {
   }
 
   /**
+   * Say where clothes, skin and joints are in the photo of a person.
+   *
+   * @param {{userImage: Blob, category?: Category, autoCrop?: boolean}} request
+   * @param {CallOptions} [call]
+   * @returns {Promise<Analysis>}
+   */
+  async analyse({ userImage, ...options }, call = {}) {
+    const form = new FormData();
+    form.append("user_image", userImage);
+    form.append("options", JSON.stringify(snakeCased(options)));
+    const answer = await this.#json(ANALYSE_PATH, { method: "POST", body: form }, call);
+    return {
+      requestId: answer.request_id,
+      maskUrl: this.#absolute(answer.mask_url),
+      parseMapUrl: this.#absolute(answer.parse_map_url),
+      denseposeUrl: this.#absolute(answer.densepose_url),
+      expiresAt: new Date(answer.expires_at),
+      widthPx: answer.width_px,
+      heightPx: answer.height_px,
+      keypoints: answer.keypoints,
+      labels: answer.labels,
+      warnings: answer.warnings,
+    };
+  }
+
+  /**
    * The engines, what each can do, and whether it is ready.
    *
    * @param {CallOptions} [call]
@@ -191,11 +230,11 @@ export class TryOnClient {
    */
   #result(answer) {
     const metadata = answer.metadata ?? {};
-    const absolute = (/** @type {string} */ url) => new URL(url, this.#baseUrl).href;
+    const urls = answer.result_urls ?? [answer.result_url];
     return {
       requestId: answer.request_id,
-      resultUrl: absolute(answer.result_url),
-      resultUrls: (answer.result_urls ?? [answer.result_url]).map(absolute),
+      resultUrl: this.#absolute(answer.result_url),
+      resultUrls: urls.map((/** @type {string} */ url) => this.#absolute(url)),
       expiresAt: new Date(answer.expires_at),
       engine: answer.engine,
       modelVersion: answer.model_version,
@@ -206,6 +245,11 @@ export class TryOnClient {
       warnings: metadata.warnings ?? [],
       metadata,
     };
+  }
+
+  /** @param {string} url */
+  #absolute(url) {
+    return new URL(url, this.#baseUrl).href;
   }
 
   /**

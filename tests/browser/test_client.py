@@ -75,6 +75,41 @@ def test_every_sample_has_its_link(page: Page) -> None:
     ]
 
 
+ANALYSIS: dict[str, Any] = {
+    "request_id": "r2",
+    "mask_url": "/api/v1/results/m.png?s",
+    "parse_map_url": "/api/v1/results/p.png?s",
+    "densepose_url": "/api/v1/results/d.png?s",
+    "expires_at": "2026-11-22T00:00:00Z",
+    "width_px": 768,
+    "height_px": 1024,
+    "keypoints": [{"name": "nose", "x_px": 1.5, "y_px": 2, "confidence": 0.9}],
+    "labels": {"background": 0},
+    "warnings": [],
+}
+ANALYSE = """async () => {
+  const { TryOnClient } = await import("/client.js");
+  const userImage = new Blob(["pixels"], { type: "image/png" });
+  return new TryOnClient().analyse({ userImage, category: "dresses", autoCrop: false });
+}"""
+
+
+def test_an_analysis_is_asked_for_and_read(page: Page) -> None:
+    sent: list[str] = []
+
+    def keep(route: Route) -> None:
+        sent.append(route.request.post_data or "")
+        route.fulfill(json=ANALYSIS)
+
+    page.route("**/api/v1/person/analyse", keep)
+    analysis = page.evaluate(ANALYSE)
+    assert '{"category":"dresses","auto_crop":false}' in sent[0]
+    assert analysis["maskUrl"].endswith("/api/v1/results/m.png?s")
+    assert analysis["maskUrl"].startswith("http://")
+    assert (analysis["widthPx"], analysis["labels"]) == (768, {"background": 0})
+    assert analysis["keypoints"] == ANALYSIS["keypoints"]
+
+
 def test_options_go_out_under_the_apis_names(page: Page) -> None:
     sent: list[str] = []
 
