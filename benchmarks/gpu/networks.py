@@ -115,6 +115,7 @@ class Subject:
         for _ in ("masked person", "DensePose", "garment"):
             self.vae.encode(blank)
         plan, now = sampling.schedule(SCHEDULER, "ddpm", steps, 1.0), self.inputs.latents
+        plan = plan.to(self.device)
         for timestep in plan.timesteps:
             predicted = self.predict(now, timestep, features(timestep))
             now = sampling.ddpm_step(plan, predicted, timestep, now, torch.randn_like(now))

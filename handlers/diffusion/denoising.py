@@ -173,7 +173,9 @@ def prepare(
 
     Raises ValueError for a strength that leaves no step, or needs a person who was not seen whole.
     """
-    schedule = sampling.schedule(nets.scheduler, plan.sampler, plan.steps, plan.strength)
+    schedule = sampling.schedule(nets.scheduler, plan.sampler, plan.steps, plan.strength).to(
+        nets.device
+    )
     size = (plan.height_px // nets.factor, plan.width_px // nets.factor)
     shape = (plan.rows, _CHANNELS, *size)
 

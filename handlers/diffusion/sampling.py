@@ -5,7 +5,7 @@ arXiv 2006.11239 with the posterior variance ("fixed_small"), DDIM arXiv 2010.02
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
@@ -29,6 +29,14 @@ class Schedule:
     alphas_cumprod: Tensor
     stride: int
     final_alpha: float
+
+    def to(self, device: torch.device) -> "Schedule":
+        """Lay the tables where the latents are."""
+        return replace(
+            self,
+            timesteps=self.timesteps.to(device),
+            alphas_cumprod=self.alphas_cumprod.to(device),
+        )
 
 
 def schedule(config: Mapping[str, Any], sampler: str, steps: int, strength: float) -> Schedule:
@@ -88,8 +96,7 @@ def guided(unconditional: Tensor, conditional: Tensor, scale: float) -> Tensor:
 def _shares(plan: Schedule, timestep: Tensor) -> tuple[Tensor, Tensor]:
     """Signal and noise shares at `timestep`, shaped to multiply (rows, 4, height, width)."""
     at = _rows(timestep)
-    table = plan.alphas_cumprod.to(at.device)
-    signal = torch.where(at >= 0, table[at.clamp(min=0)], plan.final_alpha)
+    signal = torch.where(at >= 0, plan.alphas_cumprod[at.clamp(min=0)], plan.final_alpha)
     return signal, 1 - signal
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from handlers.diffusion import convert, tensor_file
 from handlers.diffusion.checkpoint import read_weights
 from handlers.diffusion.networks import garment_unet, unused_keys
-from handlers.diffusion.repository import WEIGHTED, BadCheckpoint, Repository
+from handlers.diffusion.repository import IDM_VTON, BadCheckpoint, Repository
 from handlers.diffusion.weights import load_into
 from tests.handlers.torchserve_rows import ROOT
 
@@ -29,7 +29,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 def test_a_copy_in_full_precision_holds_the_same_bits(tmp_path: Path) -> None:
     source, copy = Repository.open(TINY), converted(tmp_path, torch.float32)
-    for part in WEIGHTED:
+    for part in IDM_VTON:
         expected = source.weights(part)
         if part == "unet_encoder":
             expected = {k: v for k, v in expected.items() if not k.startswith(NEVER_USED)}
@@ -42,7 +42,7 @@ def test_a_half_precision_copy_keeps_the_autoencoder_in_full(
     dtype: torch.dtype, tmp_path: Path
 ) -> None:
     source, copy = Repository.open(TINY), converted(tmp_path, dtype)
-    for part in WEIGHTED:
+    for part in IDM_VTON:
         wanted = torch.float32 if part == "vae" else dtype
         read = copy.weights(part)
         assert {tensor.dtype for tensor in read.values()} == {wanted}

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from handlers.diffusion.repository import WEIGHTED, BadCheckpoint, Repository
+from handlers.diffusion.repository import IDM_VTON, BadCheckpoint, Repository
 from tests.handlers.torchserve_rows import ROOT
 
 TINY = ROOT / "tests" / "fixtures" / "idm_vton" / "tiny-idm-vton"
@@ -48,7 +48,7 @@ def test_the_published_layout_opens_as_it_is() -> None:
     assert repository.config("unet")["encoder_hid_dim_type"] == "ip_image_proj"
     assert repository.config("scheduler")["rescale_betas_zero_snr"] is True
     assert "encoder_hid_proj.latents" in repository.weights("unet")
-    assert all(repository.weights(part) for part in WEIGHTED)
+    assert all(repository.weights(part) for part in IDM_VTON)
     assert (repository.folder("tokenizer") / "vocab.json").exists()
 
 
