@@ -8,17 +8,26 @@ from importlib import import_module
 from typing import Any, Final
 
 from handlers.options import check_offer
-from handlers.request import Params, PersonParams
-from handlers.settings import BadSetting, HandlerSettings, Offer, read
+from handlers.request import BodiesParams, Params, PersonParams
+from handlers.settings import (
+    BadSetting,
+    BodiesOffer,
+    GarmentOffer,
+    HandlerSettings,
+    Offer,
+    read,
+)
 
 _SETTINGS: Final[Mapping[str, str]] = {
     "geometric": "handlers.settings:GeometricSettings",
     "idm_vton": "handlers.diffusion.settings:IdmVtonSettings",
     "person": "handlers.understanding.settings:PersonSettings",
+    "sdxl": "handlers.diffusion.sdxl_settings:SdxlSettings",
 }
-_SERVICES: Final[Mapping[str, type[Params] | type[PersonParams]]] = {
-    "tryon": Params,
-    "analysis": PersonParams,
+_SERVICES: Final[Mapping[str, tuple[type[Offer], type]]] = {
+    "tryon": (GarmentOffer, Params),
+    "analysis": (GarmentOffer, PersonParams),
+    "bodies": (BodiesOffer, BodiesParams),
 }
 
 
@@ -37,13 +46,14 @@ def read_settings(sections: Mapping[str, Any]) -> HandlerSettings:
 
 
 def read_offer(sections: Mapping[str, Any]) -> Offer:
-    """Read the one section that says what the model serves: `tryon` or `analysis`.
+    """Read the one section that says what the model serves: `tryon`, `analysis` or `bodies`.
 
     Raises BadSetting naming the key that is wrong.
     """
     found = [name for name in _SERVICES if name in sections]
     if len(found) != 1:
         raise BadSetting(f"{' or '.join(_SERVICES)}: expected exactly one, found {len(found)}")
-    offer = read(Offer, sections[found[0]], found[0])
-    check_offer(_SERVICES[found[0]], offer, found[0])
+    kind, options = _SERVICES[found[0]]
+    offer = read(kind, sections[found[0]], found[0])
+    check_offer(options, offer, found[0])
     return offer

@@ -6,11 +6,14 @@ whose details list every offending field, so that a caller mends them all at onc
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from types import MappingProxyType
-from typing import Any, Final, TypeVar, get_args, get_type_hints
+from types import MappingProxyType, NoneType
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_args, get_type_hints
 
 from handlers.errors import BadParameters
 from handlers.settings import BadSetting, Offer
+
+Choice: TypeAlias = Annotated[str, "one of the names that an offer lists"]
+"""An option whose values are the names that an engine's offer lists, and nothing else."""
 
 FORMATS: Final = ("jpeg", "png", "webp")
 PICTURES: Final = ("mask", "densepose")
@@ -42,7 +45,8 @@ def check_offer(kind: type, offer: Offer, path: str) -> None:
     """Raise BadSetting, `path` being the section's name, for an offer that cannot be kept.
 
     Options must be known to `kind` and hold what it requires, every one that is a number has a
-    range, ranges and defaults belong to options, and a default is a value that may be asked for.
+    range and every choice its names, ranges, names and defaults belong to options, and a default
+    is a value that may be asked for.
     """
     types = _types(kind)
     if missing := sorted(set(_required(kind)) - set(offer.options)):
@@ -55,15 +59,29 @@ def check_offer(kind: type, offer: Offer, path: str) -> None:
     for name, (low, high) in offer.ranges.items():
         if types.get(name) not in _NUMBERS or low > high:
             raise BadSetting(f"{path}.ranges.{name}: not the range of an option")
+    _check_names(types, offer, path)
     for name, value in offer.defaults.items():
         if fault := _fault(types, name, value, offer):
             raise BadSetting(f"{path}.defaults.{name}: {fault}")
 
 
+def _check_names(types: Mapping[str, Any], offer: Offer, path: str) -> None:
+    names = offer.names()
+    for name in offer.options:
+        if types.get(name) == Choice and not names.get(name):
+            raise BadSetting(f"{path}.choices.{name}: missing")
+    for name in names:
+        if types.get(name) != Choice:
+            raise BadSetting(f"{path}.choices.{name}: not a choice")
+
+
 def _types(kind: type) -> dict[str, type]:
     """Give each option's type, None apart."""
-    hints = get_type_hints(kind)
-    return {name: (get_args(hint) or (hint,))[0] for name, hint in hints.items()}
+    hints = get_type_hints(kind, include_extras=True)
+    return {
+        name: get_args(hint)[0] if NoneType in get_args(hint) else hint
+        for name, hint in hints.items()
+    }
 
 
 def _required(kind: type) -> list[str]:
@@ -75,8 +93,8 @@ def _fault(types: Mapping[str, type], name: str, value: object, offer: Offer) ->
         return "unknown field"
     if name not in offer.options:
         return f"the {offer.engine} engine cannot honour this option"
-    if name in (choices := {"category": offer.categories, "output_format": FORMATS}):
-        return _choice_fault(value, choices[name])
+    if name in (names := {**offer.names(), "output_format": FORMATS}):
+        return _choice_fault(value, names[name])
     if types[name] in _NUMBERS:
         return _number_fault(types[name], value, offer.ranges[name])
     return _flag_fault(value) if types[name] is bool else _text_fault(value)

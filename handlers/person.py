@@ -44,7 +44,7 @@ class PersonHandler(ImageHandler[PersonRequest]):
         """Analyse the shipped person as often as configured, then forget it."""
         shipped = resources.files(samples).joinpath("person.jpg").read_bytes()
         for _ in range(self.settings.warm_up_rounds):
-            request = PersonRequest(PersonParams(self.offer.categories[0]), shipped)
+            request = PersonRequest(PersonParams(self.offer.names()["category"][0]), shipped)
             self.run(request, Stages((), lambda *_: None))
             self._analyst.forget()
 

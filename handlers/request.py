@@ -1,4 +1,4 @@
-"""What a worker may be asked for, as typed values: a try-on, or what a photo says of a person.
+"""What a worker may be asked for, as typed values: a try-on, an analysis of a person, new people.
 
 A kind of request names the pictures of a row that it must and may have, and reads itself from
 them strictly: what is not understood is refused.
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
-from handlers.options import read_options
+from handlers.options import Choice, read_options
 from handlers.settings import Offer
 
 
@@ -33,7 +33,7 @@ class Params:
     original does, and is else derived from `seed`.
     """
 
-    category: str
+    category: Choice
     output_format: str
     width_px: int | None = None
     height_px: int | None = None
@@ -75,7 +75,7 @@ class TryOnRequest:
 class PersonParams:
     """The options of one analysis: what would be worn where; None leaves it to the engine."""
 
-    category: str
+    category: Choice
     auto_crop: bool | None = None
 
 
@@ -93,3 +93,43 @@ class PersonRequest:
     def read(cls, params: Mapping[str, Any], pictures: Mapping[str, bytes], offer: Offer) -> Self:
         """Read a row whose parts are complete; raises BadParameters naming each wrong field."""
         return cls(read_options(PersonParams, params, offer), **pictures)
+
+
+@dataclass(frozen=True, slots=True)
+class BodiesParams:
+    """The people to draw; None leaves an option to the engine.
+
+    Picture i is that of `seed` + i. Every word is a choice from the offer's names: no text of a
+    caller's has a way into a prompt.
+    """
+
+    count: int
+    height_cm: float
+    weight_kg: float
+    output_format: str
+    ethnicity: Choice | None = None
+    gender: Choice | None = None
+    age_group: Choice | None = None
+    body_type: Choice | None = None
+    skin_tone: Choice | None = None
+    pose: Choice | None = None
+    seed: int | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    width_px: int | None = None
+    height_px: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BodiesRequest:
+    """People to draw from numbers and choices; no picture goes in."""
+
+    params: BodiesParams
+
+    required: ClassVar[tuple[str, ...]] = ()
+    optional: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def read(cls, params: Mapping[str, Any], pictures: Mapping[str, bytes], offer: Offer) -> Self:
+        """Read a row whose parts are complete; raises BadParameters naming each wrong field."""
+        return cls(read_options(BodiesParams, params, offer), **pictures)

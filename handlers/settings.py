@@ -88,19 +88,44 @@ class GeometricSettings(TryOnSettings):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What an engine honours, as the gateway publishes it (section `tryon` or `analysis`).
+    """What an engine honours, as the gateway publishes it.
 
     `ranges` are closed intervals, one per option that is a number; `defaults` stand in for
     options that a request leaves out.
     """
 
     engine: str
-    categories: tuple[str, ...]
     options: tuple[str, ...]
     ranges: Mapping[str, tuple[float, float]]
     defaults: Mapping[str, Plain]
     licence: str
     commercial_use: bool
+
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """Give the values that each option may have whose values are names."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class GarmentOffer(Offer):
+    """What an engine honours that knows garments (section `tryon` or `analysis`)."""
+
+    categories: tuple[str, ...]
+
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """Give the values that each option may have whose values are names."""
+        return {"category": self.categories}
+
+
+@dataclass(frozen=True, slots=True)
+class BodiesOffer(Offer):
+    """What an engine honours that draws people (section `bodies`)."""
+
+    choices: Mapping[str, tuple[str, ...]]
+
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """Give the values that each option may have whose values are names."""
+        return self.choices
 
 
 def read(kind: type[T], section: object, path: str) -> T:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from handlers.diffusion.loading import Networks
+from handlers.diffusion.loading import Foundation, Networks
 
 PROMPT: Final = "model is wearing "
 GARMENT_PROMPT: Final = "a photo of "
@@ -28,7 +28,7 @@ class Text:
     pooled: Tensor
 
 
-def encode_text(networks: Networks, texts: Sequence[str]) -> Text:
+def encode_text(networks: Foundation, texts: Sequence[str]) -> Text:
     """Encode as SDXL does: the layer before the last of both encoders, side by side."""
     ids = [token_ids(networks, index, texts) for index in range(2)]
     told = [
@@ -39,7 +39,7 @@ def encode_text(networks: Networks, texts: Sequence[str]) -> Text:
     return Text(hidden, told[1].text_embeds)
 
 
-def token_ids(networks: Networks, index: int, texts: Sequence[str]) -> Tensor:
+def token_ids(networks: Foundation, index: int, texts: Sequence[str]) -> Tensor:
     """Give the ids of `texts`, (rows, 77) int64, by the first (0) or second (1) tokenizer."""
     tokenizer = networks.tokenizers[index]
     found = tokenizer(
@@ -76,7 +76,7 @@ def image_tokens(networks: Networks, hidden: Tensor) -> Tensor:
     return tokens
 
 
-def time_ids(networks: Networks, height_px: int, width_px: int, rows: int) -> Tensor:
+def time_ids(networks: Foundation, height_px: int, width_px: int, rows: int) -> Tensor:
     """Give SDXL's size conditioning, (rows, 6): original size, crop corner, target size."""
     ids = [height_px, width_px, 0, 0, height_px, width_px]
     return torch.tensor([ids] * rows, dtype=networks.dtype, device=networks.device)

@@ -17,11 +17,10 @@ import torch
 from handlers.diffusion import manifest, tensor_file
 from handlers.diffusion.networks import garment_unet, unused_keys
 from handlers.diffusion.repository import (
-    PARTS,
-    WEIGHTED,
     BadCheckpoint,
     Network,
     Repository,
+    networks_at,
     weight_names,
 )
 from handlers.diffusion.weights import matches
@@ -45,17 +44,17 @@ def convert(source: Path, target: Path, dtype: torch.dtype, say: Say) -> None:
     """
     if target.exists():
         raise FileExistsError(f"{target} exists already")
-    repository = Repository.open(source)
+    repository = Repository.open(source, networks_at(source))
     draft = target.with_name(f"{target.name}.part")
     shutil.rmtree(draft, ignore_errors=True)  # what a killed run left
     try:
-        _copy_beside(source, draft)
-        for number, part in enumerate(WEIGHTED, 1):
+        _copy_beside(repository, draft)
+        for number, part in enumerate(repository.networks, 1):
             started = time.monotonic()
             written = _convert_part(repository, part, draft, dtype)
             spent_s = time.monotonic() - started
             size_gb = written.stat().st_size / 1e9
-            say(f"{number}/{len(WEIGHTED)} {part}: {size_gb:.2f} GB in {spent_s:.0f} s")
+            say(f"{number}/{len(repository.networks)} {part}: {size_gb:.2f} GB in {spent_s:.0f} s")
         say("hashing")
         manifest.write(draft)
         draft.rename(target)
@@ -109,11 +108,11 @@ def _unused(repository: Repository, part: Network) -> Sequence[str]:
         return unused_keys(config, garment_unet(config))
 
 
-def _copy_beside(source: Path, target: Path) -> None:
+def _copy_beside(repository: Repository, target: Path) -> None:
     """Copy whatever is not weights: configurations, vocabularies, licences."""
-    patterns = [*_BESIDE, *(f"{part}/{name}" for part in PARTS for name in _IN_A_PART)]
-    for file in (file for pattern in patterns for file in source.glob(pattern)):
-        copy = target / file.relative_to(source)
+    patterns = [*_BESIDE, *(f"{part}/{name}" for part in repository.parts for name in _IN_A_PART)]
+    for file in (file for pattern in patterns for file in repository.path.glob(pattern)):
+        copy = target / file.relative_to(repository.path)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
 

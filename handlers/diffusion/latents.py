@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from handlers.diffusion.loading import Networks
+from handlers.diffusion.loading import Foundation
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ def to_rgb(pixels: Tensor) -> NDArray[np.uint8]:
     return np.asarray((unit * 255).round(), np.uint8)
 
 
-def encode(networks: Networks, planes: NDArray[np.float32]) -> Posterior:
+def encode(networks: Foundation, planes: NDArray[np.float32]) -> Posterior:
     """Look at planes (rows, 3, H, W) in [-1, 1]."""
     pixels = torch.from_numpy(planes).to(networks.device, networks.vae.dtype)
     given = networks.vae.encode(pixels).latent_dist
     return Posterior(given.mean, given.std, networks.vae.config.scaling_factor)
 
 
-def decode(networks: Networks, latents: Tensor) -> Tensor:
+def decode(networks: Foundation, latents: Tensor) -> Tensor:
     """Paint latents (rows, 4, h, w): (rows, 3, H, W), around [-1, 1]."""
     given = latents.to(networks.vae.dtype) / networks.vae.config.scaling_factor
     pixels: Tensor = networks.vae.decode(given, return_dict=False)[0]

@@ -39,19 +39,15 @@ _OLD_ATTENTION: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Networks:
-    """All of IDM-VTON, ready to run on `device`.
+class Foundation:
+    """What every model of SDXL's family stands on, ready to run on `device`.
 
-    The denoisers and encoders are in `dtype`; the autoencoder stays in float32, which SDXL's needs.
+    Denoisers and encoders are in `dtype`; the autoencoder stays in float32, which SDXL's needs.
     """
 
-    tryon: UNet2DConditionModel
-    garment: UNet2DConditionModel
     vae: AutoencoderKL
     tokenizers: tuple[CLIPTokenizer, CLIPTokenizer]
     text_encoders: tuple[CLIPTextModel, CLIPTextModelWithProjection]
-    image_encoder: CLIPVisionModelWithProjection
-    image_processor: CLIPImageProcessorPil
     scheduler: Mapping[str, Any]
     device: torch.device
     dtype: torch.dtype
@@ -62,25 +58,44 @@ class Networks:
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
 
+@dataclass(frozen=True, slots=True)
+class Networks(Foundation):
+    """All of IDM-VTON."""
+
+    tryon: UNet2DConditionModel
+    garment: UNet2DConditionModel
+    image_encoder: CLIPVisionModelWithProjection
+    image_processor: CLIPImageProcessorPil
+
+
+@dataclass(frozen=True, slots=True)
+class SdxlNetworks(Foundation):
+    """All of SDXL."""
+
+    unet: UNet2DConditionModel
+
+    @property
+    def grain_px(self) -> int:
+        """What the sides of a picture are multiples of, in pixels."""
+        return int(self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1))
+
+
 def load(repository: Repository, device: torch.device, dtype: torch.dtype) -> Networks:
-    """Load every network; raises BadCheckpoint, and then nothing is loaded."""
-    disable_progress_bar()  # a worker's log is for lines
+    """Load IDM-VTON; raises BadCheckpoint, and then nothing is loaded."""
     place = _Place(repository, device, dtype)
     return Networks(
         tryon=place.tryon(),
         garment=place.garment(),
-        vae=place.vae(),
-        tokenizers=(place.tokenizer("tokenizer"), place.tokenizer("tokenizer_2")),
-        text_encoders=(
-            place.encoder(CLIPTextModel, "text_encoder"),
-            place.encoder(CLIPTextModelWithProjection, "text_encoder_2"),
-        ),
         image_encoder=place.encoder(CLIPVisionModelWithProjection, "image_encoder"),
         image_processor=CLIPImageProcessorPil(),
-        scheduler=repository.config("scheduler"),
-        device=device,
-        dtype=dtype,
+        **place.foundation(),
     )
+
+
+def load_sdxl(repository: Repository, device: torch.device, dtype: torch.dtype) -> SdxlNetworks:
+    """Load SDXL; raises BadCheckpoint, and then nothing is loaded."""
+    place = _Place(repository, device, dtype)
+    return SdxlNetworks(unet=place.sdxl(), **place.foundation())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +105,24 @@ class _Place:
     repository: Repository
     device: torch.device
     dtype: torch.dtype
+
+    def foundation(self) -> dict[str, Any]:
+        return {
+            "vae": self.vae(),
+            "tokenizers": (self.tokenizer("tokenizer"), self.tokenizer("tokenizer_2")),
+            "text_encoders": (
+                self.encoder(CLIPTextModel, "text_encoder"),
+                self.encoder(CLIPTextModelWithProjection, "text_encoder_2"),
+            ),
+            "scheduler": self.repository.config("scheduler"),
+            "device": self.device,
+            "dtype": self.dtype,
+        }
+
+    def sdxl(self) -> UNet2DConditionModel:
+        unet = self._built("unet", networks.sdxl_unet)
+        file = self.repository.weight_file("unet")
+        return self._filled(unet, self.repository.weights("unet"), file, self.dtype)
 
     def tryon(self) -> UNet2DConditionModel:
         file, state = self.repository.weight_file("unet"), self.repository.weights("unet")
@@ -114,6 +147,7 @@ class _Place:
         return self._filled(vae, state, file, torch.float32)
 
     def encoder(self, kind: type[_Encoder], part: Network) -> _Encoder:
+        disable_progress_bar()  # a worker's log is for lines
         file = self.repository.weight_file(part)
         config = kind.config_class(**self.repository.config(part))
         model, found = kind.from_pretrained(

@@ -1,7 +1,7 @@
-"""The two denoisers of IDM-VTON, and how each is run.
+"""The two denoisers of IDM-VTON, how each is run, and SDXL's own.
 
-Both are diffusers UNets with processors of ours. What a published configuration says beyond a
-UNet's own arguments (EMA bookkeeping, the resampler's type) is left out here.
+All are diffusers UNets, the two with processors of ours. What a published configuration says
+beyond a UNet's own arguments (EMA bookkeeping, the resampler's type) is left out here.
 """
 
 import inspect
@@ -22,6 +22,7 @@ from handlers.diffusion.attention import (
 )
 from handlers.diffusion.resampler import Resampler, Sizes
 
+_LATENT_CHANNELS: Final = 4
 RESAMPLER: Final = "encoder_hid_proj"
 _OURS: Final = ("encoder_hid_dim", "encoder_hid_dim_type")  # diffusers would run it at every step
 
@@ -52,6 +53,17 @@ def garment_unet(config: Mapping[str, Any]) -> UNet2DConditionModel:
     for block in transformer_blocks(unet):
         block.attn1.set_processor(CapturingSelfAttention())
         block.attn2.set_processor(TextCrossAttention())
+    return unet
+
+
+def sdxl_unet(config: Mapping[str, Any]) -> UNet2DConditionModel:
+    """Build SDXL's own network: 4 channels of noisy latents in, 4 of noise out.
+
+    Raises ValueError for a relative of it that needs more than latents.
+    """
+    unet = UNet2DConditionModel(**_arguments(config))
+    if unet.config.in_channels != _LATENT_CHANNELS:
+        raise ValueError(f"in_channels is {unet.config.in_channels}, expected {_LATENT_CHANNELS}")
     return unet
 
 

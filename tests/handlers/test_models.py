@@ -12,7 +12,7 @@ SHIPPED = config()
 
 def test_a_model_reads_its_own_settings() -> None:
     assert isinstance(read_settings(SHIPPED), GeometricSettings)
-    assert "upper_body" in read_offer(SHIPPED).categories
+    assert "upper_body" in read_offer(SHIPPED).names()["category"]
 
 
 @pytest.mark.prop(37)
@@ -26,7 +26,7 @@ def test_a_model_that_is_none_of_ours_is_refused(handler: object) -> None:
 @pytest.mark.parametrize(
     ("sections", "named"),
     [
-        ({}, "tryon or analysis: expected exactly one, found 0"),
+        ({}, "tryon or analysis or bodies: expected exactly one, found 0"),
         (SHIPPED | {"analysis": {}}, "expected exactly one, found 2"),
         ({"analysis": SHIPPED["tryon"]}, "analysis.options: there is no option width_px"),
         ({"tryon": SHIPPED["tryon"] | {"ranges": {}}}, "tryon.ranges.width_px: missing"),

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from handlers.errors import BadParameters
 from handlers.options import FORMATS, check_offer, read_options
-from handlers.request import Params, PersonParams
-from handlers.settings import BadSetting, Offer
+from handlers.request import BodiesParams, Params, PersonParams
+from handlers.settings import BadSetting, BodiesOffer, GarmentOffer
 
-OFFER = Offer(
+OFFER = GarmentOffer(
     engine="diffusion",
     categories=("upper_body", "lower_body", "dresses"),
     options=(
@@ -114,7 +114,7 @@ def test_every_fault_is_named_at_once() -> None:
     }
 
 
-def changed(**fields: Any) -> Offer:  # noqa: ANN401
+def changed(**fields: Any) -> GarmentOffer:  # noqa: ANN401
     return replace(OFFER, **fields)
 
 
@@ -132,7 +132,7 @@ def changed(**fields: Any) -> Offer:  # noqa: ANN401
         (changed(defaults={"colour": 5}), "tryon.defaults.colour: unknown field"),
     ],
 )
-def test_an_offer_that_cannot_be_kept_is_refused_by_name(offer: Offer, named: str) -> None:
+def test_an_offer_that_cannot_be_kept_is_refused_by_name(offer: GarmentOffer, named: str) -> None:
     with pytest.raises(BadSetting, match=named):
         check_offer(Params, offer, "tryon")
 
@@ -142,3 +142,74 @@ def test_an_analysis_offers_its_own_options() -> None:
     check_offer(PersonParams, offer, "analysis")
     read = read_options(PersonParams, {"category": "dresses"}, offer)
     assert read == PersonParams("dresses", auto_crop=False)
+
+
+BODIES = BodiesOffer(
+    engine="drawn",
+    options=("count", "height_cm", "weight_kg", "output_format", "ethnicity", "skin_tone"),
+    ranges={"count": (1, 10), "height_cm": (140, 220), "weight_kg": (40, 200)},
+    choices={"ethnicity": ("asian", "black"), "skin_tone": ("fair", "tan")},
+    defaults={},
+    licence="Apache-2.0",
+    commercial_use=True,
+)
+BODY: dict[str, Any] = {"count": 1, "height_cm": 170, "weight_kg": 65.5, "output_format": "png"}
+
+
+def body_faults(raw: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(BadParameters) as caught:
+        read_options(BodiesParams, raw, BODIES)
+    found: dict[str, str] = caught.value.details["fields"]
+    return found
+
+
+@given(
+    count=st.integers(1, 10),
+    height_cm=st.floats(140, 220),
+    weight_kg=st.floats(40, 200) | st.integers(40, 200),
+    ethnicity=st.sampled_from(["asian", "black"]),
+)
+def test_bodies_within_the_offer_are_read(**raw: Any) -> None:  # noqa: ANN401
+    asked = {**raw, "output_format": "png"}
+    assert read_options(BodiesParams, asked, BODIES) == BodiesParams(**asked)
+
+
+@pytest.mark.prop(29)
+@given(height_cm=st.floats() | st.integers() | junk)
+def test_a_height_outside_its_range_is_refused(height_cm: object) -> None:
+    if type(height_cm) not in (int, float) or not 140 <= height_cm <= 220:  # type: ignore[operator]
+        assert list(body_faults({**BODY, "height_cm": height_cm})) == ["height_cm"]
+
+
+@pytest.mark.prop(29)
+@given(weight_kg=st.floats() | st.integers() | junk)
+def test_a_weight_outside_its_range_is_refused(weight_kg: object) -> None:
+    if type(weight_kg) not in (int, float) or not 40 <= weight_kg <= 200:  # type: ignore[operator]
+        assert list(body_faults({**BODY, "weight_kg": weight_kg})) == ["weight_kg"]
+
+
+@pytest.mark.prop(28)
+@pytest.mark.prop(30)
+@pytest.mark.parametrize("name", ["ethnicity", "skin_tone"])
+@given(value=junk | st.text() | st.just("fair, <script>nude</script>"))
+def test_a_choice_is_a_listed_name_and_no_text(name: str, value: object) -> None:
+    names = BODIES.choices[name]
+    if value not in names:
+        assert body_faults({**BODY, name: value}) == {name: f"must be one of {', '.join(names)}"}
+
+
+@pytest.mark.prop(37)
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"choices": {"ethnicity": ("asian",)}}, "bodies.choices.skin_tone: missing"),
+        ({"choices": {**BODIES.choices, "count": ("1",)}}, "bodies.choices.count: not a choice"),
+        ({"defaults": {"ethnicity": "elf"}}, "bodies.defaults.ethnicity: must be one of"),
+    ],
+)
+def test_choices_that_cannot_be_kept_are_refused_by_name(
+    changes: dict[str, Any], named: str
+) -> None:
+    check_offer(BodiesParams, BODIES, "bodies")
+    with pytest.raises(BadSetting, match=named):
+        check_offer(BodiesParams, replace(BODIES, **changes), "bodies")

@@ -1,0 +1,38 @@
+"""What an SDXL worker reads from the section `handler` of its YAML; imports no torch."""
+
+from dataclasses import dataclass
+
+from handlers.settings import Encoding, HandlerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyChecker:
+    """Who looks at the pictures before they leave: a folder, or nobody where the path is empty.
+
+    VTON_SAFETY_MODEL outranks `model_path`; a path that cannot be read stops the start.
+    """
+
+    model_path: str
+    licence: str
+    commercial_use: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SdxlSettings(HandlerSettings):
+    """Everything an SDXL worker reads.
+
+    model_path: the repository, relative to the server's folder; VTON_SDXL_MODEL outranks it.
+    device: auto, cpu, cuda or cuda:N; dtype: auto, float32, float16 or bfloat16; auto is the first
+    GPU in float16 where there is one, else the CPU in float32. solver: euler or dpmpp_2m.
+    max_images_per_forward: pictures that are drawn at once, two rows each. warm_up_steps: of the
+    one picture of default size that is drawn before the worker is ready.
+    """
+
+    model_path: str
+    device: str
+    dtype: str
+    solver: str
+    max_images_per_forward: int
+    warm_up_steps: int
+    encode: Encoding
+    safety_checker: SafetyChecker
