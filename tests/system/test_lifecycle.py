@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.handlers.diffusion import deployment, tiny
 from tests.handlers.torchserve_rows import ROOT
 from tests.system.running import lives, until
 
@@ -132,15 +133,20 @@ def test_a_model_that_cannot_load_ends_the_start(tmp_path: Path) -> None:
     assert "torchserve cannot load its model" in ran.stderr
 
 
-def test_the_demo_leaves_two_pictures_and_no_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["geometric", "idm_vton"])
+def test_the_demo_leaves_two_pictures_and_no_process(engine: str, tmp_path: Path) -> None:
+    options = ["--engine", engine]
+    if engine == "idm_vton":
+        config = deployment.write(tmp_path / "config")
+        options += ["--model", str(tiny.REPOSITORY), "--config", str(config)]
     ran = subprocess.run(
-        [*VTON, "demo", "--output", str(tmp_path)],
+        [*VTON, "demo", "--output", str(tmp_path), *options],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "try-on took" in ran.stdout
+    assert f"on the {engine} engine" in ran.stdout
     for name in ("result.jpg", "before_after.jpg"):
         assert str(tmp_path / name) in ran.stdout
         assert (tmp_path / name).read_bytes().startswith(b"\xff\xd8")
