@@ -2,6 +2,7 @@
 
     python -m benchmarks.gpu                       a GPU, 768x1024, 30 steps, guidance 2
     python -m benchmarks.gpu --device cpu --tiny   the same on anything, to see that it works
+    python -m benchmarks.gpu --device meta         no time taken, only operations counted
 
 Random weights cost what published ones do. Text and image encoders stand apart: they run once per
 garment. Needs torch, diffusers and safetensors alone. Writes a JSON and a table.
@@ -29,6 +30,7 @@ _DTYPES: Final = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32
 _RESULTS: Final = report.ROOT / "benchmarks" / "results"
 _MIDDLE: Final = 501  # a timestep in the middle of a run
 _GIB: Final = 2**30
+_ORIGINAL, _OURS, _WARM = "original", "ours", "ours, garment at hand"
 _COLUMNS: Final = (
     "formulas", "ms a step", "s an image", "speed-up", "TFLOP a step", "of matmul peak", "peak GiB"
 )  # fmt: skip
@@ -52,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     device, dtype = torch.device(options.device), _DTYPES[options.dtype]
     size = TINY if options.tiny else PUBLISHED
+    if device.type == "meta":
+        print(_counts(size))
+        return 0
     with torch.inference_mode():
         peak_tera = clock.matmul_peak_tera(device, dtype)
         subject = Subject(size, device, dtype)
@@ -76,6 +81,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+@torch.inference_mode()
+def _counts(size: Architecture) -> str:
+    """Tell the operations of a step by each of the formulas; no weight needs a value for that."""
+    subject = Subject(size, torch.device("meta"), torch.float16)
+    timestep, start = torch.tensor(_MIDDLE, device="meta"), subject.inputs.latents
+
+    def counted(features: Callable[[Tensor], GarmentFeatures]) -> float:
+        return clock.tera_operations(lambda: subject.predict(start, timestep, features(timestep)))
+
+    subject.use_upstream()
+    original = counted(subject.upstream_features)
+    subject.use_ours()
+    kept = subject.our_features(timestep)
+    ours = {_OURS: counted(subject.our_features), _WARM: counted(lambda _timestep: kept)}
+    rows = [[name, f"{tera:.4g}", f"{original / tera:.2f}x"] for name, tera in ours.items()]
+    columns = ("formulas", "TFLOP a step", "fewer")
+    return report.table(columns, [[_ORIGINAL, f"{original:.4g}", "1.00x"], *rows])
+
+
 def _measured(subject: Subject, steps: int, rounds: int, peak_tera: float) -> Iterator[Measured]:
     """Yield the original first, then ours, then ours with the garment's features at hand."""
     timestep = torch.tensor(_MIDDLE)
@@ -84,12 +108,11 @@ def _measured(subject: Subject, steps: int, rounds: int, peak_tera: float) -> It
         subject.inputs.latents, timestep, subject.upstream_features(timestep)
     )
     features = subject.upstream_features
-    yield _one("original", subject, features, (steps, rounds, peak_tera), expected)
+    yield _one(_ORIGINAL, subject, features, (steps, rounds, peak_tera), expected)
     subject.use_ours()
-    yield _one("ours", subject, subject.our_features, (steps, rounds, peak_tera), expected)
+    yield _one(_OURS, subject, subject.our_features, (steps, rounds, peak_tera), expected)
     kept = subject.our_features(timestep)
-    warm = "ours, garment at hand"
-    yield _one(warm, subject, lambda _timestep: kept, (steps, rounds, peak_tera), expected)
+    yield _one(_WARM, subject, lambda _timestep: kept, (steps, rounds, peak_tera), expected)
 
 
 def _one(
@@ -139,7 +162,7 @@ def _device_name(device: torch.device) -> str:
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = report.arguments(__doc__)
-    parser.add_argument("--device", default="cuda", help="cuda, cuda:N or cpu")
+    parser.add_argument("--device", default="cuda", help="cuda, cuda:N, cpu or meta")
     parser.add_argument("--dtype", choices=_DTYPES, help="float16 on a GPU, float32 on a CPU")
     parser.add_argument("--tiny", action="store_true", help="a tiny architecture of the same shape")
     parser.add_argument("--steps", type=int, default=30, help="denoising steps of an image")

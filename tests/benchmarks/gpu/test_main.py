@@ -40,6 +40,13 @@ def test_the_table_stands_the_original_beside_ours(
     assert operations[0] > operations[1] > operations[2] > 0
 
 
+def test_operations_are_counted_without_a_device(capsys: pytest.CaptureFixture[str]) -> None:
+    assert gpu.main(["--device", "meta", "--tiny"]) == 0
+    rows = [line.split("|")[1:4] for line in capsys.readouterr().out.splitlines()[2:]]
+    counts = [float(count) for _, count, _ in rows]
+    assert counts[0] > counts[1] > counts[2] > 0
+
+
 @pytest.mark.slow
 def test_it_needs_torch_diffusers_and_safetensors_alone(tmp_path: Path) -> None:
     command = [sys.executable, "-c", ALONE, *ON_A_CPU, "--output", str(tmp_path)]
