@@ -59,13 +59,10 @@ def fetch(source: Source, models: Path, download: Download, dtype: str) -> Path:
     if not source.convert:
         download(source, target)
         return target
+    published = target.with_name(target.name + _PUBLISHED)
     if not target.exists():
-        published = target.with_name(target.name + _PUBLISHED)
         download(source, published)
-        from handlers.diffusion import convert  # noqa: PLC0415  imports torch
-
-        convert.convert(published, target, convert.TYPES[dtype], say)
-        say(f"{published} is not needed any more")
+    _convert(published, target, dtype)
     return target
 
 
@@ -102,6 +99,16 @@ def from_hub(source: Source, folder: Path) -> None:
             "Run it again on a machine that reaches the hub (it goes on where it ended), or copy "
             f"the files there to {folder}."
         ) from error
+
+
+def _convert(published: Path, target: Path, dtype: str) -> None:
+    """Convert once what was fetched; look at the copy every time."""
+    from handlers.diffusion import convert, repository  # noqa: PLC0415  imports torch
+
+    if not target.exists():
+        convert.convert(published, target, convert.TYPES[dtype], say)
+        say(f"{published} is not needed any more")
+    repository.Repository.open(target, repository.networks_at(target))
 
 
 def _terms(source: Source) -> str:

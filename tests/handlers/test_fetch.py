@@ -5,8 +5,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from handlers import fetch
 from handlers.diffusion.repository import Repository
+from handlers.errors import ModelNotLoaded
 from tests.handlers.torchserve_rows import ROOT
 
 TINY = ROOT / "tests" / "fixtures" / "idm_vton" / "tiny-idm-vton"
@@ -39,6 +42,14 @@ def test_a_fetched_repository_is_converted_once(tmp_path: Path) -> None:
     assert (first / "manifest.json").exists()
     assert fetch.fetch(IDM_VTON, tmp_path, hub.download, "float16") == first
     assert hub.asked == 1
+
+
+def test_what_is_there_is_looked_at_again(tmp_path: Path) -> None:
+    folder = fetch.fetch(IDM_VTON, tmp_path, Hub().download, "float16")
+    (folder / "vae" / "config.json").write_text("{}")
+    with pytest.raises(ModelNotLoaded) as caught:
+        fetch.fetch(IDM_VTON, tmp_path, Hub().download, "float16")
+    assert "vae/config.json: not the bytes" in str(caught.value)
 
 
 def test_what_needs_no_conversion_lies_where_it_was_fetched_to(tmp_path: Path) -> None:
