@@ -15,3 +15,8 @@ def resolve(path: str, variable: str = "") -> Path:
     """Give the place of `path`; the environment variable `variable`, if set, outranks it."""
     named = os.environ.get(variable) or path
     return Path(os.environ.get(HOME, "")) / named
+
+
+def resolve_wished(path: str, variable: str = "") -> Path | None:
+    """Give the place of `path` as `resolve` does, or None where neither names one."""
+    return resolve(path, variable) if path or os.environ.get(variable) else None

@@ -95,7 +95,33 @@ def load(repository: Repository, device: torch.device, dtype: torch.dtype) -> Ne
 def load_sdxl(repository: Repository, device: torch.device, dtype: torch.dtype) -> SdxlNetworks:
     """Load SDXL; raises BadCheckpoint, and then nothing is loaded."""
     place = _Place(repository, device, dtype)
+    predicts = repository.config("scheduler").get("prediction_type", "epsilon")
+    if predicts != "epsilon":
+        file = repository.folder("scheduler") / "scheduler_config.json"
+        raise BadCheckpoint(f"{file}: prediction_type is {predicts}, expected epsilon")
     return SdxlNetworks(unet=place.sdxl(), **place.foundation())
+
+
+def encoder(
+    kind: type[_Encoder],
+    config: Mapping[str, Any],
+    state: Mapping[str, Tensor],
+    file: Path,
+    dtype: torch.dtype,
+) -> _Encoder:
+    """Build one of transformers' encoders of `state`, which is `file`'s; raises BadCheckpoint."""
+    disable_progress_bar()  # a worker's log is for lines
+    model, found = kind.from_pretrained(
+        None,
+        config=kind.config_class(**config),
+        state_dict=dict(state),
+        dtype=dtype,
+        output_loading_info=True,
+    )
+    for what in ("missing", "unexpected", "mismatched"):
+        if keys := sorted(map(str, found[f"{what}_keys"])):
+            raise BadCheckpoint(f"{file}: {what} key {keys[0]} (of {len(keys)})")
+    return _still(model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,20 +173,9 @@ class _Place:
         return self._filled(vae, state, file, torch.float32)
 
     def encoder(self, kind: type[_Encoder], part: Network) -> _Encoder:
-        disable_progress_bar()  # a worker's log is for lines
-        file = self.repository.weight_file(part)
-        config = kind.config_class(**self.repository.config(part))
-        model, found = kind.from_pretrained(
-            None,
-            config=config,
-            state_dict=self.repository.weights(part),
-            dtype=self.dtype,
-            output_loading_info=True,
-        )
-        for what in ("missing", "unexpected", "mismatched"):
-            if keys := sorted(map(str, found[f"{what}_keys"])):
-                raise BadCheckpoint(f"{file}: {what} key {keys[0]} (of {len(keys)})")
-        return _still(model.to(self.device))
+        file, config = self.repository.weight_file(part), self.repository.config(part)
+        state = self.repository.weights(part)
+        return encoder(kind, config, state, file, self.dtype).to(self.device)
 
     def tokenizer(self, part: Part) -> CLIPTokenizer:
         folder = self.repository.folder(part)

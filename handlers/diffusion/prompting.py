@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 _UNKNOWN: Final = "person"
-_CLOTHES: Final = "plain fitted grey t-shirt, black leggings"
-_SCENE: Final = "plain light grey background, soft even light, head to toe in frame"
+_CLOTHES: Final = "plain fitted grey tee and leggings"
+_SCENE: Final = "plain light grey background, soft light, head to toe in frame"
 
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "ethnicity": {

@@ -15,6 +15,9 @@ from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultist
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from torch import Tensor
 
+_TABLES: Final = {"euler": EulerDiscreteScheduler, "dpmpp_2m": DPMSolverMultistepScheduler}
+_SECOND_ORDER: Final = {"solver_order": 2, "final_sigmas_type": "zero"}
+
 
 class Sigmas(NamedTuple):
     """Where a step was before, starts and ends, (rows,) each; a first step was at infinity."""
@@ -42,22 +45,23 @@ class Walk:
 
     def at(self, index: int, rows: int) -> Sigmas:
         """Give the sigmas of step `index` for `rows` rows that walk side by side."""
-        before = self.sigmas[index - 1].item() if index else math.inf
-        near = (before, self.sigmas[index].item(), self.sigmas[index + 1].item())
-        return Sigmas(*(torch.full((rows,), sigma) for sigma in near))
+        start, end = self.sigmas[index], self.sigmas[index + 1]
+        before = self.sigmas[index - 1] if index else torch.full_like(start, math.inf)
+        return Sigmas(*(sigma.expand(rows) for sigma in (before, start, end)))
 
 
-def walk(config: Mapping[str, Any], solver: str, steps: int) -> Walk:
+def walk(config: Mapping[str, Any], solver: str, steps: int, device: torch.device) -> Walk:
     """Lay out a run of `steps` by `solver`, a name in SOLVERS; `config` is the published one."""
-    if solver == "euler":
-        table = EulerDiscreteScheduler.from_config(dict(config))
-        table.set_timesteps(steps)
-        return Walk(table.timesteps.float(), table.sigmas.float(), float(table.init_noise_sigma))
-    asked = {**config, "final_sigmas_type": "zero", "solver_order": 2}
-    table = DPMSolverMultistepScheduler.from_config(asked)
+    asked = dict(config) | ({} if solver == "euler" else _SECOND_ORDER)
+    table = _TABLES[solver].from_config(asked)
     table.set_timesteps(steps)
-    sigmas = table.sigmas.float()
-    return Walk(table.timesteps.float(), sigmas, math.hypot(1.0, sigmas[0].item()))
+    # Diffusers' DPM-Solver keeps the variance at 1 where these latents grow with sigma.
+    grown = math.hypot(1.0, table.sigmas[0].item())
+    return Walk(
+        timesteps=table.timesteps.float().to(device),
+        sigmas=table.sigmas.float().to(device),
+        start_scale=float(table.init_noise_sigma) if solver == "euler" else grown,
+    )
 
 
 def scaled(latents: Tensor, sigma: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ def test_an_archive_names_its_entry_and_version(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("model", ["geometric", "idm_vton", "person"])
+@pytest.mark.parametrize("model", ["geometric", "idm_vton", "person", "sdxl"])
 def test_every_shipped_model_can_be_packed(model: str, tmp_path: Path) -> None:
     assert archive.pack(model, ROOT / "config" / f"{model}.yaml", tmp_path).is_file()
 

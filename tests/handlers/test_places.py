@@ -17,3 +17,12 @@ def test_the_environment_outranks_the_configuration(monkeypatch: pytest.MonkeyPa
     assert places.resolve("models/idm-vton", "VTON_IDM_VTON_MODEL") == Path("/elsewhere")
     monkeypatch.setenv("VTON_IDM_VTON_MODEL", "")
     assert places.resolve("models/idm-vton", "VTON_IDM_VTON_MODEL") == Path("/srv/models/idm-vton")
+
+
+def test_what_nobody_names_lies_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(places.HOME, "/srv")
+    monkeypatch.delenv("VTON_SAFETY_MODEL", raising=False)
+    assert places.resolve_wished("", "VTON_SAFETY_MODEL") is None
+    assert places.resolve_wished("models/safety") == Path("/srv/models/safety")
+    monkeypatch.setenv("VTON_SAFETY_MODEL", "/elsewhere")
+    assert places.resolve_wished("", "VTON_SAFETY_MODEL") == Path("/elsewhere")

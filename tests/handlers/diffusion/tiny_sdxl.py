@@ -8,7 +8,10 @@ from typing import Any, Final
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from transformers import (
+    CLIPConfig,
+    CLIPImageProcessorPil,
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
@@ -57,6 +60,33 @@ def write(folder: Path, seed: int = 0) -> Path:
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(SCHEDULER))
     index = {"_class_name": "StableDiffusionXLPipeline"}
     (folder / "model_index.json").write_text(json.dumps(index))
+    return folder
+
+
+def write_checker(folder: Path, threshold: float) -> Path:
+    """Write a safety checker that blocks what is nearer than `threshold`, a cosine, to a concept.
+
+    It blocks everything at -1 and nothing at 1.
+    """
+    torch.manual_seed(0)
+    size_px = 32
+    vision = {
+        "hidden_size": 32,
+        "intermediate_size": 37,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "image_size": size_px,
+        "patch_size": 8,
+    }
+    checker = StableDiffusionSafetyChecker(CLIPConfig(vision_config=vision, projection_dim=16))
+    with torch.no_grad():
+        checker.concept_embeds.normal_()
+        checker.special_care_embeds.normal_()
+        checker.concept_embeds_weights.fill_(threshold)
+        checker.special_care_embeds_weights.fill_(1.0)
+    checker.save_pretrained(folder)
+    sizes = {"size": {"shortest_edge": size_px}, "crop_size": size_px}
+    CLIPImageProcessorPil(**sizes).save_pretrained(folder)
     return folder
 
 

@@ -1,0 +1,60 @@
+"""Looks at finished pictures and says which must not leave: Stable Diffusion's safety checker.
+
+config.json  model.safetensors or pytorch_model.bin  preprocessor_config.json
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from numpy.typing import NDArray
+from PIL import Image
+from transformers import CLIPImageProcessorPil
+
+from handlers.diffusion import checkpoint, loading
+from handlers.diffusion.checkpoint import BadCheckpoint
+
+_WEIGHTS: Final = ("model.safetensors", "model.fp16.safetensors", "pytorch_model.bin")
+
+
+class Checker:
+    """A safety checker on `device`; in float32, whose thresholds were chosen in it."""
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        """Load it; raises BadCheckpoint naming the file that is missing or wrong."""
+        # What it tells of each picture it would black out is untrue here.
+        logging.getLogger(StableDiffusionSafetyChecker.__module__).setLevel(logging.ERROR)
+        file = next(
+            (path / name for name in _WEIGHTS if (path / name).exists()), path / _WEIGHTS[0]
+        )
+        config = checkpoint.read_json(path / "config.json")
+        self._processor = _processor(path)
+        self._device = device
+        self._network = loading.encoder(
+            StableDiffusionSafetyChecker,
+            config,
+            checkpoint.read_weights(file),
+            file,
+            torch.float32,
+        ).to(device)
+
+    @torch.inference_mode()
+    def blocks(self, pictures: Sequence[NDArray[np.uint8]]) -> list[bool]:
+        """Say of each picture, (H, W, 3) RGB, whether it must not leave."""
+        shown = [Image.fromarray(picture) for picture in pictures]
+        pixels = self._processor(images=shown, return_tensors="pt").pixel_values
+        blackened = np.zeros((len(pictures), 1, 1, 3), np.float32)
+        found = self._network(clip_input=pixels.to(self._device), images=blackened)[1]
+        return [bool(one) for one in found]
+
+
+def _processor(path: Path) -> CLIPImageProcessorPil:
+    checkpoint.read_json(path / "preprocessor_config.json")
+    try:
+        return CLIPImageProcessorPil.from_pretrained(str(path), local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise BadCheckpoint(f"{path}: no image processor ({fault})") from fault

@@ -1,0 +1,168 @@
+"""SDXL behind TorchServe: new people from numbers and choices, as a try-on's stand-ins.
+
+TorchServe imports this file by itself, as the top-level module `sdxl`, and wants exactly one class
+in it.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handlers import images, places, provenance
+from handlers.base import ImageHandler, Outcome
+from handlers.diffusion import prompting
+from handlers.diffusion.bodies import Painter, Plan
+from handlers.diffusion.loading import load_sdxl
+from handlers.diffusion.placement import place
+from handlers.diffusion.prompting import Body
+from handlers.diffusion.repository import SDXL, Repository
+from handlers.diffusion.safety import Checker
+from handlers.diffusion.sdxl_settings import SdxlSettings
+from handlers.diffusion.solvers import SOLVERS
+from handlers.errors import BadParameters
+from handlers.images import Size
+from handlers.loader import Loader
+from handlers.request import BodiesParams, BodiesRequest
+from handlers.settings import BadSetting, Offer
+from handlers.stages import Stages
+
+_MODEL_VARIABLE: Final = "VTON_SDXL_MODEL"
+_SAFETY_VARIABLE: Final = "VTON_SAFETY_MODEL"
+_SEED_BITS: Final = 32
+_NO_GUIDANCE: Final = 1.0
+_N = TypeVar("_N", int, float)
+
+
+class SdxlHandler(ImageHandler[BodiesRequest]):
+    """Draws adults in plain fitted clothes, head to toe, and marks the pictures as drawn."""
+
+    request_type = BodiesRequest
+    stages = ("text", "drawing", "safety", "encode")
+    settings: SdxlSettings
+
+    def load(self) -> None:
+        """Load the networks.
+
+        Raises BadCheckpoint naming the file and key, BadSetting naming the setting that is wrong.
+        """
+        _check(self.settings, self.offer)
+        self._painters = Loader(lambda: _painter(self.settings))
+        self._checker = _checker(self.settings)
+        self._painters.get()
+
+    def warm_up(self) -> None:
+        """Draw somebody in a few steps."""
+        asked: dict[str, Any] = {
+            **{name: sum(self.offer.ranges[name]) / 2 for name in ("height_cm", "weight_kg")},
+            **self.offer.defaults,
+            "count": 1,
+            "output_format": "png",
+            "steps": self.settings.warm_up_steps,
+        }
+        self.run(BodiesRequest(BodiesParams(**asked)), Stages((), lambda *_: None))
+
+    def run(self, request: BodiesRequest, stages: Stages) -> Outcome:
+        """Draw the people of one request; raises BadParameters for a size that is none."""
+        params, painter = request.params, self._painters.get()
+        plan, seeds = self._plan(params, painter.grain_px), _seeds(params)
+        with stages.stage("text"):
+            words = painter.words(prompting.prompt(_body(params)), prompting.NEGATIVE)
+        with stages.stage("drawing"):
+            pictures = painter.paint(
+                words, plan, seeds, lambda step, of: stages.progress("drawing", step, of)
+            )
+        with stages.stage("safety"):
+            passes = self._passes(pictures)
+        kept = [
+            (one, seed) for one, seed, fine in zip(pictures, seeds, passes, strict=True) if fine
+        ]
+        with stages.stage("encode"):
+            encoded = [self._encoded(one, params.output_format) for one, _ in kept]
+        told = {
+            "ai_generated": True,
+            "digital_source_type": provenance.SOURCE_TYPE,
+            "width_px": plan.width_px,
+            "height_px": plan.height_px,
+            "output_format": params.output_format,
+            "seeds": [seed for _, seed in kept],
+            "steps": plan.steps,
+            "guidance_scale": plan.guidance_scale,
+            "solver": plan.solver,
+            "safety_checked": self._checker is not None,
+            "blocked": len(pictures) - len(kept),
+        }
+        return Outcome(tuple(encoded), told)
+
+    def gauges(self) -> Mapping[str, float]:
+        """Give nothing of its own."""
+        return {}
+
+    def _plan(self, params: BodiesParams, grain_px: int) -> Plan:
+        plan = Plan(
+            height_px=_needed(params.height_px, "height_px"),
+            width_px=_needed(params.width_px, "width_px"),
+            steps=_needed(params.steps, "steps"),
+            guidance_scale=_needed(params.guidance_scale, "guidance_scale"),
+            solver=self.settings.solver,
+        )
+        sides = {"width_px": plan.width_px, "height_px": plan.height_px}
+        fault = f"must be a multiple of {grain_px}"
+        if wrong := {name: fault for name, side in sides.items() if side % grain_px}:
+            raise BadParameters("The parameters are not valid.", {"fields": wrong})
+        return plan
+
+    def _passes(self, pictures: Sequence[NDArray[np.uint8]]) -> list[bool]:
+        if self._checker is None:
+            return [True] * len(pictures)
+        return [not blocked for blocked in self._checker.blocks(pictures)]
+
+    def _encoded(self, picture: NDArray[np.uint8], wished: str) -> bytes:
+        size = Size(picture.shape[1], picture.shape[0])
+        encoded = images.encode(picture, wished, self.settings.encode)
+        tool = f"{self.settings.name} {self.settings.version}"
+        return provenance.mark(encoded, wished, size, tool)
+
+
+def _check(settings: SdxlSettings, offer: Offer) -> None:
+    """Raise BadSetting for what only the engine can know to be wrong."""
+    if settings.solver not in SOLVERS:
+        raise BadSetting(f"handler.solver: expected one of {', '.join(SOLVERS)}")
+    if settings.max_images_per_forward < 1:
+        raise BadSetting("handler.max_images_per_forward: expected 1 or more")
+    if strange := prompting.unknown_choice(offer.names()):
+        raise BadSetting(f"bodies.choices.{strange}: there are no words for it")
+    # Without guidance nothing keeps out of a picture what must not be in it.
+    if offer.ranges["guidance_scale"][0] <= _NO_GUIDANCE:
+        raise BadSetting("bodies.ranges.guidance_scale: must begin above 1")
+
+
+def _painter(settings: SdxlSettings) -> Painter:
+    repository = Repository.open(places.resolve(settings.model_path, _MODEL_VARIABLE), SDXL)
+    networks = load_sdxl(repository, *place(settings.device, settings.dtype))
+    return Painter(networks, settings.max_images_per_forward)
+
+
+def _checker(settings: SdxlSettings) -> Checker | None:
+    path = places.resolve_wished(settings.safety_checker.model_path, _SAFETY_VARIABLE)
+    return None if path is None else Checker(path, place(settings.device, settings.dtype)[0])
+
+
+def _body(params: BodiesParams) -> Body:
+    chosen: dict[str, Any] = {name: getattr(params, name) for name in prompting.WORDS}
+    choices = {name: choice for name, choice in chosen.items() if choice is not None}
+    return Body(params.height_cm, params.weight_kg, choices)
+
+
+def _seeds(params: BodiesParams) -> list[int]:
+    """Picture i is that of the seed plus i, so that each can be had again alone."""
+    first = secrets.randbits(_SEED_BITS - 1) if params.seed is None else params.seed
+    return [first + index for index in range(params.count)]
+
+
+def _needed(value: _N | None, name: str) -> _N:
+    if value is None:
+        raise BadSetting(f"bodies.defaults.{name}: missing")
+    return value

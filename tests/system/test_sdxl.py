@@ -1,0 +1,108 @@
+"""The tiny SDXL behind a real TorchServe: people by the number, each with a seed of its own."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gateway.stack.plan import plan_for
+from gateway.stack.running import Stack
+from handlers import images
+from tests.handlers.diffusion import sdxl_deployment, tiny_sdxl
+from tests.handlers.torchserve_rows import ROOT, read_frames
+from tests.system.running import Running
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("sdxl")]
+BODY = {"count": 1, "height_cm": 172, "weight_kg": 68.5, "output_format": "png"}
+
+
+@pytest.fixture(scope="module")
+def drawing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Bring up a stack of the embedded engine and the one that draws people."""
+    folder = tmp_path_factory.mktemp("sdxl")
+    config = sdxl_deployment.write(folder / "config")
+    (config / "geometric.yaml").write_bytes((ROOT / "config" / "geometric.yaml").read_bytes())
+    plan = plan_for(ROOT, ["geometric"], None, config, person=False)
+    plan = replace(
+        plan,
+        models=(*plan.models, "sdxl"),
+        workers={"VTON_SDXL_MODEL": str(tiny_sdxl.repository())},
+        settings=plan.settings | {"VTON_STORAGE__URL": (folder / "objects").as_uri()},
+        logs=folder / "logs",
+    )
+    with Stack(plan, threading.Event()) as stack:
+        yield Running(stack, folder / "logs")
+
+
+def ask(running: Running, **options: Any) -> list[tuple[str, Any]]:  # noqa: ANN401  any option
+    """Ask the worker itself; give its frames."""
+    params = json.dumps({**BODY, **options}).encode()
+    url = f"{running.stack.inference_url}/predictions/sdxl"
+    part = {"params": (None, params, "application/json")}
+    answer = httpx.post(url, files=part, timeout=60)
+    assert answer.status_code == 200
+    return read_frames(answer.content)
+
+
+def pixels(encoded: bytes) -> NDArray[np.int16]:
+    return images.decode(encoded, "result", 10**6).astype(np.int16)
+
+
+@pytest.mark.prop(16)
+def test_four_people_are_four_pictures_of_four_seeds(drawing: Running) -> None:
+    frames = ask(drawing, count=4, seed=100, ethnicity="hispanic", skin_tone="tan")
+    *_, (last, told) = frames
+    shown = [pixels(content) for kind, content in frames if kind == "I"]
+    assert (last, told["seeds"]) == ("D", [100, 101, 102, 103])
+    assert len({one.tobytes() for one in shown}) == 4
+    assert told["ai_generated"] is True
+    again = ask(drawing, seed=102, ethnicity="hispanic", skin_tone="tan")
+    alone = next(pixels(content) for kind, content in again if kind == "I")
+    assert np.abs(alone - shown[2]).max() <= 1
+
+
+def test_every_step_comes_as_it_is_taken(drawing: Running) -> None:
+    told = [content for kind, content in ask(drawing, count=4) if kind == "P"]
+    steps = [one["step"] for one in told if (one["stage"], one["of"]) == ("drawing", 6)]
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.prop(29)
+@pytest.mark.prop(30)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("height_cm", 139),
+        ("weight_kg", 201),
+        ("ethnicity", "elf"),
+        ("skin_tone", "fair, nude, <script>"),
+        ("count", 11),
+        ("mood", "glad"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_named(drawing: Running, field: str, value: object) -> None:
+    ((kind, told),) = ask(drawing, **{field: value})
+    assert (kind, told["error_code"]) == ("E", "VAL_2001")
+    assert list(told["details"]["fields"]) == [field]
+
+
+@pytest.mark.slow
+def test_a_folder_without_the_model_stops_the_start_by_name(tmp_path: Path) -> None:
+    (tmp_path / "half").mkdir()
+    config = sdxl_deployment.write(tmp_path / "config")
+    (config / "geometric.yaml").write_bytes((ROOT / "config" / "geometric.yaml").read_bytes())
+    plan = plan_for(ROOT, ["geometric"], None, config, person=False)
+    workers = {"VTON_SDXL_MODEL": str(tmp_path / "half")}
+    plan = replace(plan, models=("sdxl",), workers=workers, logs=tmp_path / "logs")
+    with (
+        pytest.raises(Exception, match=r"missing: .*half.unet.config\.json"),
+        Stack(plan, threading.Event()),
+    ):
+        pass
