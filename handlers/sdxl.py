@@ -6,6 +6,7 @@ in it.
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -76,25 +77,18 @@ class SdxlHandler(ImageHandler[BodiesRequest]):
             )
         with stages.stage("safety"):
             passes = self._passes(pictures)
-        kept = [
-            (one, seed) for one, seed, fine in zip(pictures, seeds, passes, strict=True) if fine
-        ]
+        kept = [number for number, fine in enumerate(passes) if fine]
         with stages.stage("encode"):
-            encoded = [self._encoded(one, params.output_format) for one, _ in kept]
+            encoded = [self._encoded(pictures[number], params.output_format) for number in kept]
         told = {
             "ai_generated": True,
             "digital_source_type": provenance.SOURCE_TYPE,
-            "width_px": plan.width_px,
-            "height_px": plan.height_px,
             "output_format": params.output_format,
-            "seeds": [seed for _, seed in kept],
-            "steps": plan.steps,
-            "guidance_scale": plan.guidance_scale,
-            "solver": plan.solver,
+            "seeds": [seeds[number] for number in kept],
             "safety_checked": self._checker is not None,
             "blocked": len(pictures) - len(kept),
         }
-        return Outcome(tuple(encoded), told)
+        return Outcome(tuple(encoded), {**told, **asdict(plan)})
 
     def gauges(self) -> Mapping[str, float]:
         """Give nothing of its own."""
