@@ -19,7 +19,9 @@ from torch import Tensor
 
 from handlers.diffusion import bodies
 from handlers.diffusion.bodies import Painter, Plan
+from handlers.diffusion.latents import decode
 from tests.handlers.diffusion import tiny, tiny_sdxl
+from tests.handlers.diffusion.test_devices import ELSEWHERE, move
 
 PLAN = Plan(height_px=96, width_px=64, steps=5, guidance_scale=5.0, solver="dpmpp_2m")
 WORDS = ("one adult", "a child")
@@ -136,3 +138,18 @@ def test_what_is_not_wished_has_its_say() -> None:
     other = painter().words(WORDS[0], "blurry")
     without = bodies.draw(tiny_sdxl.networks(), other, PLAN, [1], lambda: None)
     assert tiny.relative(without, latents([1])) > 1e-3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("solver", SCHEDULERS)
+@torch.inference_mode()
+def test_a_whole_run_stays_on_its_device(dtype: torch.dtype, solver: str) -> None:
+    here = tiny_sdxl.fresh_networks()
+    for module in (here.unet, *here.text_encoders):
+        move(module, dtype)
+    move(here.vae, torch.float32)
+    nets = replace(here, device=ELSEWHERE, dtype=dtype)
+    words = Painter(nets, 2).words(*WORDS)
+    drawn = bodies.draw(nets, words, replace(PLAN, solver=solver), [1, 2], lambda: None)
+    assert (drawn.device, drawn.dtype) == (ELSEWHERE, torch.float32)
+    assert decode(nets, drawn).device == ELSEWHERE

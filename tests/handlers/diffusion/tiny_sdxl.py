@@ -98,6 +98,11 @@ def repository() -> Path:
 
 @cache
 def networks() -> SdxlNetworks:
+    return fresh_networks()
+
+
+def fresh_networks() -> SdxlNetworks:
+    """Networks of one's own, to be changed."""
     return load_sdxl(Repository.open(repository(), SDXL), torch.device("cpu"), torch.float32)
 
 
