@@ -17,6 +17,8 @@ class TryOnResponse(Strict):
     result_urls: list[str] = Field(description="signed links to every picture")
     expires_at: datetime = Field(description="when the links stop working")
     engine: str
+    licence: str = Field(description="of the engine, as SPDX names it")
+    commercial_use: bool = Field(description="allowed by the engine and all models within")
     model_version: str | None
     cached: bool = Field(description="whether an identical request was reused, past or under way")
     processing_time_ms: float
@@ -32,6 +34,8 @@ class TryOnResponse(Strict):
                 "result_urls": ["/api/v1/results/6921e2f0-pIu3xT0mQ2mV8y1ZkqPq1w.jpg?…"],
                 "expires_at": "2026-11-22T16:21:04Z",
                 "engine": "geometric",
+                "licence": "Apache-2.0",
+                "commercial_use": True,
                 "model_version": "1.0",
                 "cached": False,
                 "processing_time_ms": 742.1,
@@ -78,6 +82,8 @@ class PersonResponse(Strict):
     warnings: list[JsonValue]
     models: list[JsonValue] = Field(description="which model answered, and on what terms")
     engine: str
+    licence: str = Field(description="of the engine, as SPDX names it")
+    commercial_use: bool = Field(description="allowed by the engine and all models within")
     model_version: str | None
     cached: bool = Field(description="whether an identical request was reused, past or under way")
     processing_time_ms: float
@@ -105,9 +111,66 @@ class PersonResponse(Strict):
                     }
                 ],
                 "engine": "person",
+                "licence": "Apache-2.0",
+                "commercial_use": True,
                 "model_version": "1.0.0",
                 "cached": False,
                 "processing_time_ms": 214.6,
+            }
+        },
+    )
+
+
+class BodyResponse(Strict):
+    """A picture of somebody who does not exist."""
+
+    url: str = Field(description="signed link to the picture")
+    seed: int = Field(description="draws it again, alone")
+
+
+class BodiesResponse(Strict):
+    """People, drawn."""
+
+    request_id: str
+    images: list[BodyResponse]
+    blocked: int = Field(description="pictures that the safety checker kept back")
+    expires_at: datetime = Field(description="when the links stop working")
+    ai_generated: Literal[True] = Field(description="nobody was photographed")
+    engine: str
+    licence: str = Field(description="of the engine, as SPDX names it")
+    commercial_use: bool = Field(description="allowed by the engine and all models within")
+    model_version: str | None
+    cached: bool = Field(description="whether an identical request was reused, past or under way")
+    processing_time_ms: float
+    metadata: dict[str, JsonValue] = Field(description="what the engine says about its work")
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "request_id": "0b5c1f0e6a4a4c0e9f0d3f1b6f6d2a11",
+                "images": [
+                    {"url": "/api/v1/results/6921e2f0-pIu3xT0mQ2mV8y1ZkqPq1w.jpg?…", "seed": 7},
+                    {"url": "/api/v1/results/6921e2f0-W2n0pJq5T9uX1cV7bM3kLg.jpg?…", "seed": 8},
+                ],
+                "blocked": 0,
+                "expires_at": "2026-11-22T16:21:04Z",
+                "ai_generated": True,
+                "engine": "sdxl",
+                "licence": "LicenseRef-CreativeML-OpenRAIL-PlusPlus-M",
+                "commercial_use": True,
+                "model_version": "1.0.0",
+                "cached": False,
+                "processing_time_ms": 11840.2,
+                "metadata": {
+                    "seeds": [7, 8],
+                    "steps": 25,
+                    "guidance_scale": 5.0,
+                    "width_px": 832,
+                    "height_px": 1216,
+                    "safety_checked": True,
+                    "ai_generated": True,
+                },
             }
         },
     )
@@ -129,6 +192,18 @@ class PartResponse(Strict):
     model: str
     licence: str
     commercial_use: bool
+    path: str | None = Field(description="of its weights, below the deployment's folder")
+
+
+class RegistrationResponse(Strict):
+    """What is known of a model before it runs."""
+
+    model: str = Field(description="the name the model server knows it by")
+    version: str | None = Field(description="as configured; `model_version` is the one deployed")
+    path: str | None = Field(description="of its weights, below the deployment's folder")
+    inputs: list[str] = Field(description="the pictures that it takes")
+    resolutions_px: list[tuple[int, int]] = Field(description="width and height it works in")
+    memory_bytes: dict[str, int] = Field(description="what it needs, by what needs it")
 
 
 class EngineResponse(Strict):
@@ -139,22 +214,29 @@ class EngineResponse(Strict):
     ready: bool
     model_version: str | None
     categories: list[Category]
+    choices: dict[str, list[str]] = Field(
+        description="the names to choose from, of the options that have some"
+    )
     options: list[str]
     ranges: dict[str, tuple[int | float, int | float]] = Field(
         description="from and to, of the options that are numbers"
     )
     defaults: dict[str, JsonValue] = Field(description="taken for options left out")
     deadline_s: float = Field(description="the longest time to an answer")
-    licence: str
-    commercial_use: bool
+    licence: str = Field(description="of the engine, as SPDX names it")
+    commercial_use: bool = Field(description="allowed by the engine and all models within")
+    allowed: bool = Field(description="whether this deployment may use it")
+    reason: str | None = Field(description="why it may not")
     parts: list[PartResponse] = Field(description="the models within, each on its own terms")
+    registry: RegistrationResponse
 
 
 class ModelsResponse(Strict):
-    """Every engine of this deployment: those that dress, and those that analyse photos."""
+    """Every engine of this deployment: those that dress, analyse photos, and draw people."""
 
     engines: list[EngineResponse]
     analysers: list[EngineResponse]
+    bodies: list[EngineResponse]
 
 
 class ComponentResponse(Strict):

@@ -14,7 +14,7 @@ from gateway.middleware import BodyLimit, ErrorBoundary, RequestScope, SecurityH
 from gateway.request_ids import HEADER
 from gateway.resources import Resources, open_resources
 from gateway.responses import SafeJSONResponse, install_error_handlers
-from gateway.routes import docs, models, ops, person, results, tryon, uploads
+from gateway.routes import bodies, docs, models, ops, person, results, tryon, uploads
 from gateway.routes.page import page_routes
 from gateway.settings import Settings
 
@@ -43,7 +43,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         redirect_slashes=False,
     )
     app.state.resources = resources
-    for routes in (tryon, person, uploads, results, models, ops):
+    for routes in (tryon, person, bodies, uploads, results, models, ops):
         app.include_router(routes.router)
     if settings.http.docs:
         app.include_router(docs.router)
@@ -70,7 +70,14 @@ def _install_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> N
             allow_origins=http.cors_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", HEADER],
-            expose_headers=[HEADER, "X-Engine", "X-Cached", "X-Kept-Share", "Retry-After"],
+            expose_headers=[
+                HEADER,
+                "X-Engine",
+                "X-Licence",
+                "X-Cached",
+                "X-Kept-Share",
+                "Retry-After",
+            ],
         )
     app.add_middleware(CompressMiddleware, minimum_size=http.compress_min_bytes)
     app.add_middleware(SecurityHeaders, hsts=http.hsts)

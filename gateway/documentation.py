@@ -1,8 +1,10 @@
 """The OpenAPI document: request bodies the framework cannot infer, and an example per error."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -12,7 +14,10 @@ from gateway import __version__
 from gateway.answers import ErrorResponse
 from gateway.domain.uploads import MEDIA_TYPES
 from gateway.errors import GatewayError, Internal
-from gateway.schemas import PersonBody, PersonOptions, TryOnBody, TryOnOptions
+from gateway.schemas import BodiesBody, PersonBody, PersonOptions, TryOnBody, TryOnOptions
+
+if TYPE_CHECKING:
+    from gateway.resources import Resources
 
 TITLE: Final = "vton-serve"
 _REF: Final = "#/components/schemas/{model}"
@@ -85,6 +90,22 @@ PERSON_BODY: Final[dict[str, Any]] = {
         },
     },
 }
+BODIES_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {"$ref": _REF.format(model="BodiesBody")},
+            "example": {
+                "count": 2,
+                "height_cm": 172,
+                "weight_kg": 68,
+                "gender": "woman",
+                "skin_tone": "medium",
+                "seed": 7,
+            },
+        },
+    },
+}
 _PERSON_FILE: Final = {"user_image": _BINARY | {"description": "photo of the person"}}
 _TRYON_FILES: Final = {
     **_PERSON_FILE,
@@ -134,10 +155,16 @@ def _document(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas.update(_schemas(TryOnBody) | _schemas(PersonBody))
+    schemas.update(_schemas(TryOnBody) | _schemas(PersonBody) | _schemas(_bodies_body(app)))
     schemas["TryOnForm"] = _form_schema(TryOnOptions, _TRYON_FILES, "user_image", "garment_image")
     schemas["PersonForm"] = _form_schema(PersonOptions, _PERSON_FILE, "user_image")
     return document
+
+
+def _bodies_body(app: FastAPI) -> type[BodiesBody]:
+    """The schema that this deployment reads, or the widest one while it is not open."""
+    resources: Resources | None = app.state.resources
+    return BodiesBody if resources is None else resources.bodies_schema
 
 
 def _schemas(model: type[BaseModel]) -> dict[str, Any]:

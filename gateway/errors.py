@@ -1,4 +1,4 @@
-"""Everything that can go wrong, each with its code; one table turns codes into HTTP statuses.
+"""Everything that can go wrong, each with its code.
 
 GatewayError
 ├── InvalidInput              VAL_2001   a parameter is wrong; the fields are named
@@ -19,6 +19,7 @@ GatewayError
 ├── OutOfMemory               ML_4003    the engine's device has no room for it
 ├── BadDimensions             ML_4004    picture too small, too big or too narrow
 ├── Unfit                     ML_4005    the engine cannot use this picture, and says why
+├── NotLicensed               ML_4006    the engine is not licensed for this deployment's use
 ├── TimedOut                  EXT_5004   a service behind the gateway took too long
 ├── Internal                  SYS_9001   our fault
 ├── Misconfigured             SYS_9002   a setting is wrong
@@ -27,81 +28,14 @@ GatewayError
 
 from __future__ import annotations
 
-from enum import StrEnum
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
+
+from gateway.error_codes import STATUS, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pydantic import JsonValue
-
-
-class ErrorCode(StrEnum):
-    """The public error codes; a client may switch on them, so none ever changes its meaning."""
-
-    INVALID_TOKEN = "AUTH_1001"  # noqa: S105 - a code, not a token
-    EXPIRED_TOKEN = "AUTH_1002"  # noqa: S105
-    MISSING_TOKEN = "AUTH_1003"  # noqa: S105
-    NOT_PERMITTED = "AUTH_1004"
-    CSRF = "AUTH_1005"
-    INVALID_INPUT = "VAL_2001"
-    TOO_LARGE = "VAL_2002"
-    TYPE_NOT_ALLOWED = "VAL_2003"
-    CONTENT_MISMATCH = "VAL_2004"
-    BAD_FILE_NAME = "VAL_2005"
-    NOT_FOUND = "VAL_2006"
-    METHOD_NOT_ALLOWED = "VAL_2007"
-    MALFORMED_BODY = "VAL_2008"
-    SLOW_BODY = "VAL_2009"
-    RATE_LIMITED = "RATE_3001"
-    BUSY = "RATE_3002"
-    MODEL_NOT_LOADED = "ML_4001"
-    INFERENCE_FAILED = "ML_4002"
-    OUT_OF_MEMORY = "ML_4003"
-    BAD_DIMENSIONS = "ML_4004"
-    UNFIT = "ML_4005"
-    GEMINI = "EXT_5001"
-    EBAY = "EXT_5002"
-    SUPABASE = "EXT_5003"
-    TIMED_OUT = "EXT_5004"
-    INTERNAL = "SYS_9001"
-    MISCONFIGURED = "SYS_9002"
-    STORAGE = "SYS_9003"
-
-
-STATUS: Mapping[ErrorCode, int] = MappingProxyType(
-    {
-        ErrorCode.INVALID_TOKEN: 401,
-        ErrorCode.EXPIRED_TOKEN: 401,
-        ErrorCode.MISSING_TOKEN: 401,
-        ErrorCode.NOT_PERMITTED: 403,
-        ErrorCode.CSRF: 403,
-        ErrorCode.INVALID_INPUT: 422,
-        ErrorCode.TOO_LARGE: 413,
-        ErrorCode.TYPE_NOT_ALLOWED: 415,
-        ErrorCode.CONTENT_MISMATCH: 400,
-        ErrorCode.BAD_FILE_NAME: 400,
-        ErrorCode.NOT_FOUND: 404,
-        ErrorCode.METHOD_NOT_ALLOWED: 405,
-        ErrorCode.MALFORMED_BODY: 400,
-        ErrorCode.SLOW_BODY: 408,
-        ErrorCode.RATE_LIMITED: 429,
-        ErrorCode.BUSY: 503,
-        ErrorCode.MODEL_NOT_LOADED: 503,
-        ErrorCode.INFERENCE_FAILED: 502,
-        ErrorCode.OUT_OF_MEMORY: 503,
-        ErrorCode.BAD_DIMENSIONS: 422,
-        ErrorCode.UNFIT: 422,
-        ErrorCode.GEMINI: 502,
-        ErrorCode.EBAY: 502,
-        ErrorCode.SUPABASE: 502,
-        ErrorCode.TIMED_OUT: 504,
-        ErrorCode.INTERNAL: 500,
-        ErrorCode.MISCONFIGURED: 500,
-        ErrorCode.STORAGE: 503,
-    }
-)
 
 
 class GatewayError(Exception):
@@ -271,6 +205,13 @@ class Unfit(GatewayError):
 
     code = ErrorCode.UNFIT
     default_message = "The picture cannot be used."
+
+
+class NotLicensed(GatewayError):
+    """The engine is not for commercial use, and the deployment is for nothing else."""
+
+    code = ErrorCode.NOT_LICENSED
+    default_message = "This engine is not for commercial use."
 
 
 class TimedOut(GatewayError):

@@ -14,7 +14,15 @@ from gateway.domain.uploads import Upload
 from gateway.errors import InvalidInput, MalformedBody, TooLarge, TypeNotAllowed
 from gateway.multipart import Form, FormLimits, read_form
 from gateway.responses import invalid_input
-from gateway.schemas import ImageSource, PersonBody, PersonOptions, TryOnBody, TryOnOptions
+from gateway.schemas import (
+    BodiesBody,
+    ImageSource,
+    PersonBody,
+    PersonOptions,
+    TryOnBody,
+    TryOnOptions,
+)
+from gateway.services.bodies import BodiesRequest
 from gateway.services.person import PersonRequest
 from gateway.services.pictures import Source, UploadReference
 from gateway.services.tryon import TryOnRequest
@@ -62,6 +70,14 @@ async def read_person(request: Request, limits: UploadSettings) -> PersonRequest
         options = body.options
         sources = await _sources(body, limits, PERSON)
     return PersonRequest(sources[PERSON], options.given(), request.scope["request_id"])
+
+
+async def read_bodies(request: Request, kind: type[BodiesBody]) -> BodiesRequest:
+    """Read whom to draw, as the deployment's own schema; raises the VAL errors."""
+    if _essence(request) != JSON:
+        raise TypeNotAllowed("Send application/json.", details={"allowed": [JSON]})
+    body = await _from_json(request, kind)
+    return BodiesRequest(body.given(), request.scope["request_id"])
 
 
 async def read_upload(request: Request, limits: UploadSettings) -> Upload:

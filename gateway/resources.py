@@ -12,16 +12,20 @@ from pydantic import SecretStr
 
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.decoder import ThreadedDecoder
-from gateway.adapters.engines import load_analyser, load_engines
+from gateway.adapters.engines import load_registry
 from gateway.adapters.memory import MemoryResultMemo
 from gateway.adapters.objects import ObjectStoreAdapter
 from gateway.adapters.torchserve import Retries, TorchServe
 from gateway.domain.images import ImageLimits
-from gateway.domain.options import Engine
+from gateway.domain.licensing import Licensing
+from gateway.domain.options import Engine, Registry
 from gateway.errors import Misconfigured
 from gateway.metrics import Metrics
+from gateway.narrowing import narrowed
 from gateway.ports import Clock, Models, ObjectStore
+from gateway.schemas import BodiesBody
 from gateway.services.admission import Admission
+from gateway.services.bodies import BodiesService
 from gateway.services.health import HealthService, engines_check, storage_check
 from gateway.services.inference import InferenceService
 from gateway.services.person import PersonService
@@ -34,11 +38,15 @@ from gateway.settings import Settings, TorchServeSettings
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What routes work with."""
+    """What routes work with.
+
+    `bodies_schema` is what is read of a request for bodies: what the drawing engine offers.
+    """
 
     settings: Settings
-    engines: Mapping[str, Engine]
-    analyser: Engine | None
+    registry: Registry
+    licensing: Licensing
+    bodies_schema: type[BodiesBody]
     metrics: Metrics
     models: Models
     store: ObjectStore
@@ -47,6 +55,7 @@ class Resources:
     results: ResultService
     tryon: TryOnService
     person: PersonService
+    bodies: BodiesService
     health: HealthService
     retention: RetentionService
 
@@ -69,13 +78,11 @@ async def open_resources(
 async def _assemble(
     settings: Settings, metrics: Metrics, clock: Clock, stack: AsyncExitStack
 ) -> Resources:
-    engines = load_engines(settings.tryon.engines_dir)
-    default = settings.tryon.default_engine
-    if default not in engines:
-        raise Misconfigured(f"setting VTON_TRYON__DEFAULT_ENGINE: not one of {sorted(engines)}")
-    analyser = load_analyser(settings.tryon.engines_dir)
-    asked = [*engines.values(), *([analyser] if analyser else [])]
-    models = await _torchserve(settings, asked, metrics, stack)
+    registry = load_registry(settings.tryon.engines_dir)
+    licensing = Licensing(settings.commercial_only)
+    default, drawer = settings.tryon.default_engine, registry.drawer
+    _check_default(registry.engines, default, licensing)
+    models = await _torchserve(settings, registry.every, metrics, stack)
     store = ObjectStoreAdapter(settings.storage.url)
     memo = MemoryResultMemo(clock, settings.tryon.memo_ttl_s, settings.tryon.memo_entries)
     decoder = _decoder(settings)
@@ -87,24 +94,34 @@ async def _assemble(
     pictures = PictureService(store, decoder, clock, secrets.token_bytes, retention_s)
     inference = InferenceService(models, results, clock, metrics)
     checks = {
-        "engines": engines_check(models, asked, default, metrics),
+        "engines": engines_check(models, registry.every, default, licensing, metrics),
         "storage": storage_check(store),
     }
     return Resources(
         settings=settings,
-        engines=engines,
-        analyser=analyser,
+        registry=registry,
+        licensing=licensing,
+        bodies_schema=BodiesBody if drawer is None else narrowed(BodiesBody, drawer),
         metrics=metrics,
         models=models,
         store=store,
         admission=Admission(settings.tryon.max_in_flight, metrics),
         pictures=pictures,
         results=results,
-        tryon=TryOnService(engines, default, pictures, inference),
-        person=PersonService(analyser, pictures, inference),
+        tryon=TryOnService(registry.engines, default, licensing, pictures, inference),
+        person=PersonService(registry.analyser, licensing, pictures, inference),
+        bodies=BodiesService(drawer, licensing, inference),
         health=HealthService(checks, clock, settings.health.timeout_s),
         retention=RetentionService(store, clock, metrics),
     )
+
+
+def _check_default(engines: Mapping[str, Engine], default: str, licensing: Licensing) -> None:
+    setting = "setting VTON_TRYON__DEFAULT_ENGINE"
+    if default not in engines:
+        raise Misconfigured(f"{setting}: not one of {sorted(engines)}")
+    if reason := licensing.reason(engines[default]):
+        raise Misconfigured(f"{setting}: {reason}, and VTON_COMMERCIAL_ONLY is on")
 
 
 def _decoder(settings: Settings) -> ThreadedDecoder:

@@ -104,6 +104,37 @@ class PersonOptions(Strict):
         return self.model_dump(mode="json", exclude_none=True)
 
 
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
+Whole = Annotated[int, Field(strict=True)]
+Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+class BodiesBody(Strict):
+    """Whom to draw; names and ranges are those of the deployment's engine."""
+
+    count: Whole = Field(default=1, description="pictures to draw")
+    height_cm: Real = Field(description="how tall the person is")
+    weight_kg: Real = Field(description="how heavy the person is")
+    ethnicity: Name | None = Field(default=None, description="where the person's looks are from")
+    gender: Name | None = Field(default=None, description="whom to draw; either when absent")
+    age_group: Name | None = Field(default=None, description="every one an adult")
+    body_type: Name | None = Field(default=None, description="the figure")
+    skin_tone: Name | None = Field(default=None, description="the skin")
+    pose: Name | None = Field(default=None, description="how the person stands")
+    seed: Whole | None = Field(default=None, description="picture i is that of the seed plus i")
+    steps: Whole | None = Field(default=None, description="denoising steps")
+    guidance_scale: Real | None = Field(default=None, description="classifier-free guidance")
+    width_px: Whole | None = Field(default=None, description="of every picture")
+    height_px: Whole | None = Field(default=None, description="of every picture")
+    output_format: OutputFormat = Field(
+        default=OutputFormat.JPEG, description="encoding of the pictures"
+    )
+
+    def given(self) -> dict[str, JsonValue]:
+        """Every option that has a value."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
 class ImageSource(Strict):
     """A picture within JSON: either base64 (a data URL will do) or an upload made before."""
 

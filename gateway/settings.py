@@ -159,7 +159,7 @@ class TryOnSettings(_Section):
         default=Path("config"), description="folder of the engines' YAML files"
     )
     max_in_flight: int = Field(
-        default=64, gt=0, description="try-ons and analyses at once; more wait"
+        default=64, gt=0, description="requests to models at once; more are told to wait"
     )
     memo_ttl_s: float = Field(
         default=3600.0, ge=0, description="how long a repeat is answered from store"
@@ -186,6 +186,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least level that is written"
+    )
+    commercial_only: bool = Field(
+        default=False, description="refuse every model that is not for commercial use"
     )
     http: HttpSettings = HttpSettings()
     uploads: UploadSettings = UploadSettings()

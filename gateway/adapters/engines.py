@@ -1,42 +1,61 @@
-"""Reads what each engine can do from the models' YAML files.
+"""Reads the registry: the models' YAML files, which say what each can do and on what terms.
 
 A file with a `tryon:` section describes an engine that dresses people, one with an `analysis:`
-section an engine that understands photos of them; other files are none of the gateway's.
+section an engine that understands photos of them, one with a `bodies:` section an engine that draws
+new people; other files are none of the gateway's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
-from gateway.domain.options import Category, Engine, Part, Patience
+from gateway.domain.options import Category, Engine, Patience, Registration, Registry
+from gateway.domain.sections import Section, checked
+from gateway.domain.terms import shown_path, terms_of
 from gateway.errors import Misconfigured
 
-_BUNDLED: Final = "mediapipe"
 Number = int | float
-Service = Literal["tryon", "analysis"]
+Pixels = Annotated[int, Field(gt=0)]
+Bytes = Annotated[int, Field(gt=0)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-
-class _Offer(_Section):
+class _Offer(Section):
     """What an engine honours."""
 
     engine: str
     model: str | None = None
-    options: list[str] = []
+    options: frozenset[str] = frozenset()
+    ranges: dict[str, tuple[Number, Number]] = Field(default_factory=dict)
+    defaults: dict[str, JsonValue] = Field(default_factory=dict)
+
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """The names that options may have whose values are names."""
+        return {}
+
+
+class _GarmentOffer(_Offer):
+    """What an engine honours that knows garments."""
+
     categories: Annotated[list[Category], Field(min_length=1)]
-    ranges: dict[str, tuple[Number, Number]] = {}
-    defaults: dict[str, JsonValue] = {}
-    licence: str
-    commercial_use: bool
+
+    def names(self) -> dict[str, tuple[str, ...]]:
+        return {"category": tuple(self.categories)}
 
 
-class _Patience(_Section):
+class _BodiesOffer(_Offer):
+    """What an engine honours that draws people."""
+
+    choices: dict[str, Names]
+
+    def names(self) -> dict[str, tuple[str, ...]]:
+        return self.choices
+
+
+class _Patience(Section):
     """The section `patience`: seconds."""
 
     deadline_s: Annotated[float, Field(gt=0)]
@@ -44,45 +63,49 @@ class _Patience(_Section):
     stall_s: Annotated[float, Field(gt=0)]
 
 
-class _Terms(_Section):
-    """On what terms a part may be used; its weights lie at `path`, or came with the package."""
+class _Registry(Section):
+    """The section `registry`: what no other section says."""
 
-    path: str = ""
-    licence: str
-    commercial_use: bool
-
-
-class _Part(_Section):
-    """One part of the understanding of a person."""
-
-    kind: str | None = None
-    weights: _Terms | None = None
+    inputs: tuple[str, ...] = ()
+    resolutions_px: tuple[tuple[Pixels, Pixels], ...] = ()
+    memory_bytes: dict[str, Bytes] = Field(default_factory=dict)
 
 
-def load_engines(folder: Path) -> dict[str, Engine]:
-    """Every engine the folder describes that dresses people, by name.
+class _Handler(Section):
+    """What the worker's section says of the model itself."""
+
+    version: str | None = None
+    model_path: str | None = None
+
+
+_OFFERS: Mapping[str, type[_Offer]] = {
+    "tryon": _GarmentOffer,
+    "analysis": _GarmentOffer,
+    "bodies": _BodiesOffer,
+}
+
+
+def load_registry(folder: Path) -> Registry:
+    """Every engine the folder describes: at least one that dresses people, one of the others.
 
     Raises Misconfigured naming the file and the key that is wrong.
     """
     engines = list(_engines(folder, "tryon"))
     if not engines:
         raise Misconfigured("no engine is configured: no YAML file with a tryon section")
-    return {engine.name: engine for engine in engines}
+    by_name = {engine.name: engine for engine in engines}
+    return Registry(by_name, _single(folder, "analysis"), _single(folder, "bodies"))
 
 
-def load_analyser(folder: Path) -> Engine | None:
-    """The engine that understands photos of people, if the folder describes one.
-
-    Raises Misconfigured naming the file and the key that is wrong, or for more than one.
-    """
-    engines = list(_engines(folder, "analysis"))
+def _single(folder: Path, service: str) -> Engine | None:
+    engines = list(_engines(folder, service))
     if len(engines) > 1:
         models = ", ".join(engine.model for engine in engines)
-        raise Misconfigured(f"more than one model with an analysis section: {models}")
+        raise Misconfigured(f"more than one model with a section {service}: {models}")
     return engines[0] if engines else None
 
 
-def _engines(folder: Path, service: Service) -> Iterator[Engine]:
+def _engines(folder: Path, service: str) -> Iterator[Engine]:
     for file in sorted(folder.glob("*.yaml")):
         try:
             content = yaml.safe_load(file.read_text("utf-8"))
@@ -92,50 +115,32 @@ def _engines(folder: Path, service: Service) -> Iterator[Engine]:
             yield _engine(file, content, service)
 
 
-def _engine(file: Path, content: dict[str, Any], service: Service) -> Engine:
-    offer = _checked(_Offer, content[service], f"{file.name}: {service}")
+def _engine(file: Path, content: dict[str, Any], service: str) -> Engine:
+    offer = checked(_OFFERS[service], content[service], f"{file.name}: {service}")
     patience = None
     if "patience" in content:
-        waits = _checked(_Patience, content["patience"], f"{file.name}: patience")
+        waits = checked(_Patience, content["patience"], f"{file.name}: patience")
         patience = Patience(waits.deadline_s, waits.first_frame_s, waits.stall_s)
     return Engine(
         name=offer.engine,
         model=offer.model or file.stem,
-        options=frozenset(offer.options),
-        categories=tuple(offer.categories),
-        licence=offer.licence,
-        commercial_use=offer.commercial_use,
+        options=offer.options,
+        terms=terms_of(content, service, file.name),
+        choices=offer.names(),
         ranges=offer.ranges,
         defaults=offer.defaults,
-        parts=tuple(_parts(file, content.get("handler"))),
         patience=patience,
+        registration=_registration(file, content),
     )
 
 
-def _parts(file: Path, handler: object) -> Iterator[Part]:
-    """The parts of `handler.understanding`: those with weights, and the bundled one if needed."""
-    understanding = handler.get("understanding") if isinstance(handler, dict) else None
-    if not isinstance(understanding, dict):
-        return
-    where = f"{file.name}: handler.understanding"
-    named = {name: part for name, part in understanding.items() if isinstance(part, dict)}
-    parts = {name: _checked(_Part, part, f"{where}.{name}") for name, part in named.items()}
-    for name, part in parts.items():
-        if part.weights is not None and part.weights.path:
-            terms = part.weights
-            yield Part(name, part.kind or name, terms.licence, terms.commercial_use)
-    if "landmarks" in named and any(p.weights and not p.weights.path for p in parts.values()):
-        terms = _checked(_Terms, named["landmarks"], f"{where}.landmarks")
-        yield Part("landmarks", _BUNDLED, terms.licence, terms.commercial_use)
-
-
-M = TypeVar("M", bound=BaseModel)
-
-
-def _checked(kind: type[M], section: object, where: str) -> M:
-    try:
-        return kind.model_validate(section)
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in fault["loc"])
-        raise Misconfigured(f"{where}.{key}: {fault['msg']}") from None
+def _registration(file: Path, content: dict[str, Any]) -> Registration:
+    told = checked(_Registry, content.get("registry", {}), f"{file.name}: registry")
+    handler = checked(_Handler, content.get("handler", {}), f"{file.name}: handler")
+    return Registration(
+        version=handler.version,
+        path=shown_path(handler.model_path),
+        inputs=told.inputs,
+        resolutions_px=told.resolutions_px,
+        memory_bytes=told.memory_bytes,
+    )

@@ -75,11 +75,19 @@ def error_of_frame(frame: Frame) -> GatewayError | RetryError:
     message, details = content.get("message"), content.get("details")
     error = kind(
         message if isinstance(message, str) and not shows_internals(message) else None,
-        details=_public(details) if isinstance(details, dict) else None,
+        details=_listed(_public(details)) if isinstance(details, dict) else None,
     )
     if content.get("retryable") is True:
         return RetryError("worker_asked", error, crashed=True)
     return error
+
+
+def _listed(details: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The details, in which a worker's faults by field are a list of faults, as ours are."""
+    fields = details.get("fields")
+    if not isinstance(fields, dict):
+        return details
+    return details | {"fields": [{"field": name, "message": fields[name]} for name in fields]}
 
 
 def progress_of_frame(frame: Frame) -> Progress:

@@ -12,7 +12,7 @@ import httpx
 from gateway.adapters.torchserve_answers import error_of_frame, progress_of_frame
 from gateway.domain.frames import TERMINAL, Frame, FrameKind, FrameReader
 from gateway.domain.jobs import Prediction
-from gateway.errors import InferenceFailed
+from gateway.errors import GatewayError, InferenceFailed, Unfit
 from gateway.ports import OnProgress
 
 
@@ -65,10 +65,22 @@ async def answer_of(
 
 
 def prediction_of(answer: Sequence[Frame]) -> Prediction:
-    """What an answer says; raises the worker's error, or InferenceFailed when it has no image."""
+    """What an answer says.
+
+    Raises the worker's error, and for an answer without a picture InferenceFailed, or Unfit when
+    every picture was kept back.
+    """
     *images, last = answer
     if last.kind is FrameKind.ERROR:
         raise error_of_frame(last)
     if not images:
-        raise InferenceFailed
+        raise _nothing_to_show(last)
     return Prediction(tuple(image.payload for image in images), last.json())
+
+
+def _nothing_to_show(last: Frame) -> GatewayError:
+    blocked = last.json().get("blocked")
+    if not blocked:
+        return InferenceFailed()
+    told = "The safety checker kept every picture back: try another seed."
+    return Unfit(told, details={"reason": "blocked", "blocked": blocked})

@@ -10,6 +10,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from gateway.domain.terms import Part
 from gateway.errors import InvalidInput
 
 Given = Mapping[str, JsonValue]
@@ -41,7 +42,7 @@ class Quality(StrEnum):
 HINTS: Final = frozenset({"garment_description"})
 """Options every engine accepts; one that makes no use of them says so in a warning."""
 
-ALWAYS: Final = frozenset({"category", "output_format"})
+ALWAYS: Final = frozenset({"output_format"})
 """Options every engine honours by contract."""
 
 NEUTRAL: Final[Given] = MappingProxyType({"num_samples": 1, "auto_crop": False})
@@ -58,33 +59,69 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A model within an engine, and on what terms its weights may be used."""
+class Registration:
+    """What is known of a model before it runs: its version, where its weights lie, what it needs.
 
-    part: str
-    model: str
-    licence: str
-    commercial_use: bool
+    `path` is as configured, and None for a model without weights of its own; `memory_bytes` says
+    of what, such as `weights` or a whole `worker`.
+    """
+
+    version: str | None = None
+    path: str | None = None
+    inputs: tuple[str, ...] = ()
+    resolutions_px: tuple[tuple[int, int], ...] = ()
+    memory_bytes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
     """What an engine can do, as its configuration file says.
 
-    `ranges` are closed intervals of options that are numbers, `defaults` what the engine takes for
-    options left out; `patience` None means the deployment's own.
+    `terms` are its own and those of the models within it, in this order. `choices` are the names
+    that options may have whose values are names, `ranges` closed intervals of options that are
+    numbers, `defaults` what the engine takes for options left out; `patience` None means the
+    deployment's own.
     """
 
     name: str
     model: str
     options: frozenset[str]
-    categories: tuple[Category, ...]
-    licence: str
-    commercial_use: bool
+    terms: tuple[Part, ...]
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     defaults: Given = field(default_factory=dict)
-    parts: tuple[Part, ...] = ()
     patience: Patience | None = None
+    registration: Registration = field(default_factory=Registration)
+
+    @property
+    def licence(self) -> str:
+        """Its own licence, whatever those of its parts."""
+        return self.terms[0].licence
+
+    @property
+    def commercial_use(self) -> bool:
+        """Whether it is for commercial use, all of its parts included."""
+        return all(one.commercial_use for one in self.terms)
+
+    @property
+    def honoured(self) -> frozenset[str]:
+        """Every option it makes use of."""
+        return self.options | self.choices.keys() | ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Every engine that is described: those that dress people by name, who analyses, who draws."""
+
+    engines: Mapping[str, Engine]
+    analyser: Engine | None
+    drawer: Engine | None
+
+    @property
+    def every(self) -> tuple[Engine, ...]:
+        """All of them."""
+        singles = (self.analyser, self.drawer)
+        return (*self.engines.values(), *(one for one in singles if one is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +149,16 @@ def plan(engine: Engine, given: Given, pictures: Collection[str] = ()) -> Plan:
     `pictures` names the pictures that are options of their own, such as a mask. Raises
     InvalidInput naming every option that the engine cannot honour, and what it can.
     """
-    honoured = engine.options | ALWAYS
+    honoured = engine.honoured
     asked = {n: v for n, v in given.items() if n in honoured or NEUTRAL.get(n) != v}
     named = {*asked, *pictures}
     faults = [_unsupported(name, engine) for name in sorted(named - honoured - HINTS)]
     faults += [fault for name in asked if (fault := _out_of_range(name, asked[name], engine))]
-    if given["category"] not in engine.categories:
-        faults.append(_fault("category", engine, [str(name) for name in engine.categories]))
+    faults += [
+        _fault(name, engine, list(names))
+        for name, names in engine.choices.items()
+        if name in asked and asked[name] not in names
+    ]
     if faults:
         raise InvalidInput.many(faults)
     params = {name: value for name, value in asked.items() if name in honoured}
@@ -143,7 +183,7 @@ def _out_of_range(field: str, value: JsonValue, engine: Engine) -> dict[str, Jso
 
 
 def _unsupported(field: str, engine: Engine) -> dict[str, JsonValue]:
-    return _fault(field, engine, sorted(engine.options | ALWAYS))
+    return _fault(field, engine, sorted(engine.honoured))
 
 
 def _fault(field: str, engine: Engine, supported: list[str]) -> dict[str, JsonValue]:

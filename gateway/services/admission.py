@@ -8,7 +8,7 @@ from gateway.metrics import Metrics
 
 
 class Admission:
-    """At most `max_in_flight` requests at once, try-ons and analyses together."""
+    """At most `max_in_flight` requests at once, whatever they ask for."""
 
     def __init__(self, max_in_flight: int, metrics: Metrics) -> None:
         self._max_in_flight = max_in_flight

@@ -9,6 +9,7 @@ import structlog
 from pydantic import JsonValue
 
 from gateway.domain.jobs import ModelState, Readiness
+from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine
 from gateway.metrics import Metrics
 from gateway.ports import Clock, Models, ObjectStore
@@ -87,12 +88,16 @@ class HealthService:
 
 
 def engines_check(
-    models: Models, engines: Iterable[Engine], default: str, metrics: Metrics
+    models: Models,
+    engines: Iterable[Engine],
+    default: str,
+    licensing: Licensing,
+    metrics: Metrics,
 ) -> Check:
     """Every deployed engine has a READY worker: degraded without, unhealthy for the default.
 
-    An engine that the model server does not know is not deployed, and nobody's illness; the
-    default one must be.
+    An engine that the model server does not know is not deployed, and nobody's illness; nor is one
+    that may not be used here. The default one must be there.
     """
 
     async def check() -> Component:
@@ -101,7 +106,9 @@ def engines_check(
         for engine in engines:
             state = models.state(engine.model)
             metrics.ready.labels(engine.name).set(state.readiness is Readiness.READY)
-            health = max(health, _health_of(state, is_default=engine.name == default))
+            reason = licensing.reason(engine)
+            if reason is None:
+                health = max(health, _health_of(state, is_default=engine.name == default))
             details[engine.name] = {
                 "state": state.readiness,
                 "version": state.version,
@@ -109,6 +116,9 @@ def engines_check(
                 "workers": state.workers,
                 "memory_bytes": state.memory_bytes,
                 "gpu": state.gpu,
+                "licence": engine.licence,
+                "allowed": reason is None,
+                "reason": reason,
             }
         return Component(health, details)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine, Given, plan
 from gateway.domain.uploads import ImageType
 from gateway.errors import NotDeployed
@@ -25,19 +26,29 @@ class PersonService:
     """Has the deployment's analysing engine look at a photo."""
 
     def __init__(
-        self, analyser: Engine | None, pictures: PictureService, inference: InferenceService
+        self,
+        analyser: Engine | None,
+        licensing: Licensing,
+        pictures: PictureService,
+        inference: InferenceService,
     ) -> None:
         self._analyser = analyser
+        self._licensing = licensing
         self._pictures = pictures
         self._inference = inference
 
     async def analyse(self, request: PersonRequest) -> Answer:
-        """Analyse one photo; raises NotDeployed where nothing analyses, or what its parts do."""
+        """Analyse one photo.
+
+        Raises NotDeployed where nothing analyses, NotLicensed where that may not be used, or what
+        its parts do.
+        """
         return await self._inference.ask(self._question(request))
 
     async def _question(self, request: PersonRequest) -> Question:
         if self._analyser is None:
             raise NotDeployed("No engine of this deployment analyses photos.")
+        self._licensing.admit(self._analyser)
         return Question(
             plan=plan(self._analyser, request.given),
             images={_IMAGE: await self._pictures.photo(request.person)},

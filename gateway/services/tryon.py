@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.domain.images import Picture
+from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine, Given, choose, plan
 from gateway.domain.uploads import ImageType
 from gateway.services.inference import Answer, InferenceService, Question
@@ -37,11 +38,13 @@ class TryOnService:
         self,
         engines: Mapping[str, Engine],
         default_engine: str,
+        licensing: Licensing,
         pictures: PictureService,
         inference: InferenceService,
     ) -> None:
         self._engines = engines
         self._default_engine = default_engine
+        self._licensing = licensing
         self._pictures = pictures
         self._inference = inference
 
@@ -51,6 +54,7 @@ class TryOnService:
 
     async def _question(self, request: TryOnRequest) -> Question:
         engine = choose(self._engines, request.engine, self._default_engine)
+        self._licensing.admit(engine)
         made = plan(engine, request.given, request.overlays)
         return Question(
             plan=made,

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.adapters.engines import load_analyser, load_engines
+from gateway.adapters.engines import load_registry
 from gateway.adapters.torchserve_answers import error_of_frame, progress_of_frame
 from gateway.adapters.torchserve_stream import prediction_of
 from gateway.domain.analysis import Analysis
@@ -17,12 +17,21 @@ from gateway.domain.frames import MEDIA_TYPE, Frame, FrameKind, FrameReader
 from gateway.domain.jobs import Progress
 from gateway.domain.options import Engine, plan
 from gateway.errors import GatewayError
+from gateway.narrowing import narrowed
 from gateway.request_ids import HEADER
-from gateway.schemas import PersonBody, PersonOptions, TryOnBody, TryOnOptions
+from gateway.schemas import BodiesBody, PersonBody, PersonOptions, TryOnBody, TryOnOptions
 from handlers import errors, wire
 from handlers.models import read_offer
 from handlers.options import read_options
-from handlers.request import Params, PersonParams, PersonRequest, TryOnRequest
+from handlers.request import (
+    BodiesParams,
+    BodiesRequest,
+    Params,
+    PersonParams,
+    PersonRequest,
+    Request,
+    TryOnRequest,
+)
 from handlers.settings import Offer
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -78,6 +87,7 @@ def test_both_sides_call_the_options_alike() -> None:
     asked = set(TryOnOptions.model_fields) - {"engine", "quality"}
     assert asked == {field.name for field in fields(Params)}
     assert set(PersonOptions.model_fields) == {field.name for field in fields(PersonParams)}
+    assert set(BodiesBody.model_fields) == {field.name for field in fields(BodiesParams)}
 
 
 def test_named_pictures_and_joints_read_back() -> None:
@@ -100,24 +110,43 @@ def test_named_pictures_and_joints_read_back() -> None:
 
 def shipped(service: str) -> list[tuple[Engine, Offer]]:
     """Each shipped engine as the gateway reads it, and as its worker does."""
-    analyser = load_analyser(CONFIG)
-    engines = {
-        "tryon": list(load_engines(CONFIG).values()),
-        "analysis": [analyser] if analyser else [],
+    registry = load_registry(CONFIG)
+    sections = {
+        one.model: yaml.safe_load((CONFIG / f"{one.model}.yaml").read_text("utf-8"))
+        for one in registry.every
     }
-    sections = {one.model: CONFIG / f"{one.model}.yaml" for one in engines[service]}
     return [
-        (one, read_offer(yaml.safe_load(sections[one.model].read_text("utf-8"))))
-        for one in engines[service]
+        (one, read_offer(sections[one.model]))
+        for one in registry.every
+        if service in sections[one.model]
     ]
 
 
-@pytest.mark.parametrize(("engine", "offer"), shipped("tryon") + shipped("analysis"))
+KINDS: dict[str, type[Request]] = {
+    "tryon": TryOnRequest,
+    "analysis": PersonRequest,
+    "bodies": BodiesRequest,
+}
+
+
+@pytest.mark.parametrize("service", KINDS)
+def test_the_registry_names_the_pictures_that_a_model_takes(service: str) -> None:
+    kind, names = KINDS[service], {"person_image": "user_image"}
+    for engine, _ in shipped(service):
+        taken = [*kind.required, *(name for name in kind.optional if name in engine.options)]
+        assert [*engine.registration.inputs] == [names.get(name, name) for name in taken]
+        assert engine.registration.version
+        assert engine.registration.memory_bytes
+        assert engine.registration.resolutions_px
+
+
+@pytest.mark.parametrize(("engine", "offer"), [one for kind in KINDS for one in shipped(kind)])
 def test_both_sides_read_the_same_offer(engine: Engine, offer: Offer) -> None:
     assert (engine.name, sorted(engine.options)) == (offer.engine, sorted(offer.options))
     assert engine.ranges == offer.ranges
     assert engine.defaults == offer.defaults
-    assert [str(category) for category in engine.categories] == [*offer.names()["category"]]
+    assert engine.choices == offer.names()
+    assert engine.licence == offer.licence
 
 
 @pytest.mark.parametrize(("engine", "offer"), shipped("tryon"))
@@ -132,6 +161,21 @@ def test_whatever_the_gateway_lets_through_the_worker_accepts(
     assert {name: getattr(read, name) for name in params} == dict(params)
 
 
+@pytest.mark.parametrize(("engine", "offer"), shipped("bodies"))
+@given(data=st.data())
+def test_whoever_the_gateway_lets_be_drawn_the_worker_accepts(
+    engine: Engine, offer: Offer, data: st.DataObject
+) -> None:
+    body = narrowed(BodiesBody, engine)
+    names = {name: st.sampled_from(names) for name, names in engine.choices.items()}
+    numbers = numbers_of(engine, BodiesParams)
+    required = {name: numbers.pop(name) for name in ("height_cm", "weight_kg")}
+    asked = data.draw(st.fixed_dictionaries(required, optional=numbers | names))
+    params = plan(engine, body.model_validate(asked).given()).params
+    read = read_options(BodiesParams, params, offer)
+    assert {name: getattr(read, name) for name in params} == dict(params)
+
+
 def options_of(engine: Engine) -> st.SearchStrategy[dict[str, Any]]:
     """Whatever an engine honours, and what asks for nothing."""
     every: dict[str, st.SearchStrategy[Any]] = {
@@ -141,12 +185,20 @@ def options_of(engine: Engine) -> st.SearchStrategy[dict[str, Any]]:
         "keep_unmasked": st.booleans(),
         "garment_description": st.text("abc ", max_size=20),
     }
-    hints = get_type_hints(Params)
-    for name, (low, high) in engine.ranges.items():
-        whole = int in get_args(hints[name])
-        every[name] = st.integers(int(low), int(high)) if whole else st.floats(low, high)
+    every |= numbers_of(engine, Params)
     always = {"output_format", "num_samples", "auto_crop", "garment_description"}
     optional = {name: values for name, values in every.items() if name in engine.options | always}
     return st.fixed_dictionaries(
-        {"category": st.sampled_from(engine.categories)}, optional=optional
+        {"category": st.sampled_from(engine.choices["category"])}, optional=optional
     )
+
+
+def numbers_of(engine: Engine, kind: type) -> dict[str, st.SearchStrategy[Any]]:
+    """Numbers within the ranges of an engine, whole where a worker reads whole ones."""
+    hints = get_type_hints(kind)
+    return {
+        name: st.integers(int(low), int(high))
+        if int in (hints[name], *get_args(hints[name]))
+        else st.floats(low, high)
+        for name, (low, high) in engine.ranges.items()
+    }

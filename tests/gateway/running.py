@@ -41,6 +41,11 @@ tryon:
   licence: CC-BY-NC-SA-4.0
   commercial_use: false
 patience: {deadline_s: 900, first_frame_s: 600, stall_s: 120}
+registry:
+  inputs: [user_image, garment_image, mask, densepose]
+  resolutions_px: [[768, 1024]]
+  memory_bytes: {weights: 14000000000}
+handler: {name: diffusion, version: 2.1.0, model_path: models/diffusion}
 """,
     "person.yaml": """
 analysis:
@@ -54,13 +59,27 @@ handler:
     device: cpu
     parser:
       kind: segformer
-      weights: {path: models/parser, licence: LicenseRef-SegFormer, commercial_use: false}
+      weights: {path: models/p, licence: LicenseRef-SegFormer, commercial_use: false}
     pose:
       kind: vitpose
       weights: {path: "", licence: Apache-2.0, commercial_use: true}
     landmarks: {licence: Apache-2.0, commercial_use: true}
 """,
+    "sdxl.yaml": """
+bodies:
+  engine: sdxl
+  options: [count, height_cm, weight_kg, gender, skin_tone, seed, steps, output_format]
+  choices: {gender: [woman, man], skin_tone: [light, dark]}
+  ranges: {count: [1, 10], height_cm: [140, 220], weight_kg: [40, 200], steps: [10, 50],
+           seed: [0, 4294967295]}
+  defaults: {steps: 25}
+  licence: LicenseRef-CreativeML-OpenRAIL-PlusPlus-M
+  commercial_use: true
+""",
 }
+
+
+USUAL = {"height_cm": 172, "weight_kg": 68.5}
 
 
 @dataclass
@@ -136,6 +155,10 @@ class Gateway:
     async def analyse_json(self, body: object) -> httpx.Response:
         """Ask for an analysis as JSON."""
         return await self.client.post("/api/v1/person/analyse", json=body)
+
+    async def draw(self, **body: Any) -> httpx.Response:  # noqa: ANN401
+        """Ask for people of usual height and weight, unless told otherwise."""
+        return await self.client.post("/api/v1/bodies", json=USUAL | body)
 
     async def upload(self, file: Any) -> httpx.Response:  # noqa: ANN401
         """Upload a picture."""

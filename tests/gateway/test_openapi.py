@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from gateway.app import create_app
-from gateway.errors import ErrorCode
+from gateway.error_codes import ErrorCode
 from gateway.reference import STYLE
 from gateway.settings import Settings
 from tests.gateway.running import Gateway, running_gateway

@@ -2,7 +2,8 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from gateway import errors
-from gateway.errors import STATUS, ErrorCode, GatewayError
+from gateway.error_codes import STATUS, ErrorCode
+from gateway.errors import GatewayError
 from gateway.responses import FRAMEWORK_ERRORS, as_gateway_error
 
 

@@ -2,7 +2,7 @@
 
 It listens on loopback, streams real frames, and describes its models as TorchServe does. What it
 is to do with the next requests is a queue of faults; an empty queue means a good answer: dressed
-pictures, or those of an analysis where no garment was sent.
+pictures, those of an analysis where no garment was sent, drawn people where no picture was.
 """
 
 import asyncio
@@ -93,6 +93,8 @@ class StandIn:
     pid: int = 4711
     version: str = "1.0"
     analysis_names: list[str] = field(default_factory=lambda: ["mask", "parse_map", "densepose"])
+    blocked: int = 0
+    drawing: dict[str, Any] = field(default_factory=dict)
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
     ends: asyncio.Event = field(default_factory=lambda: _set(asyncio.Event()))
     answers: asyncio.Event = field(default_factory=lambda: _set(asyncio.Event()))
@@ -142,10 +144,15 @@ class StandIn:
             yield b"X" * 64
             return
         await asyncio.sleep(self.delay_s)
-        body = self._dressed(parts) if "garment_image" in parts else self._analysed(parts)
+        body = self._answer(parts)
         for start in range(0, len(body), 65_536):
             yield body[start : start + 65_536]
         await self.ends.wait()
+
+    def _answer(self, parts: dict[str, Any]) -> bytes:
+        if "garment_image" in parts:
+            return self._dressed(parts)
+        return self._analysed(parts) if "person_image" in parts else self._drawn(parts)
 
     def _dressed(self, parts: dict[str, Any]) -> bytes:
         params = json.loads(parts["params"])
@@ -190,6 +197,21 @@ class StandIn:
         }
         pictures = frame(b"I", grey) + frame(b"I", grey) + frame(b"I", coloured)
         return pictures + frame(b"D", told)
+
+    def _drawn(self, parts: dict[str, Any]) -> bytes:
+        params = json.loads(parts["params"])
+        first = params.get("seed", 0)
+        seeds = [first + index for index in range(params["count"])][self.blocked :]
+        encoded = _picture(params["output_format"], "RGB", (832, 1216))
+        told = {
+            "engine": "sdxl",
+            "model_version": self.version,
+            "ai_generated": True,
+            "seeds": seeds,
+            "blocked": self.blocked,
+            "steps": 25,
+        }
+        return len(seeds) * frame(b"I", encoded) + frame(b"D", told | self.drawing)
 
     def _knows(self, request: Request) -> bool:
         return self.is_registered and request.path_params["name"] not in self.not_deployed

@@ -2,16 +2,16 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.options import Category, Engine, choose, plan
+from gateway.domain.options import Engine, choose, plan
+from gateway.domain.terms import Part
 from gateway.errors import InvalidInput
 
 ENGINE = Engine(
     name="geometric",
     model="geometric",
     options=frozenset({"width_px", "height_px", "seed", "mask"}),
-    categories=(Category.UPPER_BODY, Category.DRESSES),
-    licence="Apache-2.0",
-    commercial_use=True,
+    terms=(Part("engine", "geometric", "Apache-2.0", commercial_use=True),),
+    choices={"category": ("upper_body", "dresses")},
 )
 ENGINES = {"geometric": ENGINE}
 BASE = {"category": "upper_body", "output_format": "jpeg"}
@@ -52,7 +52,7 @@ def test_every_option_the_engine_cannot_honour_is_named() -> None:
 
 
 def test_a_mask_needs_an_engine_that_takes_one() -> None:
-    plain = Engine("plain", "plain", frozenset(), tuple(Category), "MIT", commercial_use=True)
+    plain = replace(ENGINE, name="plain", options=frozenset())
     with pytest.raises(InvalidInput) as caught:
         plan(plain, BASE, {"mask"})
     assert faults(caught.value) == ["mask"]
@@ -92,3 +92,19 @@ def test_a_hint_that_is_not_used_becomes_a_warning() -> None:
     made = plan(ENGINE, BASE | {"garment_description": "a red shirt"})
     assert made.params == BASE
     assert [warning["code"] for warning in made.warnings] == ["garment_description_unused"]
+
+
+def test_a_name_outside_an_option_s_choices_is_named_with_those_there_are() -> None:
+    choices = {"pose": ("front", "relaxed")}
+    engine = replace(ENGINE, options=frozenset({"pose"}), choices=choices)
+    assert plan(engine, {"pose": "front"}).params == {"pose": "front"}
+    with pytest.raises(InvalidInput) as caught:
+        plan(engine, {"pose": "front, and more"})
+    assert caught.value.details["fields"] == [
+        {
+            "field": "pose",
+            "message": "the engine 'geometric' cannot honour this",
+            "engine": "geometric",
+            "supported": ["front", "relaxed"],
+        }
+    ]

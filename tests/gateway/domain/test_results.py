@@ -4,12 +4,12 @@ from pydantic import JsonValue
 
 from gateway.domain.images import Picture
 from gateway.domain.jobs import Prediction
-from gateway.domain.options import Category, Engine, Plan
+from gateway.domain.options import Engine, Plan
 from gateway.domain.results import finished_metadata, request_key
+from gateway.domain.terms import Part
 
-ENGINE = Engine(
-    "geometric", "geometric", frozenset(), tuple(Category), "Apache-2.0", commercial_use=True
-)
+TERMS = (Part("engine", "geometric", "Apache-2.0", commercial_use=True),)
+ENGINE = Engine("geometric", "geometric", frozenset(), TERMS)
 PLAN = Plan(ENGINE, {"category": "upper_body", "output_format": "jpeg"}, ())
 IMAGES = {"person_image": Picture(b"person", 1, 1), "garment_image": Picture(b"garment", 1, 1)}
 
