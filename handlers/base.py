@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic
 
-from handlers import memory, telemetry, wire
+from handlers import licences, memory, telemetry, wire
 from handlers.errors import HandlerError, InferenceFailed, ModelNotLoaded, OutOfMemory
 from handlers.models import read_offer, read_settings
 from handlers.settings import HandlerSettings, Offer
@@ -75,6 +75,7 @@ class ImageHandler(ABC, Generic[R]):
         self._metrics = wire.MetricSink(context)
         started = time.perf_counter()
         try:
+            licences.refuse_non_commercial(self.settings, self.offer)
             self.load()
         except Exception as fault:
             self._log(logging.ERROR, f"the model cannot be loaded: {fault}")
@@ -103,9 +104,9 @@ class ImageHandler(ABC, Generic[R]):
 
     def _serve(self, exchange: wire.Exchange, batch_size: int) -> None:
         stages = Stages(self.stages, exchange.progress)
-        started = time.perf_counter()
+        watch, started = memory.GpuWatch(), time.perf_counter()
         try:
-            outcome = self._run(exchange, stages)
+            outcome = self._run(exchange, stages, watch)
         except Exception as caught:  # noqa: BLE001  a batch mate must not pay for it
             error = _as_handler_error(caught)
             exchange.error(error)
@@ -115,9 +116,11 @@ class ImageHandler(ABC, Generic[R]):
             code = "ok"
         spent_ms = (time.perf_counter() - started) * 1000
         with _never_in_the_way():
-            self._record(code, batch_size, spent_ms, stages.elapsed_ms)
+            if code == OutOfMemory.code:
+                memory.recover()  # here, where the error no longer holds what it ran out with
+            self._record(code, batch_size, spent_ms, stages.elapsed_ms, watch.read())
 
-    def _run(self, exchange: wire.Exchange, stages: Stages) -> Outcome:
+    def _run(self, exchange: wire.Exchange, stages: Stages, watch: memory.GpuWatch) -> Outcome:
         if not self.ready:
             raise ModelNotLoaded("The model is not loaded yet.")
         outcome = self.run(exchange.request(self.request_type, self.offer), stages)
@@ -128,13 +131,18 @@ class ImageHandler(ABC, Generic[R]):
             "model": self.settings.name,
             "model_version": self._version,
             "stage_ms": stages.elapsed_ms,
+            "gpu_peak_bytes": watch.read().peak_bytes,
         }
         return Outcome(outcome.images, {**outcome.metadata, **told})
 
     def _record(
-        self, code: str, batch_size: int, duration_ms: float, stage_ms: Mapping[str, float]
+        self,
+        code: str,
+        batch_size: int,
+        duration_ms: float,
+        stage_ms: Mapping[str, float],
+        gpu: memory.GpuUse,
     ) -> None:
-        held = memory.measure()
         self._log(
             logging.INFO,
             "inference",
@@ -142,8 +150,10 @@ class ImageHandler(ABC, Generic[R]):
             batch_size=batch_size,
             duration_ms=round(duration_ms, 2),
             stage_ms=dict(stage_ms),
-            rss_bytes=held.rss_bytes,
-            gpu_memory_bytes=held.gpu_bytes,
+            rss_bytes=memory.measure().rss_bytes,
+            gpu_memory_bytes=gpu.after_bytes,
+            gpu_before_bytes=gpu.before_bytes,
+            gpu_peak_bytes=gpu.peak_bytes,
         )
         name = self.settings.name
         self._metrics.add("vton_inferences", 1, name, code)
@@ -180,6 +190,6 @@ def _as_handler_error(caught: Exception) -> HandlerError:
         logger.info("refused", extra={"event": {"error": caught.as_dict()}})
         return caught
     logger.error("the engine broke on this request", exc_info=caught)
-    if isinstance(caught, MemoryError) or "out of memory" in str(caught).lower():
+    if memory.ran_out(caught):
         return OutOfMemory("There was not enough memory for this request.")
     return InferenceFailed("The engine broke on this request.")

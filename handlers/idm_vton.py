@@ -12,19 +12,16 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from handlers import images, places, warmup
+from handlers import images, warmup
 from handlers.base import ImageHandler, Outcome
 from handlers.diffusion import sampling
 from handlers.diffusion.denoising import Plan, Step
-from handlers.diffusion.loading import Networks, load
 from handlers.diffusion.person_frame import Given, PersonFrame
-from handlers.diffusion.placement import place
-from handlers.diffusion.repository import Repository
 from handlers.diffusion.settings import IdmVtonSettings
-from handlers.diffusion.studio import Seeds, Studio
+from handlers.diffusion.studio import Seeds
+from handlers.diffusion.wardrobe import Wardrobe
 from handlers.errors import BadParameters
 from handlers.images import Size
-from handlers.loader import Loader
 from handlers.request import Params, TryOnRequest
 from handlers.settings import BadSetting
 from handlers.stages import Stages
@@ -32,7 +29,6 @@ from handlers.understanding.analyst import Analyst
 from handlers.vision import crop
 from handlers.vision.frame import Frame
 
-_MODEL_VARIABLE: Final = "VTON_IDM_VTON_MODEL"
 _N = TypeVar("_N", int, float)
 _WARM_UP_STEPS: Final = 2
 _SEED_BITS: Final = 32
@@ -53,11 +49,13 @@ class IdmVtonHandler(ImageHandler[TryOnRequest]):
         """
         settings = self.settings
         self._analyst = Analyst(settings.understanding)
-        self._studios = Loader(lambda: Studio(_networks(settings), settings.cache))
+        self._wardrobe = Wardrobe(settings, self.offer.names()["category"])
         if settings.sampler not in sampling.SAMPLERS:
             raise BadSetting(f"handler.sampler: expected one of {', '.join(sampling.SAMPLERS)}")
-        self._plan(self._params(Params("upper_body", "png")))
-        self._studios.get()
+        first = self._params(Params("upper_body", "png"))
+        self._plan(first)
+        with self._wardrobe.studio(first.category):
+            return
 
     def warm_up(self) -> None:
         """Try on shipped pictures in a few steps, then forget them."""
@@ -68,10 +66,10 @@ class IdmVtonHandler(ImageHandler[TryOnRequest]):
 
     def run(self, request: TryOnRequest, stages: Stages) -> Outcome:
         """Dress the person of one request; raises HandlerError for pictures that do not serve."""
-        params, studio = request.params, self._studios.get()
+        params = request.params
         seen, cloth = self._seen(request, stages), self._cloth(request, stages)
         plan, seeds = self._plan(params), _seeds(params)
-        with stages.stage("garment_transfer"):
+        with stages.stage("garment_transfer"), self._wardrobe.studio(params.category) as studio:
             person, person_hit = studio.person(
                 seen.picture, seen.mask, seen.densepose, whole=not plan.whole_noise
             )
@@ -101,18 +99,17 @@ class IdmVtonHandler(ImageHandler[TryOnRequest]):
             "strength": plan.strength,
             "kept_share": round(kept, 4),
             "cache": {"person": _word(person_hit), "garment": _word(garment_hit)},
+            "runtime": dict(self._wardrobe.told(params.category)),
         }
         return Outcome(tuple(encoded), {**told, **seen.told()})
 
     def gauges(self) -> Mapping[str, float]:
-        """Give the counters of both caches."""
-        studio = self._studios.get()
-        persons, garments = studio.persons.counters(), studio.garments.counters()
-        return {**persons.gauges("person"), **garments.gauges("garment")}
+        """Give the counters of models and caches."""
+        return self._wardrobe.gauges()
 
     def _forget(self) -> None:
         self._analyst.forget()
-        self._studios.get().forget()
+        self._wardrobe.forget()
 
     def _seen(self, request: TryOnRequest, stages: Stages) -> PersonFrame:
         with stages.stage("decode"):
@@ -177,11 +174,6 @@ class IdmVtonHandler(ImageHandler[TryOnRequest]):
             fault = f"must leave one of {plan.steps} steps at least"
             raise BadParameters("The parameters are not valid.", {"fields": {"strength": fault}})
         return plan
-
-
-def _networks(settings: IdmVtonSettings) -> Networks:
-    repository = Repository.open(places.resolve(settings.model_path, _MODEL_VARIABLE))
-    return load(repository, *place(settings.device, settings.dtype))
 
 
 def _needed(value: _N | None, name: str) -> _N:

@@ -24,6 +24,8 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional
 
+from handlers.diffusion.attention_backend import Attend, sdpa
+
 _DILUTION_ERROR: Final = 1e-6
 
 
@@ -55,6 +57,9 @@ class Reference:
 class CapturingSelfAttention:
     """Self-attention that appends its input, (rows, tokens, width), to `captured`."""
 
+    def __init__(self) -> None:
+        self.attend: Attend = sdpa
+
     def __call__(  # noqa: D102  diffusers calls it
         self,
         attn: Attention,
@@ -66,11 +71,15 @@ class CapturingSelfAttention:
         del encoder_hidden_states, attention_mask
         if captured is not None:
             captured.append(hidden_states)
-        return _project(attn, _attend(_query(attn, hidden_states), *_keys(attn, hidden_states)))
+        keys, values = _keys(attn, hidden_states)
+        return _project(attn, self.attend(_query(attn, hidden_states), keys, values))
 
 
 class TextCrossAttention:
     """Plain cross-attention that lets `captured` pass by."""
+
+    def __init__(self) -> None:
+        self.attend: Attend = sdpa
 
     def __call__(  # noqa: D102  diffusers calls it
         self,
@@ -82,7 +91,7 @@ class TextCrossAttention:
     ) -> Tensor:
         del attention_mask, captured
         keys, values = _keys(attn, encoder_hidden_states)
-        return _project(attn, _attend(_query(attn, hidden_states), keys, values))
+        return _project(attn, self.attend(_query(attn, hidden_states), keys, values))
 
 
 class ReferenceSelfAttention:
@@ -90,6 +99,7 @@ class ReferenceSelfAttention:
 
     def __init__(self, layer: int) -> None:
         self.layer = layer
+        self.attend: Attend = sdpa
 
     def __call__(  # noqa: D102  diffusers calls it
         self,
@@ -108,7 +118,7 @@ class ReferenceSelfAttention:
         garment_keys, garment_values = _keys(attn, garment)
         both_keys = torch.cat([keys[plain:], garment_keys], dim=2)
         both_values = torch.cat([values[plain:], garment_values], dim=2)
-        answers = _attend(query[plain:], both_keys, both_values)
+        answers = self.attend(query[plain:], both_keys, both_values)
         if plain:
             diluted = _attend_diluted(query[:plain], keys[:plain], values[:plain], garment.shape[1])
             answers = torch.cat([diluted, answers])
@@ -125,6 +135,7 @@ class ImageTextCrossAttention(nn.Module):
     def __init__(self, layer: int, attn: Attention) -> None:
         super().__init__()
         self.layer = layer
+        self.attend: Attend = sdpa
         width, context = attn.to_k.out_features, attn.to_k.in_features
         self.to_k_ip = nn.Linear(context, width, bias=False)
         self.to_v_ip = nn.Linear(context, width, bias=False)
@@ -147,8 +158,8 @@ class ImageTextCrossAttention(nn.Module):
         if reference is None:
             raise ValueError("the try-on network needs what to attend to")
         prompt, query = reference.prompt[self.layer], _query(attn, hidden_states)
-        text = _attend(query, prompt.text_keys, prompt.text_values)
-        image = _attend(query, prompt.image_keys, prompt.image_values)
+        text = self.attend(query, prompt.text_keys, prompt.text_values)
+        image = self.attend(query, prompt.image_keys, prompt.image_values)
         return _project(attn, text + image)
 
 
@@ -169,6 +180,12 @@ def prompt_keys(unet: UNet2DConditionModel, text: Tensor, image: Tensor) -> tupl
     )
 
 
+def use_backend(unet: UNet2DConditionModel, attend: Attend) -> None:
+    """Let every processor of ours in `unet` attend by `attend`."""
+    for block in transformer_blocks(unet):
+        block.attn1.processor.attend = block.attn2.processor.attend = attend
+
+
 @cache
 def dilution(tokens: int, dtype: torch.dtype) -> tuple[float, ...]:
     """Give logits, exact in `dtype`, whose exponentials add up to `tokens`.
@@ -186,12 +203,11 @@ def dilution(tokens: int, dtype: torch.dtype) -> tuple[float, ...]:
     return tuple(logits)
 
 
-def _attend(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    return functional.scaled_dot_product_attention(query, keys, values)
-
-
 def _attend_diluted(query: Tensor, keys: Tensor, values: Tensor, zeros: int) -> Tensor:
-    """Attend to `keys` and to as many tokens of logit 0 and value 0 as `zeros` says."""
+    """Attend to `keys` and to as many tokens of logit 0 and value 0 as `zeros` says.
+
+    By torch, whatever the backend: xformers wants a bias laid out in eights.
+    """
     logits = dilution(zeros, query.dtype)
     bias = torch.zeros(keys.shape[2] + len(logits), dtype=query.dtype, device=query.device)
     bias[keys.shape[2] :] = torch.tensor(logits, dtype=query.dtype)

@@ -31,10 +31,11 @@ class Text:
 def encode_text(networks: Foundation, texts: Sequence[str]) -> Text:
     """Encode as SDXL does: the layer before the last of both encoders, side by side."""
     ids = [token_ids(networks, index, texts) for index in range(2)]
-    told = [
-        encoder(tokens.to(networks.device), output_hidden_states=True)
-        for encoder, tokens in zip(networks.text_encoders, ids, strict=True)
-    ]
+    with networks.visits.of(*networks.text_encoders):
+        told = [
+            encoder(tokens.to(networks.device), output_hidden_states=True)
+            for encoder, tokens in zip(networks.text_encoders, ids, strict=True)
+        ]
     hidden = torch.cat([one.hidden_states[-2] for one in told], dim=-1)
     return Text(hidden, told[1].text_embeds)
 
@@ -66,13 +67,16 @@ def encode_picture(networks: Networks, pixels: Tensor) -> Tensor:
     The unconditional picture is all zero pixels, not zero tokens.
     """
     given = pixels.to(networks.device, networks.dtype)
-    hidden: Tensor = networks.image_encoder(given, output_hidden_states=True).hidden_states[-2]
+    with networks.visits.of(networks.image_encoder):
+        hidden: Tensor = networks.image_encoder(given, output_hidden_states=True).hidden_states[-2]
     return hidden
 
 
 def image_tokens(networks: Networks, hidden: Tensor) -> Tensor:
     """Give the tokens of a picture that stand beside the text's, (rows, queries, text width)."""
-    tokens: Tensor = networks.tryon.encoder_hid_proj(hidden)
+    resampler = networks.tryon.encoder_hid_proj
+    with networks.visits.of(resampler):
+        tokens: Tensor = resampler(hidden)
     return tokens
 
 

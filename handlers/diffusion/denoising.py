@@ -13,8 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handlers.diffusion import conditioning, latents, networks, sampling
-from handlers.diffusion.attention import GarmentFeatures, PromptKeys, Reference, prompt_keys
+from handlers.diffusion import conditioning, garment_pass, latents, networks, sampling
+from handlers.diffusion.attention import (
+    GarmentFeatures,
+    PromptKeys,
+    Reference,
+    prompt_keys,
+    transformer_blocks,
+)
 from handlers.diffusion.conditioning import Text
 from handlers.diffusion.latents import Posterior
 from handlers.diffusion.loading import Networks
@@ -187,6 +193,8 @@ def prepare(
     densepose = person.densepose.sample(drawn("densepose"))
     mask = person.mask.expand(plan.rows, -1, -1, -1)
     text, embeds, tokens = _paired(garment, plan)
+    with nets.visits.of(*(block.attn2 for block in transformer_blocks(nets.tryon))):
+        prompt = prompt_keys(nets.tryon, text, tokens)
     return Run(
         plan=plan,
         schedule=schedule,
@@ -194,7 +202,7 @@ def prepare(
         fixed=torch.cat([mask, masked, densepose], dim=1),
         garment_latents=garment.picture.sample(drawn("garment")).to(nets.dtype),
         garment_text=_rows(garment.text.hidden, plan.rows),
-        prompt=prompt_keys(nets.tryon, text, tokens),
+        prompt=prompt,
         text_embeds=embeds,
         time_ids=conditioning.time_ids(nets, plan.height_px, plan.width_px, len(text)),
     )
@@ -219,22 +227,20 @@ def denoise(nets: Networks, run: Run, noise: Noise, on_step: Callable[[Step], No
 
     `on_step` hears of each; what it raises ends the run.
     """
-    now = run.start
-    of = len(run.schedule.timesteps)
-    for index, timestep in enumerate(run.schedule.timesteps):
-        sample, garment, predicted = predict(nets, run, now, timestep)
-        now = _stepped(run, _leaned(run.plan, predicted), timestep, now, noise)
-        on_step(Step(index, of, sample, garment, predicted, now))
+    now, timesteps = run.start, run.schedule.timesteps
+    with garment_pass.at_work(nets, run.garment_latents, run.garment_text, timesteps) as features:
+        for index, timestep in enumerate(timesteps):
+            garment = features(index)
+            sample, predicted = predict(nets, run, now, timestep, garment)
+            now = _stepped(run, _leaned(run.plan, predicted), timestep, now, noise)
+            on_step(Step(index, len(timesteps), sample, garment, predicted, now))
     return now
 
 
 def predict(
-    nets: Networks, run: Run, now: Tensor, timestep: Tensor
-) -> tuple[Tensor, GarmentFeatures, Tensor]:
-    """Run both networks once: give the 13-channel sample, garment features, predicted noise."""
-    features = networks.look_at_garment(
-        nets.garment, run.garment_latents, timestep, run.garment_text
-    )
+    nets: Networks, run: Run, now: Tensor, timestep: Tensor, features: GarmentFeatures
+) -> tuple[Tensor, Tensor]:
+    """Run the try-on network once: give the 13-channel sample and the predicted noise."""
     sample = torch.cat([now, run.fixed], dim=1)
     if run.plan.guided:
         sample = torch.cat([sample, sample])
@@ -246,7 +252,7 @@ def predict(
         run.text_embeds,
         run.time_ids,
     )
-    return sample, features, predicted.float()
+    return sample, predicted.float()
 
 
 def _leaned(plan: Plan, predicted: Tensor) -> Tensor:

@@ -37,12 +37,14 @@ def to_rgb(pixels: Tensor) -> NDArray[np.uint8]:
 def encode(networks: Foundation, planes: NDArray[np.float32]) -> Posterior:
     """Look at planes (rows, 3, H, W) in [-1, 1]."""
     pixels = torch.from_numpy(planes).to(networks.device, networks.vae.dtype)
-    given = networks.vae.encode(pixels).latent_dist
+    with networks.visits.of(networks.vae):
+        given = networks.vae.encode(pixels).latent_dist
     return Posterior(given.mean, given.std, networks.vae.config.scaling_factor)
 
 
 def decode(networks: Foundation, latents: Tensor) -> Tensor:
     """Paint latents (rows, 4, h, w): (rows, 3, H, W), around [-1, 1]."""
     given = latents.to(networks.vae.dtype) / networks.vae.config.scaling_factor
-    pixels: Tensor = networks.vae.decode(given, return_dict=False)[0]
+    with networks.visits.of(networks.vae):
+        pixels: Tensor = networks.vae.decode(given, return_dict=False)[0]
     return pixels

@@ -4,7 +4,7 @@ Whatever is missing, surplus, wrongly shaped or truncated raises BadCheckpoint w
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -25,6 +25,7 @@ from transformers.utils.logging import disable_progress_bar
 from handlers.diffusion import networks
 from handlers.diffusion.repository import BadCheckpoint, Network, Part, Repository
 from handlers.diffusion.resampler import Sizes
+from handlers.diffusion.visits import Visits
 from handlers.diffusion.weights import load_into
 
 _Encoder = TypeVar("_Encoder", bound=PreTrainedModel)
@@ -43,6 +44,7 @@ class Foundation:
     """What every model of SDXL's family stands on, ready to run on `device`.
 
     Denoisers and encoders are in `dtype`; the autoencoder stays in float32, which SDXL's needs.
+    `visits` knows which of them live elsewhere, and come to work.
     """
 
     vae: AutoencoderKL
@@ -51,6 +53,7 @@ class Foundation:
     scheduler: Mapping[str, Any]
     device: torch.device
     dtype: torch.dtype
+    visits: Visits = field(default_factory=Visits, kw_only=True)
 
     @property
     def factor(self) -> int:

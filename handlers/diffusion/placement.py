@@ -21,11 +21,20 @@ def place(device: str, dtype: str) -> tuple[torch.device, torch.dtype]:
     chosen = torch.device(_named(device))
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise BadSetting(f"handler.device: {device}, but torch sees no GPU")
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)  # whose memory is measured
     if dtype == "auto":
         return chosen, torch.float16 if chosen.type == "cuda" else torch.float32
     if dtype not in _DTYPES:
         raise BadSetting(f"handler.dtype: expected auto, {', '.join(_DTYPES)}, found {dtype}")
     return chosen, _DTYPES[dtype]
+
+
+def card_bytes(device: torch.device) -> int | None:
+    """Give the memory of a GPU; None for the CPU."""
+    if device.type != "cuda":
+        return None
+    return int(torch.cuda.get_device_properties(device).total_memory)
 
 
 def _named(device: str) -> str:

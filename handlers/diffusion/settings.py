@@ -1,7 +1,9 @@
 """What an IDM-VTON worker reads from the section `handler` of its YAML; imports no torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from handlers.quantize import Limits
 from handlers.settings import CacheSizes, TryOnSettings
 from handlers.understanding.settings import UnderstandingSettings
 
@@ -17,12 +19,23 @@ class FrameSizes:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolSize:
+    """Room for models: budget_bytes, or where that is 0 a share (0..1] of the device's memory."""
+
+    budget_bytes: int
+    budget_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class IdmVtonSettings(TryOnSettings):
     """Everything an IDM-VTON worker reads.
 
     model_path: the repository, relative to the server's folder; VTON_IDM_VTON_MODEL outranks it.
     device: auto, cpu, cuda or cuda:N; dtype: auto, float32, float16 or bfloat16; auto is the first
     GPU in float16 where there is one, else the CPU in float32. sampler: ddpm or ddim.
+    variants: repositories for single categories, by category; they share `pool` with the first.
+    memory: auto, 8gb, 12gb, 16gb, 24gb or full; attention: auto, sdpa or xformers; quantization:
+    auto (as memory says), none or int8, which `verify` holds against quantization_limits at load.
     arm_width_px: how wide arms are masked in a frame 512 high.
     """
 
@@ -30,6 +43,13 @@ class IdmVtonSettings(TryOnSettings):
     device: str
     dtype: str
     sampler: str
+    variants: Mapping[str, str]
+    pool: PoolSize
+    memory: str
+    attention: str
+    quantization: str
+    verify: bool
+    quantization_limits: Limits
     frames: FrameSizes
     arm_width_px: int
     cache: CacheSizes

@@ -1,14 +1,14 @@
 """IDM-VTON as a worker uses it: what it has seen is remembered, what it is asked for is painted."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from handlers.cache import LruCache, content_key
-from handlers.diffusion import conditioning, denoising, latents
+from handlers.diffusion import assembly, conditioning, denoising, latents
 from handlers.diffusion.denoising import GarmentView, PersonView, Plan, Step
 from handlers.diffusion.loading import Networks
 from handlers.diffusion.noise import SeededNoise
@@ -25,13 +25,24 @@ class Seeds:
     pictures: Sequence[int]
     poses: Sequence[int] | None = None
 
+    def only(self, index: int) -> "Seeds":
+        """Give those of one picture."""
+        poses = None if self.poses is None else [self.poses[index]]
+        return Seeds([self.pictures[index]], poses)
+
 
 class Studio:
-    """Paints people in garments; all pictures are (H, W, 3) uint8 RGB of the painted frame."""
+    """Paints people in garments; all pictures are (H, W, 3) uint8 RGB of the painted frame.
 
-    def __init__(self, nets: Networks, sizes: CacheSizes) -> None:
+    one_by_one: several pictures of a plan after each other, in the memory of one. nbytes: what the
+    networks occupy and the caches may.
+    """
+
+    def __init__(self, nets: Networks, sizes: CacheSizes, *, one_by_one: bool = False) -> None:
         self._nets = nets
         self._sizes = sizes
+        self._one_by_one = one_by_one
+        self.nbytes = assembly.held_bytes(nets) + sizes.person_bytes + sizes.garment_bytes
         self.forget()
 
     def forget(self) -> None:
@@ -83,6 +94,24 @@ class Studio:
         on_step: Callable[[Step], None],
     ) -> NDArray[np.uint8]:
         """Paint the plan's pictures, (rows, H, W, 3); each is what its seed gives alone."""
+        if not self._one_by_one:
+            return self._painted(person, garment, plan, seeds, on_step)
+        alone, of = replace(plan, rows=1), plan.rows
+        return np.concatenate(
+            [
+                self._painted(person, garment, alone, seeds.only(index), _nth(on_step, index, of))
+                for index in range(of)
+            ]
+        )
+
+    def _painted(
+        self,
+        person: PersonView,
+        garment: GarmentView,
+        plan: Plan,
+        seeds: Seeds,
+        on_step: Callable[[Step], None],
+    ) -> NDArray[np.uint8]:
         noise = SeededNoise(seeds.pictures, seeds.poses)
         run = denoising.prepare(self._nets, person, garment, plan, noise)
         painted = denoising.denoise(self._nets, run, noise, on_step)
@@ -90,3 +119,8 @@ class Studio:
         return np.concatenate(
             [latents.to_rgb(latents.decode(self._nets, row[None])) for row in painted]
         )
+
+
+def _nth(on_step: Callable[[Step], None], index: int, of: int) -> Callable[[Step], None]:
+    """Count the steps of the `index`-th of `of` runs on from those before."""
+    return lambda step: on_step(replace(step, index=index * step.of + step.index, of=of * step.of))

@@ -178,11 +178,6 @@ def test_a_strength_that_leaves_no_step_is_named(handler: IdmVtonHandler) -> Non
     assert refused.value.details["fields"] == {"strength": "must leave one of 2 steps at least"}
 
 
-@pytest.mark.prop(25)
-def test_the_networks_are_loaded_once(handler: IdmVtonHandler) -> None:
-    assert handler._studios.get() is handler._studios.get()
-
-
 def test_a_folder_without_a_model_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(BadCheckpoint, match="nothing: no such folder"):
         configured(model_path=str(tmp_path / "nothing")).load()

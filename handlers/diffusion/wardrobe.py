@@ -1,0 +1,99 @@
+"""The models of one worker by the category they dress: the published one, and variants of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from handlers import memory, places
+from handlers.diffusion import assembly
+from handlers.diffusion.assembly import Machine
+from handlers.diffusion.placement import card_bytes
+from handlers.diffusion.repository import Repository
+from handlers.diffusion.settings import IdmVtonSettings
+from handlers.diffusion.studio import Studio
+from handlers.pool import Pool
+from handlers.quantize import Verdict
+from handlers.settings import BadSetting
+
+_MODEL_VARIABLE: Final = "VTON_IDM_VTON_MODEL"
+
+
+class Wardrobe:
+    """A studio per repository, as many at once as the pool's budget allows."""
+
+    def __init__(self, settings: IdmVtonSettings, categories: Sequence[str]) -> None:
+        """Look whether every repository is there and whole; nothing is loaded yet.
+
+        Raises BadCheckpoint naming a file, BadSetting naming the setting that is wrong.
+        """
+        self._settings = settings
+        self._machine = Machine.of(settings)
+        self._main = Repository.open(places.resolve(settings.model_path, _MODEL_VARIABLE))
+        self._variants = {}
+        for category, path in settings.variants.items():
+            if category not in categories:
+                known = ", ".join(categories)
+                raise BadSetting(f"handler.variants.{category}: expected one of {known}")
+            self._variants[category] = Repository.open(places.resolve(path))
+        self._verdicts: dict[str, Verdict] = {}
+        self._told: dict[str, Mapping[str, Any]] = {}
+        self.pool: Pool[Studio] = Pool(
+            self._studio, self._expected_bytes, self._budget_bytes(), memory.recover
+        )
+
+    @contextmanager
+    def studio(self, category: str) -> Iterator[Studio]:
+        """Give the studio for a category, loaded if it is not there; it stays while inside."""
+        with self.pool.use(self._name(category)) as studio:
+            yield studio
+
+    def told(self, category: str) -> Mapping[str, Any]:
+        """Give what an answer says of how the category's model runs; it was loaded before."""
+        return self._told[self._name(category)]
+
+    def forget(self) -> None:
+        """Remember no person and no garment."""
+        for studio in self.pool.models():
+            studio.forget()
+
+    def gauges(self) -> Mapping[str, float]:
+        """Give counters of the models and of all their caches, and the worst error of INT8."""
+        found: dict[str, float] = dict(self.pool.census().gauges())
+        errors = [one.deviation.step_error for one in self._verdicts.values() if one.deviation]
+        found["vton_quantization_error"] = max(errors, default=0.0)
+        for studio in self.pool.models():
+            persons, garments = studio.persons.counters(), studio.garments.counters()
+            for name, value in (
+                *persons.gauges("person").items(),
+                *garments.gauges("garment").items(),
+            ):
+                found[name] = found.get(name, 0) + value
+        return found
+
+    def _name(self, category: str) -> str:
+        return str(self._variants.get(category, self._main).path)
+
+    def _studio(self, name: str) -> Studio:
+        made = assembly.assemble(
+            Repository(Path(name)), self._machine, self._settings, self._verdicts.get(name)
+        )
+        self._verdicts[name], self._told[name] = made.verdict, made.told()
+        one_by_one = self._machine.profile.one_by_one
+        return Studio(made.networks, self._settings.cache, one_by_one=one_by_one)
+
+    def _expected_bytes(self, name: str) -> int:
+        """Count the weights in the type they will have; before INT8 they are there in full."""
+        repository, width_bytes = Repository(Path(name)), self._machine.dtype.itemsize
+        sizes = [
+            tensor.numel()
+            for network in repository.networks
+            for tensor in repository.weights(network).values()
+        ]
+        return sum(sizes) * width_bytes
+
+    def _budget_bytes(self) -> int:
+        size, machine = self._settings.pool, self._machine
+        lives_on_card = "tryon" not in machine.profile.guests
+        card = card_bytes(machine.device) if lives_on_card else None
+        return size.budget_bytes or int((card or memory.host_bytes()) * size.budget_share)
