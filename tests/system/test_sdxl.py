@@ -51,6 +51,16 @@ def ask(running: Running, **options: Any) -> list[tuple[str, Any]]:  # noqa: ANN
     return read_frames(answer.content)
 
 
+def draw(running: Running, **options: Any) -> httpx.Response:  # noqa: ANN401  any option
+    """Ask the gateway."""
+    asked = {**BODY, **options}
+    return httpx.post(f"{running.stack.url}/api/v1/bodies", json=asked, timeout=60)
+
+
+def fetched(running: Running, url: str) -> bytes:
+    return httpx.get(f"{running.stack.url}{url}", timeout=30).content
+
+
 def pixels(encoded: bytes) -> NDArray[np.int16]:
     return images.decode(encoded, "result", 10**6).astype(np.int16)
 
@@ -91,6 +101,36 @@ def test_what_cannot_be_asked_for_is_named(drawing: Running, field: str, value: 
     ((kind, told),) = ask(drawing, **{field: value})
     assert (kind, told["error_code"]) == ("E", "VAL_2001")
     assert list(told["details"]["fields"]) == [field]
+
+
+def test_four_people_come_through_the_gateway(drawing: Running) -> None:
+    told = draw(drawing, count=4, seed=200, skin_tone="olive").json()
+    assert [one["seed"] for one in told["images"]] == [200, 201, 202, 203]
+    assert told["ai_generated"] is True
+    shown = [fetched(drawing, one["url"]) for one in told["images"]]
+    assert all(b"trainedAlgorithmicMedia" in one for one in shown)
+    (alone,) = draw(drawing, seed=203, skin_tone="olive").json()["images"]
+    difference = pixels(fetched(drawing, alone["url"])) - pixels(shown[3])
+    assert np.abs(difference).max() <= 1
+
+
+@pytest.mark.prop(27)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("height_cm", 139), ("weight_kg", 201), ("ethnicity", "elf"), ("skin_tone", "fair, nude")],
+)
+def test_the_gateway_names_what_cannot_be_asked_for(
+    drawing: Running, field: str, value: object
+) -> None:
+    answer = draw(drawing, **{field: value})
+    assert answer.status_code == 422
+    assert field in str(answer.json()["details"])
+
+
+def test_a_size_that_only_the_worker_can_refuse_is_named(drawing: Running) -> None:
+    answer = draw(drawing, width_px=70)
+    assert answer.status_code == 422
+    assert "must be a multiple of 16" in str(answer.json()["details"])
 
 
 @pytest.mark.slow
