@@ -20,18 +20,21 @@ class Model:
 
 @dataclass
 class Shelf:
-    """Loads models of known sizes and counts."""
+    """Loads models of known sizes and counts; `found` is what was held when one was loaded."""
 
     sizes: dict[str, int] = field(default_factory=lambda: dict(SIZES))
     loaded: list[str] = field(default_factory=list)
+    found: list[int] = field(default_factory=list)
     unloads: int = 0
 
     def load(self, name: str) -> Model:
         self.loaded.append(name)
+        self.found.append(self.lent.census().held_bytes)
         return Model(name, self.sizes[name])
 
     def pool(self, budget_bytes: int) -> Pool[Model]:
-        return Pool(self.load, SIZES.__getitem__, budget_bytes, self.unloaded)
+        self.lent = Pool(self.load, SIZES.__getitem__, budget_bytes, self.unloaded)
+        return self.lent
 
     def unloaded(self) -> None:
         self.unloads += 1
@@ -56,6 +59,8 @@ def test_only_the_least_recently_used_leave(budget: int, asked: list[str]) -> No
     census = pool.census()
     assert (census.evictions, census.loads) == (evictions, len(shelf.loaded))
     assert census.held_bytes == sum(expected.values())
+    for name, held_bytes in zip(shelf.loaded, shelf.found, strict=True):
+        assert held_bytes + SIZES[name] <= budget or held_bytes == 0  # room is made before
 
 
 @pytest.mark.prop(25)
