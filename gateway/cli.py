@@ -91,8 +91,16 @@ def config(_: argparse.Namespace) -> int:
 
 
 def _planned(options: argparse.Namespace) -> Plan:
-    engines = options.engine or [_ENGINE]
-    return plan_for(_root(), engines, options.model, options.config, person=options.person)
+    root = _root()
+    settings = load_settings(root / "config")
+    return plan_for(
+        root,
+        options.engine or [_ENGINE],
+        options.model,
+        options.config,
+        person=options.person,
+        commercial_only=options.commercial_only or settings.commercial_only,
+    )
 
 
 def _first_line(command: Callable[[argparse.Namespace], int]) -> str:
@@ -168,3 +176,8 @@ def _add_engines(one: argparse.ArgumentParser) -> None:
     )
     one.add_argument("--model", type=Path, help="folder of the first engine's weights")
     one.add_argument("--config", type=Path, help="folder of the engines' YAML files (config)")
+    one.add_argument(
+        "--commercial-only",
+        action="store_true",
+        help="refuse every model that is not for commercial use (VTON_COMMERCIAL_ONLY)",
+    )

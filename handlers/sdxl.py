@@ -31,7 +31,6 @@ from handlers.settings import BadSetting, Offer
 from handlers.stages import Stages
 
 _MODEL_VARIABLE: Final = "VTON_SDXL_MODEL"
-_SAFETY_VARIABLE: Final = "VTON_SAFETY_MODEL"
 _SEED_BITS: Final = 32
 _NO_GUIDANCE: Final = 1.0
 _N = TypeVar("_N", int, float)
@@ -140,7 +139,7 @@ def _painter(settings: SdxlSettings) -> Painter:
 
 
 def _checker(settings: SdxlSettings) -> Checker | None:
-    path = places.resolve_wished(settings.safety_checker.model_path, _SAFETY_VARIABLE)
+    path = settings.safety_checker.path
     return None if path is None else Checker(path, place(settings.device, settings.dtype)[0])
 
 

@@ -9,10 +9,12 @@ from typing import Any, Final
 
 import yaml
 
+from gateway.domain.terms import SERVICES, terms_of
 from gateway.errors import Misconfigured
 from gateway.stack.ports import Ports
 
 PERSON: Final = "person"
+_COMMERCIAL_ONLY: Final = "VTON_COMMERCIAL_ONLY"
 _LIBRARY: Final = "diffusers"  # of every engine that loads a model
 _STARTUP_S: Final = 120.0
 _AROUND_S: Final = 60.0  # Java, the archives and the gateway
@@ -47,29 +49,36 @@ def plan_for(
     config: Path | None = None,
     *,
     person: bool = False,
+    commercial_only: bool = False,
 ) -> Plan:
     """Plan a stack whose default engine is the first of `engines`, with `model` as its weights.
 
     `person` asks for the analysis of people, too, where the configuration describes it. Raises
-    Misconfigured for an engine that nobody described and for weights that are not there.
+    Misconfigured for an engine that nobody described, for weights that are not there, and where
+    only commercial use is, for a model that is not for it.
     """
     folder = (config or root / "config").resolve()
     known = dict(_descriptions(folder))
     default, *_ = described = [_described(known, folder, engine) for engine in engines]
+    if "tryon" not in default:
+        raise Misconfigured(f"{engines[0]} dresses nobody: name an engine before it that does")
+    models = [*engines, *([PERSON] if person and PERSON in known else [])]
+    told = {_COMMERCIAL_ONLY: "true"} if commercial_only else {}
+    if commercial_only:
+        for name in models:
+            _refuse_non_commercial(name, known[name])
     workers = {} if model is None else _weights(engines[0], default, model)
     for engine, sections in zip(engines, described, strict=True):
         _refuse_absent(root, engine, sections, os.environ | workers)
-    if person and PERSON in known:
-        engines = [*engines, PERSON]
-        described.append(known[PERSON])
+    startup_s = sum(known[name].get("startupTimeout", _STARTUP_S) for name in models)
     return Plan(
         root,
         folder,
-        models=tuple(dict.fromkeys(engines)),
-        startup_s=sum(one.get("startupTimeout", _STARTUP_S) for one in described) + _AROUND_S,
+        models=tuple(dict.fromkeys(models)),
+        startup_s=startup_s + _AROUND_S,
         deadline_s=default.get("patience", {}).get("deadline_s", _DEADLINE_S),
-        settings={"VTON_TRYON__DEFAULT_ENGINE": str(default["tryon"]["engine"])},
-        workers=workers,
+        settings={"VTON_TRYON__DEFAULT_ENGINE": str(default["tryon"]["engine"]), **told},
+        workers={**workers, **told},
     )
 
 
@@ -84,7 +93,7 @@ def _descriptions(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """What serves something, by the name of its file."""
     for file in folder.glob("*.yaml"):
         sections = yaml.safe_load(file.read_text("utf-8"))
-        if isinstance(sections, dict) and {"tryon", "analysis"} & sections.keys():
+        if isinstance(sections, dict) and {*SERVICES} & sections.keys():
             yield file.stem, sections
 
 
@@ -106,6 +115,13 @@ def _refuse_absent(
         if not path.is_dir():
             hint = "`make models` fetches it, `--model` names another"
             raise Misconfigured(f"no model for the engine {engine} at {path}: {hint}")
+
+
+def _refuse_non_commercial(model: str, sections: Mapping[str, Any]) -> None:
+    service = next(one for one in SERVICES if one in sections)
+    for part in terms_of(sections, service, f"{model}.yaml"):
+        if not part.commercial_use:
+            raise Misconfigured(f"{part.hindrance(model)}, and only commercial use is allowed here")
 
 
 def _variable(engine: str) -> str:

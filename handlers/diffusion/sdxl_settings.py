@@ -1,8 +1,13 @@
 """What an SDXL worker reads from the section `handler` of its YAML; imports no torch."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
+from handlers import places
 from handlers.settings import Encoding, HandlerSettings
+
+_SAFETY_VARIABLE: Final = "VTON_SAFETY_MODEL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +20,11 @@ class SafetyChecker:
     model_path: str
     licence: str
     commercial_use: bool
+
+    @property
+    def path(self) -> Path | None:
+        """The folder, None where nobody looks."""
+        return places.resolve_wished(self.model_path, _SAFETY_VARIABLE)
 
 
 @dataclass(frozen=True, slots=True)

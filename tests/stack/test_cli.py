@@ -42,3 +42,14 @@ def test_a_photo_that_is_not_there_is_named(
     missing = str(tmp_path / "nobody.jpg")
     assert main(["tryon", missing, missing, "-o", str(tmp_path / "out.jpg")]) == 1
     assert "nobody.jpg" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_what_is_not_for_commercial_use_is_not_started(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--engine", "idm_vton", "--commercial-only"]) == 1
+    assert "'idm_vton' is under CC-BY-NC-SA-4.0" in capsys.readouterr().err
+    monkeypatch.setenv("VTON_COMMERCIAL_ONLY", "true")
+    assert main([command, "--engine", "idm_vton"]) == 1
+    assert "'idm_vton' is under CC-BY-NC-SA-4.0" in capsys.readouterr().err

@@ -2,6 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gateway.errors import Misconfigured
 from gateway.stack.plan import Plan, plan_for
@@ -74,3 +75,40 @@ def test_people_are_analysed_where_that_is_described(config: Path) -> None:
     plan = plan_for(ROOT, ["geometric"], config=config, person=True)
     assert plan.models == ("geometric", "person")
     assert plan_for(ROOT, ["geometric"], config=config).models == ("geometric",)
+
+
+def test_an_engine_that_dresses_nobody_cannot_be_the_first(config: Path, tmp_path: Path) -> None:
+    described = yaml.safe_load((ROOT / "config" / "sdxl.yaml").read_text())
+    described["handler"]["model_path"] = str(tmp_path)
+    (config / "sdxl.yaml").write_text(yaml.safe_dump(described))
+    assert planned(config, "geometric", "sdxl").models == ("geometric", "sdxl")
+    with pytest.raises(Misconfigured, match="sdxl dresses nobody"):
+        planned(config, "sdxl")
+
+
+def test_commercial_use_is_told_to_both_sides(config: Path) -> None:
+    plan = plan_for(ROOT, ["geometric"], config=config, commercial_only=True)
+    assert plan.settings["VTON_COMMERCIAL_ONLY"] == "true"
+    assert plan.workers == {"VTON_COMMERCIAL_ONLY": "true"}
+    assert "VTON_COMMERCIAL_ONLY" not in planned(config, "geometric").settings
+
+
+def test_an_engine_that_is_not_for_commercial_use_is_refused_by_name_and_licence() -> None:
+    named = "the engine 'idm_vton' is under CC-BY-NC-SA-4.0: not for commercial use"
+    for engines in (["idm_vton"], ["geometric", "idm_vton"]):
+        with pytest.raises(Misconfigured, match=named):
+            plan_for(ROOT, engines, commercial_only=True)
+
+
+def test_an_analysis_is_refused_for_one_of_its_models(config: Path) -> None:
+    shipped = (ROOT / "config" / "person.yaml").read_text()
+    (config / "person.yaml").write_text(shipped)
+    plan = plan_for(ROOT, ["geometric"], config=config, person=True, commercial_only=True)
+    assert plan.models == ("geometric", "person")
+    parser = shipped.replace('path: ""         # models/segformer', "path: models/segformer")
+    (config / "person.yaml").write_text(parser)
+    named = "the parser 'segformer' of the engine 'person' is under LicenseRef-NVIDIA-SegFormer"
+    with pytest.raises(Misconfigured, match=named):
+        plan_for(ROOT, ["geometric"], config=config, person=True, commercial_only=True)
+    plan = plan_for(ROOT, ["geometric"], config=config, commercial_only=True)
+    assert plan.models == ("geometric",)
