@@ -16,11 +16,10 @@ from handlers import images, places, provenance
 from handlers.base import ImageHandler, Outcome
 from handlers.diffusion import prompting
 from handlers.diffusion.bodies import Painter, Plan
-from handlers.diffusion.loading import load_sdxl
-from handlers.diffusion.placement import place
 from handlers.diffusion.prompting import Body
 from handlers.diffusion.repository import SDXL, Repository
 from handlers.diffusion.safety import Checker
+from handlers.diffusion.sdxl_memory import Assembled, assemble
 from handlers.diffusion.sdxl_settings import SdxlSettings
 from handlers.diffusion.solvers import SOLVERS
 from handlers.errors import BadParameters
@@ -49,9 +48,9 @@ class SdxlHandler(ImageHandler[BodiesRequest]):
         Raises BadCheckpoint naming the file and key, BadSetting naming the setting that is wrong.
         """
         _check(self.settings, self.offer)
-        self._painters = Loader(lambda: _painter(self.settings))
+        self._assembled = Loader(lambda: _assembled(self.settings))
         self._checker = _checker(self.settings)
-        self._painters.get()
+        self._assembled.get()
 
     def warm_up(self) -> None:
         """Draw somebody in a few steps."""
@@ -66,8 +65,9 @@ class SdxlHandler(ImageHandler[BodiesRequest]):
 
     def run(self, request: BodiesRequest, stages: Stages) -> Outcome:
         """Draw the people of one request; raises BadParameters for a size that is none."""
-        params, painter = request.params, self._painters.get()
-        plan, seeds = self._plan(params, painter.grain_px), _seeds(params)
+        params, made = request.params, self._assembled.get()
+        painter = Painter(made.networks, made.room)
+        plan, seeds = self._plan(params, made.networks.grain_px), _seeds(params)
         with stages.stage("text"):
             words = painter.words(prompting.prompt(_body(params)), prompting.NEGATIVE)
         with stages.stage("drawing"):
@@ -86,6 +86,7 @@ class SdxlHandler(ImageHandler[BodiesRequest]):
             "seeds": [seeds[number] for number in kept],
             "safety_checked": self._checker is not None,
             "blocked": len(pictures) - len(kept),
+            "runtime": made.told(),
         }
         return Outcome(tuple(encoded), {**told, **asdict(plan)})
 
@@ -132,15 +133,14 @@ def _check(settings: SdxlSettings, offer: Offer) -> None:
         raise BadSetting("bodies.ranges.guidance_scale: must begin above 1")
 
 
-def _painter(settings: SdxlSettings) -> Painter:
+def _assembled(settings: SdxlSettings) -> Assembled:
     repository = Repository.open(places.resolve(settings.model_path, _MODEL_VARIABLE), SDXL)
-    networks = load_sdxl(repository, *place(settings.device, settings.dtype))
-    return Painter(networks, settings.max_images_per_forward)
+    return assemble(repository, settings)
 
 
 def _checker(settings: SdxlSettings) -> Checker | None:
     path = settings.safety_checker.path
-    return None if path is None else Checker(path, place(settings.device, settings.dtype)[0])
+    return None if path is None else Checker(path)
 
 
 def _body(params: BodiesParams) -> Body:

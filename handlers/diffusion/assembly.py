@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from handlers.diffusion import attention, attention_backend, int8, profiles, trial
+from handlers.diffusion import attention, attention_backend, int8, latents, profiles, trial
 from handlers.diffusion.attention_backend import Backend
 from handlers.diffusion.loading import Networks, load
 from handlers.diffusion.placement import card_bytes, place
@@ -118,9 +118,7 @@ def _settled(nets: Networks, machine: Machine) -> Networks:
     for unet in (nets.tryon, nets.garment):
         attention.use_backend(unet, machine.backend.attend)
     if machine.profile.tiled:
-        nets.vae.enable_tiling()
-        nets.vae.tile_sample_min_size = TILE_PX
-        nets.vae.tile_latent_min_size = TILE_PX // nets.factor
+        latents.work_on_tiles(nets, TILE_PX)
     return replace(nets, device=machine.device, visits=Visits(machine.device, guests))
 
 

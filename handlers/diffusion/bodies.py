@@ -6,8 +6,7 @@ drawn beside it changes nothing but rounding.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -21,6 +20,9 @@ from handlers.diffusion.solvers import SOLVERS
 
 OnStep = Callable[[int, int], None]
 """Hears of each step: how many were taken, of how many in all; what it raises ends the run."""
+
+Prediction = Callable[[Tensor, Tensor], Tensor]
+"""What is shown (rows, 4, h, w) and the timestep, () or (rows,), to the noise in it, in float32."""
 
 _CHANNELS: Final = 4
 
@@ -39,17 +41,23 @@ class Plan:
     solver: str
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much of the network's memory a run may take: `at_once` pictures together, at most.
+
+    apart: what is wished and what is not go through the network one after the other.
+    """
+
+    at_once: int
+    apart: bool = False
+
+
 class Painter:
-    """Draws people, at most `at_once` pictures in one run of the network."""
+    """Draws people with as much at once as there is room for."""
 
-    def __init__(self, nets: SdxlNetworks, at_once: int) -> None:
+    def __init__(self, nets: SdxlNetworks, room: Room) -> None:
         self._nets = nets
-        self._at_once = at_once
-
-    @property
-    def grain_px(self) -> int:
-        """What the sides of a picture are multiples of, in pixels."""
-        return self._nets.grain_px
+        self._room = room
 
     @torch.inference_mode()
     def words(self, wished: str, unwished: str) -> Text:
@@ -61,43 +69,67 @@ class Painter:
         self, words: Text, plan: Plan, seeds: Sequence[int], on_step: OnStep
     ) -> list[NDArray[np.uint8]]:
         """Paint a picture per seed, (H, W, 3) RGB; each is what its seed gives alone."""
-        companies = [seeds[at : at + self._at_once] for at in range(0, len(seeds), self._at_once)]
+        at_once, nets = self._room.at_once, self._nets
+        companies = [seeds[first : first + at_once] for first in range(0, len(seeds), at_once)]
         tell = _counted(on_step, plan.steps * len(companies))
-        drawn = [draw(self._nets, words, plan, company, tell) for company in companies]
+        predict = prediction(nets, words, plan, apart=self._room.apart)
+        with nets.visits.of(nets.unet):
+            drawn = [draw(nets, predict, plan, company, tell) for company in companies]
         # One by one: at full size the decoder needs more memory than all the rest.
         rows = (row[None] for some in drawn for row in some)
-        return [latents.to_rgb(latents.decode(self._nets, row))[0] for row in rows]
+        return [latents.to_rgb(latents.decode(nets, row))[0] for row in rows]
 
 
 def draw(
-    nets: SdxlNetworks, words: Text, plan: Plan, seeds: Sequence[int], tell: Callable[[], None]
+    nets: SdxlNetworks,
+    predict: Prediction,
+    plan: Plan,
+    seeds: Sequence[int],
+    tell: Callable[[], None],
 ) -> Tensor:
     """Take all steps for all `seeds` at once; give clean latents (rows, 4, h, w) in float32."""
     walk = solvers.walk(nets.scheduler, plan.solver, plan.steps, nets.device)
-    unet = _conditioned(nets, words, plan, len(seeds))
     now = _noise(nets, plan, seeds) * walk.start_scale
     before = torch.zeros_like(now)
     for index, timestep in enumerate(walk.timesteps):
         sigmas = walk.at(index, len(seeds))
         shown = solvers.scaled(now, sigmas.start).to(nets.dtype)
-        unwished, wished = unet(torch.cat([shown, shown]), timestep)[0].float().chunk(2)
-        predicted = sampling.guided(unwished, wished, plan.guidance_scale)
-        clean = solvers.clean(now, predicted, sigmas.start)
+        clean = solvers.clean(now, predict(shown, timestep), sigmas.start)
         now, before = SOLVERS[plan.solver](now, clean, before, sigmas), clean
         tell()
     return now
 
 
-def _conditioned(nets: SdxlNetworks, words: Text, plan: Plan, rows: int) -> Callable[..., Any]:
-    """Give the network, told everything that stays the same over the steps."""
+def prediction(nets: SdxlNetworks, words: Text, plan: Plan, *, apart: bool = False) -> Prediction:
+    """Give the guided network, told what is wished, what is not, and the size."""
+    rows = [slice(0, 1), slice(1, 2)] if apart else [slice(0, 2)]
+    sides = [Text(words.hidden[some], words.pooled[some]) for some in rows]
+
+    def predict(shown: Tensor, timestep: Tensor) -> Tensor:
+        told = [_noise_seen(nets, side, plan, shown, timestep) for side in sides]
+        unwished, wished = torch.cat(told).float().chunk(2)
+        return sampling.guided(unwished, wished, plan.guidance_scale)
+
+    return predict
+
+
+def _noise_seen(
+    nets: SdxlNetworks, words: Text, plan: Plan, shown: Tensor, timestep: Tensor
+) -> Tensor:
+    """Ask the network about every picture shown, once per row of `words`."""
+    sides, rows = len(words.hidden), len(shown)
     added = {
         "text_embeds": words.pooled.repeat_interleave(rows, dim=0),
-        "time_ids": conditioning.time_ids(nets, plan.height_px, plan.width_px, 2 * rows),
+        "time_ids": conditioning.time_ids(nets, plan.height_px, plan.width_px, sides * rows),
     }
-    hidden = words.hidden.repeat_interleave(rows, dim=0)
-    return partial(
-        nets.unet, encoder_hidden_states=hidden, added_cond_kwargs=added, return_dict=False
-    )
+    predicted: Tensor = nets.unet(
+        shown.repeat(sides, 1, 1, 1),
+        timestep,
+        encoder_hidden_states=words.hidden.repeat_interleave(rows, dim=0),
+        added_cond_kwargs=added,
+        return_dict=False,
+    )[0]
+    return predicted
 
 
 def _noise(nets: SdxlNetworks, plan: Plan, seeds: Sequence[int]) -> Tensor:

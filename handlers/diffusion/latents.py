@@ -48,3 +48,10 @@ def decode(networks: Foundation, latents: Tensor) -> Tensor:
     with networks.visits.of(networks.vae):
         pixels: Tensor = networks.vae.decode(given, return_dict=False)[0]
     return pixels
+
+
+def work_on_tiles(networks: Foundation, tile_px: int) -> None:
+    """Have the autoencoder look and paint tile by tile; it shows as faint differences of tone."""
+    networks.vae.enable_tiling()
+    networks.vae.tile_sample_min_size = tile_px
+    networks.vae.tile_latent_min_size = tile_px // networks.factor

@@ -35,7 +35,8 @@ WEIGHTS_GB: Final[Mapping[Part, float]] = {
     "vae": 0.33,
 }
 INT8_GB: Final[Mapping[Part, float]] = {"tryon": 3.39, "garment": 2.92}
-STEP_GB: Final = 1.71 + 0.16 + 0.06
+PICTURE_STEP_GB: Final = 1.71
+STEP_GB: Final = PICTURE_STEP_GB + 0.16 + 0.06
 GARMENT_STEP_GB: Final = 1.01
 ENCODE_GB: Final = 2.02
 DECODE_GB: Final = 2.42

@@ -22,9 +22,9 @@ _WEIGHTS: Final = ("model.safetensors", "model.fp16.safetensors", "pytorch_model
 
 
 class Checker:
-    """A safety checker on `device`; in float32, whose thresholds were chosen in it."""
+    """A safety checker on the CPU, where a card's memory is the painter's alone; in float32."""
 
-    def __init__(self, path: Path, device: torch.device) -> None:
+    def __init__(self, path: Path) -> None:
         """Load it; raises BadCheckpoint naming the file that is missing or wrong."""
         # What it tells of each picture it would black out is untrue here.
         logging.getLogger(StableDiffusionSafetyChecker.__module__).setLevel(logging.ERROR)
@@ -33,14 +33,13 @@ class Checker:
         )
         config = checkpoint.read_json(path / "config.json")
         self._processor = _processor(path)
-        self._device = device
         self._network = loading.encoder(
             StableDiffusionSafetyChecker,
             config,
             checkpoint.read_weights(file),
             file,
             torch.float32,
-        ).to(device)
+        )
 
     @torch.inference_mode()
     def blocks(self, pictures: Sequence[NDArray[np.uint8]]) -> list[bool]:
@@ -48,7 +47,7 @@ class Checker:
         shown = [Image.fromarray(picture) for picture in pictures]
         pixels = self._processor(images=shown, return_tensors="pt").pixel_values
         blackened = np.zeros((len(pictures), 1, 1, 3), np.float32)
-        found = self._network(clip_input=pixels.to(self._device), images=blackened)[1]
+        found = self._network(clip_input=pixels, images=blackened)[1]
         return [bool(one) for one in found]
 
 

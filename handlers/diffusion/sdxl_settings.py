@@ -33,14 +33,16 @@ class SdxlSettings(HandlerSettings):
 
     model_path: the repository, relative to the server's folder; VTON_SDXL_MODEL outranks it.
     device: auto, cpu, cuda or cuda:N; dtype: auto, float32, float16 or bfloat16; auto is the first
-    GPU in float16 where there is one, else the CPU in float32. solver: euler or dpmpp_2m.
-    max_images_per_forward: pictures that are drawn at once, two rows each. warm_up_steps: of the
-    one picture of default size that is drawn before the worker is ready.
+    GPU in float16 where there is one, else the CPU in float32. memory: auto, 8gb, 12gb, 16gb, 24gb
+    or full, the card that all must fit. solver: euler or dpmpp_2m. max_images_per_forward: pictures
+    that are drawn at once, two rows each; a small memory allows fewer. warm_up_steps: of the one
+    picture of default size that is drawn before the worker is ready.
     """
 
     model_path: str
     device: str
     dtype: str
+    memory: str
     solver: str
     max_images_per_forward: int
     warm_up_steps: int

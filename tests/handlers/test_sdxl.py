@@ -145,6 +145,7 @@ def test_the_environment_names_another_model(
     [
         ({"solver": "magic"}, "handler.solver: expected one of euler, dpmpp_2m"),
         ({"max_images_per_forward": 0}, "handler.max_images_per_forward"),
+        ({"memory": "6gb"}, "handler.memory: expected auto, 8gb"),
         ({"device": "tpu"}, "handler.device: expected auto, cpu, cuda"),
     ],
 )
@@ -164,8 +165,22 @@ def test_guidance_cannot_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.prop(25)
 def test_the_networks_are_loaded_once(handler: SdxlHandler) -> None:
-    assert handler._painters.get() is handler._painters.get()
+    assert handler._assembled.get() is handler._assembled.get()
 
 
 def test_a_worker_warms_up_with_somebody(handler: SdxlHandler) -> None:
     handler.warm_up()
+
+
+@pytest.mark.parametrize(("memory", "at_once"), [("8gb", 1), ("12gb", 1), ("auto", 2)])
+def test_a_small_memory_draws_the_same_in_smaller_companies(
+    handler: SdxlHandler, memory: str, at_once: int
+) -> None:
+    small = configured(memory=memory)
+    small.load()
+    outcome = small.run(asked(count=3, seed=9), silent())
+    assert outcome.metadata["runtime"]["images_per_forward"] == at_once
+    for one, other in zip(
+        outcome.images, handler.run(asked(count=3, seed=9), silent()).images, strict=True
+    ):
+        assert np.abs(pixels(one).astype(int) - pixels(other)).max() <= 1

@@ -16,6 +16,7 @@ def sections() -> dict[str, Any]:
     """Give the YAML of a worker that draws small pictures in few steps."""
     shipped: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
     shipped["handler"]["model_path"] = str(tiny_sdxl.repository())
+    shipped["handler"]["max_images_per_forward"] = 2
     offer = shipped["bodies"]
     offer["ranges"] |= {"width_px": [32, 1536], "height_px": [32, 1536], "steps": [1, 50]}
     offer["defaults"] |= {"width_px": WIDTH_PX, "height_px": HEIGHT_PX, "steps": 3}

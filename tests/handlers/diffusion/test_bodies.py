@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from handlers.diffusion import bodies
-from handlers.diffusion.bodies import Painter, Plan
+from handlers.diffusion.bodies import Painter, Plan, Room
 from handlers.diffusion.latents import decode
+from handlers.diffusion.loading import SdxlNetworks
 from tests.handlers.diffusion import tiny, tiny_sdxl
 from tests.handlers.diffusion.test_devices import ELSEWHERE, move
 
@@ -29,13 +30,20 @@ SCHEDULERS = {"euler": EulerDiscreteScheduler, "dpmpp_2m": DPMSolverMultistepSch
 
 
 def painter(at_once: int = 4) -> Painter:
-    return Painter(tiny_sdxl.networks(), at_once)
+    return Painter(tiny_sdxl.networks(), Room(at_once))
+
+
+def drawn(
+    nets: SdxlNetworks, plan: Plan, seeds: Sequence[int], words: Sequence[str] = WORDS, **how: bool
+) -> Tensor:
+    told = Painter(nets, Room(1)).words(*words)
+    predict = bodies.prediction(nets, told, plan, **how)
+    return bodies.draw(nets, predict, plan, seeds, lambda: None)
 
 
 @torch.inference_mode()
 def latents(seeds: Sequence[int], plan: Plan = PLAN) -> Tensor:
-    words = painter().words(*WORDS)
-    return bodies.draw(tiny_sdxl.networks(), words, plan, seeds, lambda: None)
+    return drawn(tiny_sdxl.networks(), plan, seeds)
 
 
 @cache
@@ -113,10 +121,10 @@ def test_no_more_pictures_at_once_than_allowed_and_every_step_told(
     hook = unet.register_forward_pre_hook(lambda _module, given: rows.append(len(given[0])))
     one = painter(at_once)
     seeds = list(range(count))
-    drawn = one.paint(one.words(*WORDS), PLAN, seeds, lambda *step: told.append(step))
+    pictures = one.paint(one.words(*WORDS), PLAN, seeds, lambda *step: told.append(step))
     hook.remove()
-    assert len(drawn) == count
-    assert len({picture.tobytes() for picture in drawn}) == count
+    assert len(pictures) == count
+    assert len({picture.tobytes() for picture in pictures}) == count
     assert max(rows) <= 2 * at_once
     assert told == [(step, runs * 5) for step in range(1, runs * 5 + 1)]
 
@@ -134,9 +142,9 @@ def test_what_a_listener_raises_ends_the_run() -> None:
     assert heard == [1, 2]
 
 
+@torch.inference_mode()
 def test_what_is_not_wished_has_its_say() -> None:
-    other = painter().words(WORDS[0], "blurry")
-    without = bodies.draw(tiny_sdxl.networks(), other, PLAN, [1], lambda: None)
+    without = drawn(tiny_sdxl.networks(), PLAN, [1], (WORDS[0], "blurry"))
     assert tiny.relative(without, latents([1])) > 1e-3
 
 
@@ -149,7 +157,16 @@ def test_a_whole_run_stays_on_its_device(dtype: torch.dtype, solver: str) -> Non
         move(module, dtype)
     move(here.vae, torch.float32)
     nets = replace(here, device=ELSEWHERE, dtype=dtype)
-    words = Painter(nets, 2).words(*WORDS)
-    drawn = bodies.draw(nets, words, replace(PLAN, solver=solver), [1, 2], lambda: None)
-    assert (drawn.device, drawn.dtype) == (ELSEWHERE, torch.float32)
-    assert decode(nets, drawn).device == ELSEWHERE
+    found = drawn(nets, replace(PLAN, solver=solver), [1, 2])
+    assert (found.device, found.dtype) == (ELSEWHERE, torch.float32)
+    assert decode(nets, found).device == ELSEWHERE
+
+
+@torch.inference_mode()
+def test_both_sides_of_guidance_may_go_through_the_network_apart() -> None:
+    nets, rows = tiny_sdxl.networks(), list[int]()
+    hook = nets.unet.register_forward_pre_hook(lambda _module, given: rows.append(len(given[0])))
+    apart = drawn(nets, PLAN, [5], apart=True)
+    hook.remove()
+    assert rows == [1] * 2 * PLAN.steps
+    assert tiny.relative(apart, latents([5])) < 1e-5
