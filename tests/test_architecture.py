@@ -31,6 +31,7 @@ VIOLATIONS = {
     "one-chooser": ("gateway/services/planted.py", "import gateway.adapters"),
     "pure-domain": ("gateway/domain/planted.py", "import httpx"),
     "pure-vision": ("handlers/vision/planted.py", "import torch"),
+    "pure-scheduler": ("handlers/engine/deadlines.py", "import torch"),
     "torchserve-behind-wire": ("handlers/planted.py", "import ts.context"),
     "mediapipe-behind-landmarks": ("handlers/planted.py", "import mediapipe"),
     "tensors-behind-two-rooms": ("handlers/planted.py", "import torch"),

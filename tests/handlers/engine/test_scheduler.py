@@ -1,0 +1,260 @@
+"""The scheduler against a virtual clock: who goes first, and that everybody goes."""
+
+import random
+from dataclasses import replace
+from statistics import quantiles
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handlers.engine.costs import StepCosts
+from handlers.engine.scheduler import Batch, Policy, Scheduler
+from handlers.engine.tickets import Admitted, Kind, Refused, Ticket
+from tests.handlers.engine.simulation import Arrival, Story, play
+
+SMALL, LARGE = (48, 64), (96, 128)
+# A small latent gains from company, a large one hardly does.
+COSTS = StepCosts({SMALL: (0.004, 0.005, 0.006, 0.0072), LARGE: (0.02, 0.0396, 0.0594, 0.0792)})
+WEIGHTS = {Kind.PREVIEW: 0.5, Kind.STANDARD: 1.0, Kind.BATCH: 4.0}
+POLICY = Policy(max_batch=4, ageing=0.02, fairness=0.1, weights=WEIGHTS)
+
+
+def scheduler(policy: Policy = POLICY) -> Scheduler:
+    return Scheduler(policy, COSTS)
+
+
+def ticket(name: str, steps: int = 30, **told: object) -> Ticket:
+    plain = Ticket(name, "ann", Kind.STANDARD, LARGE, steps)
+    return replace(plain, **told)  # type: ignore[arg-type]
+
+
+arrivals = st.lists(
+    st.tuples(
+        st.floats(0, 2),
+        st.sampled_from(["ann", "bob", "cem"]),
+        st.sampled_from(list(Kind)),
+        st.sampled_from([SMALL, LARGE]),
+        st.integers(1, 40),
+        st.one_of(st.none(), st.floats(0, 3)),
+    ),
+    min_size=1,
+    max_size=25,
+).map(
+    lambda drawn: [
+        Arrival(at, Ticket(f"r{n}", user, kind, bucket, steps), leaves)
+        for n, (at, user, kind, bucket, steps, leaves) in enumerate(drawn)
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(arrivals)
+def test_everybody_is_done_or_left_and_no_step_is_lost(coming: list[Arrival]) -> None:
+    story = play(scheduler(), COSTS, coming)
+    names = {one.ticket.name for one in coming}
+    assert story.done_s.keys() | story.left == names
+    assert not story.done_s.keys() & story.left
+    wished = {one.ticket.name: one.ticket.steps for one in coming}
+    assert all(story.steps[name] == wished[name] for name in story.done_s)
+    assert story.idle_while_waiting == 0
+
+
+@settings(max_examples=300, deadline=None)
+@given(arrivals, st.lists(st.floats(0.05, 2), min_size=25, max_size=25))
+def test_nobody_who_was_promised_is_late(coming: list[Arrival], given_s: list[float]) -> None:
+    promised = [
+        replace(one, ticket=replace(one.ticket, deadline_s=one.at_s + within))
+        for one, within in zip(coming, given_s, strict=False)
+    ]
+    # Half of the crowd wants no promise, and must not break those of the others.
+    crowd = [one if n % 2 else coming[n] for n, one in enumerate(promised)]
+    story = play(scheduler(), COSTS, crowd)
+    for one in crowd:
+        done_s = story.done_s.get(one.ticket.name)
+        if done_s is not None and one.ticket.deadline_s is not None:
+            assert done_s <= one.ticket.deadline_s + 1e-6
+
+
+@settings(max_examples=200, deadline=None)
+@given(arrivals)
+def test_a_batch_is_full_of_one_kind_of_latent(coming: list[Arrival]) -> None:
+    crowd = scheduler()
+    for one in coming:
+        crowd.admit(one.ticket, 0.0)
+    sizes = {one.ticket.name: one.ticket.bucket for one in coming}
+    batch = crowd.next_batch(0.0)
+    assert batch is not None
+    assert {sizes[name] for name in batch.names} == {batch.bucket}
+    alike = sum(size == batch.bucket for size in sizes.values())
+    assert len(batch.names) == min(alike, COSTS.knee(batch.bucket, POLICY.max_batch))
+
+
+@pytest.mark.parametrize("steps", [1, 10, 40])
+def test_a_lone_request_is_not_starved_by_a_stream(steps: int) -> None:
+    policy = replace(POLICY, ageing=1.0)
+    patient = Arrival(0.0, Ticket("patient", "zoe", Kind.BATCH, LARGE, steps))
+    every_s, work_s = 0.03, 2 * COSTS.step_s(LARGE, 1)  # more than the device can do
+    stream = [
+        Arrival(every_s * n, Ticket(f"s{n}", f"u{n}", Kind.PREVIEW, LARGE, 2)) for n in range(400)
+    ]
+    story = play(scheduler(policy), COSTS, [patient, *stream])
+    # Only who came before it counted as nothing is served before it.
+    own_s = steps * COSTS.step_s(LARGE, 1)
+    patience_s = own_s * WEIGHTS[Kind.BATCH] / policy.ageing
+    earlier_s = (patience_s / every_s + 1) * work_s
+    assert story.done_s["patient"] <= earlier_s + own_s + work_s
+
+
+def test_the_shortest_remaining_goes_first() -> None:
+    crowd = scheduler()
+    crowd.admit(ticket("long", 30), 0.0)
+    crowd.admit(ticket("short", 4), 0.0)
+    assert crowd.waiting(0.0) == ("short", "long")
+
+
+def test_a_preview_overtakes_at_the_next_step() -> None:
+    crowd = scheduler()
+    crowd.admit(ticket("quality", 30), 0.0)
+    first = crowd.next_batch(0.0)
+    assert first is not None
+    crowd.stepped(first, 0.02)
+    crowd.admit(ticket("preview", 4, kind=Kind.PREVIEW), 0.02)
+    assert crowd.next_batch(0.02) == Batch(LARGE, ("preview",))
+
+
+def test_what_has_waited_long_goes_first() -> None:
+    crowd = scheduler(replace(POLICY, ageing=1.0))
+    crowd.admit(ticket("long", 30), 0.0)
+    crowd.admit(ticket("short", 4, user="bob"), 1.0)
+    assert crowd.waiting(1.0)[0] == "long"
+
+
+def test_one_user_s_hundred_do_not_stand_before_another_s_one() -> None:
+    many = [Arrival(0.0, ticket(f"a{n}", 30)) for n in range(100)]
+    one = Arrival(1.0, ticket("lone", 30, user="bob"))
+    story = play(scheduler(replace(POLICY, fairness=2.0)), COSTS, [*many, one])
+    before = sum(
+        done < story.done_s["lone"] for name, done in story.done_s.items() if name != "lone"
+    )
+    assert before < 10
+
+
+def test_small_latents_step_together_and_large_ones_alone() -> None:
+    assert COSTS.knee(SMALL, 4) == 4
+    assert COSTS.knee(SMALL, 2) == 2
+    assert COSTS.knee(LARGE, 4) == 1
+
+
+def test_a_deadline_that_cannot_be_kept_is_refused_at_once() -> None:
+    crowd = scheduler()
+    crowd.admit(ticket("first", 30), 0.0)
+    crowd.admit(ticket("promised", 10, deadline_s=0.5), 0.0)
+    answer = crowd.admit(ticket("second", 30, deadline_s=0.7), 0.0)
+    assert isinstance(answer, Refused)
+    assert answer.estimate_s == pytest.approx(1.4)
+    assert len(crowd) == 2
+
+
+def test_a_caller_may_take_fewer_steps_instead() -> None:
+    crowd = scheduler()
+    crowd.admit(ticket("first", 10, deadline_s=0.3), 0.0)
+    answer = crowd.admit(ticket("second", 30, deadline_s=0.6, least_steps=15), 0.0)
+    assert isinstance(answer, Admitted)
+    assert answer.steps == 20
+    assert answer.estimate_s == pytest.approx(0.6)
+
+
+def test_nobody_who_was_promised_is_made_late_by_a_newcomer() -> None:
+    crowd = scheduler()
+    crowd.admit(ticket("promised", 30, deadline_s=0.65), 0.0)
+    hasty = ticket("hasty", 4, kind=Kind.PREVIEW, deadline_s=0.3)
+    assert isinstance(crowd.admit(hasty, 0.0), Refused)
+    crowd.admit(replace(hasty, name="patient", deadline_s=None), 0.0)
+    now_s, turns = 0.0, list[tuple[str, ...]]()
+    while (batch := crowd.next_batch(now_s)) and len(turns) < 4:
+        turns.append(batch.names)
+        now_s += 0.02
+        crowd.stepped(batch, 0.02)
+    # Two steps of the other fit in before the promise; then it is the promised one's turn.
+    assert turns == [("patient",), ("patient",), ("promised",), ("promised",)]
+
+
+def test_who_leaves_in_the_middle_of_a_step_takes_no_other_with_them() -> None:
+    crowd = scheduler()
+    for name in ("a", "b"):
+        crowd.admit(ticket(name, 2, bucket=SMALL), 0.0)
+    batch = crowd.next_batch(0.0)
+    assert batch is not None
+    crowd.leave("a")
+    assert crowd.stepped(batch, 0.005) == ()
+    assert crowd.waiting(0.005) == ("b",)
+
+
+def test_a_name_is_in_once() -> None:
+    crowd = scheduler()
+    crowd.admit(ticket("same"), 0.0)
+    with pytest.raises(ValueError, match="same is in already"):
+        crowd.admit(ticket("same"), 0.0)
+
+
+def test_an_estimate_counts_everybody_before() -> None:
+    crowd = scheduler()
+    crowd.admit(ticket("short", 10), 0.0)
+    crowd.admit(ticket("long", 20), 0.0)
+    assert crowd.estimate_s("short", 0.0) == pytest.approx(0.2)
+    assert crowd.estimate_s("long", 0.0) == pytest.approx(0.6)
+
+
+def shop(load: float, seconds: float, seed: int) -> list[Arrival]:
+    """Poisson arrivals, 70 % previews of 4 steps and 30 % of 30, at a share of the capacity."""
+    draw = random.Random(seed)
+    mean_steps = 0.7 * 4 + 0.3 * 30
+    rate = load / (mean_steps * COSTS.step_s(LARGE, 1))
+    coming: list[Arrival] = []
+    at = 0.0
+    while (at := at + draw.expovariate(rate)) < seconds:
+        preview = draw.random() < 0.7
+        kind, steps = (Kind.PREVIEW, 4) if preview else (Kind.STANDARD, 30)
+        coming.append(Arrival(at, Ticket(f"r{len(coming)}", f"u{len(coming)}", kind, LARGE, steps)))
+    return coming
+
+
+def first_come(crowd: Scheduler, _now_s: float) -> Batch | None:
+    entries = sorted(crowd._entries.values(), key=lambda entry: entry.arrived_s)
+    return Batch(LARGE, (entries[0].ticket.name,)) if entries else None
+
+
+def p95(story: Story, coming: list[Arrival], kind: Kind) -> float:
+    waits = [story.done_s[one.ticket.name] - one.at_s for one in coming if one.ticket.kind is kind]
+    return quantiles(waits, n=20)[-1]
+
+
+@pytest.mark.slow
+def test_previews_hardly_wait_and_the_others_pay_little() -> None:
+    coming = shop(load=0.8, seconds=600, seed=1)
+    ours = play(scheduler(), COSTS, coming)
+    theirs = play(scheduler(), COSTS, coming, first_come)
+    assert p95(ours, coming, Kind.PREVIEW) <= 0.1 * p95(theirs, coming, Kind.PREVIEW)
+    assert p95(ours, coming, Kind.STANDARD) <= 1.25 * p95(theirs, coming, Kind.STANDARD)
+
+
+@pytest.mark.slow
+def test_in_overload_what_is_let_in_is_in_time() -> None:
+    coming = [
+        replace(one, ticket=replace(one.ticket, deadline_s=one.at_s + 5.0))
+        for one in shop(load=1.2, seconds=600, seed=2)
+    ]
+    story = play(scheduler(), COSTS, coming)
+    late = sum(
+        story.done_s[one.ticket.name] > one.at_s + 5.0
+        for one in coming
+        if one.ticket.name in story.done_s
+    )
+    served_s = sum(
+        one.ticket.steps * COSTS.step_s(LARGE, 1)
+        for one in coming
+        if one.ticket.name in story.done_s
+    )
+    assert late <= 0.02 * len(story.done_s)
+    assert served_s >= 0.95 * 600
