@@ -109,7 +109,7 @@ def _broken(gateway: Gateway) -> httpx.AsyncClient:
     path=st.sampled_from(
         [
             *("/api/v1/process-tryon", "/api/v1/person/analyse", "/api/v1/uploads"),
-            *("/health", "/docs"),
+            *("/api/v1/bodies", "/health", "/docs"),
         ]
     )
     | st.text(string.ascii_letters + string.digits + "/.%~;=<>\"' ", max_size=20).map(
@@ -141,7 +141,7 @@ async def test_the_framework_s_own_errors_have_the_shape_too(gateway: Gateway) -
         405: await gateway.client.delete("/api/v1/uploads"),
         413: await gateway.client.post("/api/v1/process-tryon", content=b"{}", headers=huge),
         415: await gateway.client.post("/api/v1/process-tryon", content=b"{}"),
-        422: await gateway.client.get("/api/v1/results/x"),
+        422: await gateway.draw(height_cm=139),
         500: await _broken(gateway).post(
             "/api/v1/uploads", files={"file": ("a.jpg", gateway.person, "image/jpeg")}
         ),
@@ -169,6 +169,8 @@ async def test_one_request_id_runs_through_everything(
         assert gateway.torchserve.asked[-1]["request_id"] == request_id
     analysis = await gateway.analyse(headers={"X-Request-Id": request_id})
     assert analysis.json()["request_id"] == request_id
+    gateway.client.headers["X-Request-Id"] = request_id
+    assert (await gateway.draw()).json()["request_id"] == request_id
 
 
 def _leaves(model: type[BaseModel], prefix: str = PREFIX) -> dict[str, object]:
