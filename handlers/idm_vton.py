@@ -4,7 +4,6 @@ TorchServe imports this file by itself, as the top-level module `idm_vton`, and 
 class in it.
 """
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -23,6 +22,7 @@ from handlers.diffusion.wardrobe import Wardrobe
 from handlers.errors import BadParameters
 from handlers.images import Size
 from handlers.request import Params, TryOnRequest
+from handlers.seeds import consecutive
 from handlers.settings import BadSetting
 from handlers.stages import Stages
 from handlers.understanding.analyst import Analyst
@@ -31,7 +31,6 @@ from handlers.vision.frame import Frame
 
 _N = TypeVar("_N", int, float)
 _WARM_UP_STEPS: Final = 2
-_SEED_BITS: Final = 32
 _WORDS: Final = {"upper_body": "shirt", "lower_body": "trousers", "dresses": "dress"}
 
 
@@ -183,11 +182,9 @@ def _needed(value: _N | None, name: str) -> _N:
 
 
 def _seeds(params: Params) -> Seeds:
-    """Picture i is that of the seed plus i, so that each can be had again alone."""
-    first = secrets.randbits(_SEED_BITS - 1) if params.seed is None else params.seed
-    samples = range(params.num_samples or 1)
-    poses = None if params.pose_seed is None else [params.pose_seed + i for i in samples]
-    return Seeds([first + i for i in samples], poses)
+    count = params.num_samples or 1
+    poses = None if params.pose_seed is None else consecutive(params.pose_seed, count)
+    return Seeds(consecutive(params.seed, count), poses)
 
 
 def _description(params: Params) -> str:

@@ -4,7 +4,6 @@ TorchServe imports this file by itself, as the top-level module `sdxl`, and want
 in it.
 """
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, TypeVar
@@ -26,11 +25,11 @@ from handlers.errors import BadParameters
 from handlers.images import Size
 from handlers.loader import Loader
 from handlers.request import BodiesParams, BodiesRequest
+from handlers.seeds import consecutive
 from handlers.settings import BadSetting, Offer
 from handlers.stages import Stages
 
 _MODEL_VARIABLE: Final = "VTON_SDXL_MODEL"
-_SEED_BITS: Final = 32
 _NO_GUIDANCE: Final = 1.0
 _N = TypeVar("_N", int, float)
 
@@ -67,7 +66,10 @@ class SdxlHandler(ImageHandler[BodiesRequest]):
         """Draw the people of one request; raises BadParameters for a size that is none."""
         params, made = request.params, self._assembled.get()
         painter = Painter(made.networks, made.room)
-        plan, seeds = self._plan(params, made.networks.grain_px), _seeds(params)
+        plan, seeds = (
+            self._plan(params, made.networks.grain_px),
+            consecutive(params.seed, params.count),
+        )
         with stages.stage("text"):
             words = painter.words(prompting.prompt(_body(params)), prompting.NEGATIVE)
         with stages.stage("drawing"):
@@ -147,12 +149,6 @@ def _body(params: BodiesParams) -> Body:
     chosen: dict[str, Any] = {name: getattr(params, name) for name in prompting.WORDS}
     choices = {name: choice for name, choice in chosen.items() if choice is not None}
     return Body(params.height_cm, params.weight_kg, choices)
-
-
-def _seeds(params: BodiesParams) -> list[int]:
-    """Picture i is that of the seed plus i, so that each can be had again alone."""
-    first = secrets.randbits(_SEED_BITS - 1) if params.seed is None else params.seed
-    return [first + index for index in range(params.count)]
 
 
 def _needed(value: _N | None, name: str) -> _N:
