@@ -1,5 +1,7 @@
 """Documentation that cannot drift: commands exist, routes exist, written parts are up to date."""
 
+import json
+import json
 import re
 import shlex
 from itertools import pairwise
@@ -66,14 +68,18 @@ def test_the_readmes_requests_name_real_routes_and_fields() -> None:
     for words in requests:
         path = next(word for word in words if word.startswith("localhost"))
         operations = described["paths"][path.removeprefix("localhost:8000")]
-        fields = {word.partition("=")[0] for flag, word in pairwise(words) if flag == "-F"}
-        operation = operations["post" if fields else "get"]
-        assert fields <= _form_fields(operation, described["components"]["schemas"]), words
+        given = list(pairwise(words))
+        fields = {word.partition("=")[0] for flag, word in given if flag == "-F"}
+        keys = {key for flag, word in given if flag == "--json" for key in json.loads(word)}
+        operation = operations["post" if fields | keys else "get"]
+        schemas = described["components"]["schemas"]
+        assert fields <= _fields(operation, schemas, "multipart/form-data"), words
+        assert keys <= _fields(operation, schemas, "application/json"), words
 
 
 def test_every_environment_variable_named_is_a_setting() -> None:
     known = (ROOT / "config" / "gateway.example.env").read_text() + "VTON_CHROMIUM="
-    workers = " ".join(file.read_text() for file in (ROOT / "handlers").glob("*.py"))
+    workers = " ".join(file.read_text() for file in (ROOT / "handlers").rglob("*.py"))
     known += "".join(f"{name}=" for name in re.findall(r'"(VTON_\w+)"', workers))
     named = {name for page in PAGES for name in re.findall(r"VTON_[A-Z_]+[A-Z]", page.read_text())}
     assert [name for name in named if f"{name}=" not in known] == []
@@ -84,10 +90,11 @@ def _commands(text: str) -> list[str]:
     return [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
 
 
-def _form_fields(operation: dict[str, Any], schemas: dict[str, Any]) -> set[str]:
-    if "requestBody" not in operation:
+def _fields(operation: dict[str, Any], schemas: dict[str, Any], media_type: str) -> set[str]:
+    content = operation.get("requestBody", {"content": {}})["content"]
+    if media_type not in content:
         return set()
-    schema = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
+    schema = content[media_type]["schema"]
     if "$ref" in schema:
         schema = schemas[schema["$ref"].rpartition("/")[2]]
     return set(schema["properties"])
