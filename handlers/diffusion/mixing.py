@@ -1,0 +1,142 @@
+"""Runs that stand at different steps, with their own guidance and seeds, step together.
+
+Only the size of the latents must agree. Every row of a network's batch is worked out by itself, so
+a run is what it would be alone, but for rounding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from handlers.diffusion import networks, sampling
+from handlers.diffusion.attention import PromptKeys, Reference
+from handlers.diffusion.denoising import Noise, Plan, Run
+from handlers.diffusion.loading import Networks
+
+
+@dataclass(slots=True)
+class Walk:
+    """A run under way: its latents (rows, 4, h, w), and the number of the step that is next.
+
+    `fresh` is the noise that was drawn for that step, kept until the step succeeds, so that one
+    that has to be taken again is taken with the same.
+    """
+
+    run: Run
+    noise: Noise
+    now: Tensor
+    index: int = 0
+    fresh: Tensor | None = None
+
+    @classmethod
+    def begin(cls, run: Run, noise: Noise) -> "Walk":
+        """Stand at the first step."""
+        return cls(run, noise, run.start)
+
+    @property
+    def steps_left(self) -> int:
+        """How many steps there are still to take."""
+        return len(self.run.schedule.timesteps) - self.index
+
+    @property
+    def timestep(self) -> Tensor:
+        """The timestep that is next."""
+        return self.run.schedule.timesteps[self.index]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the latents are numbers."""
+        return bool(torch.isfinite(self.now).all())
+
+
+def advance(nets: Networks, walks: Sequence[Walk]) -> None:
+    """Take one step of every walk; whatever is raised, no walk has moved.
+
+    Raises ValueError for latents of different sizes.
+    """
+    if len({walk.now.shape[2:] for walk in walks}) > 1:
+        raise ValueError("only latents of one size step together")
+    predicted = _predicted(nets, walks)
+    moved = [_stepped(walk, noise) for walk, noise in zip(walks, predicted, strict=True)]
+    for walk, now in zip(walks, moved, strict=True):
+        walk.now, walk.index, walk.fresh = now, walk.index + 1, None
+
+
+def _predicted(nets: Networks, walks: Sequence[Walk]) -> list[Tensor]:
+    """The guided noise of each walk, by one pass of each network."""
+    guided = [walk for walk in walks if walk.run.plan.guided]
+    rows = [
+        *guided,
+        *walks,
+    ]  # a guided walk's unconditional rows, then everybody's conditional ones
+    sample = torch.cat([torch.cat([walk.now, walk.run.fixed], dim=1) for walk in rows])
+    reference = Reference(_features(nets, walks), _prompt(guided, walks))
+    predicted = networks.predict_noise(
+        nets.tryon,
+        sample.to(nets.dtype),
+        torch.cat([_timesteps(walk) for walk in rows]),
+        reference,
+        _paired([walk.run.text_embeds for walk in guided], [walk.run for walk in walks]),
+        torch.cat([walk.run.time_ids[: walk.run.plan.rows] for walk in rows]),
+    ).float()
+    parts = list(torch.split(predicted, [walk.run.plan.rows for walk in rows]))
+    unconditional = {id(walk): parts.pop(0) for walk in guided}
+    return [
+        _leaned(walk.run.plan, unconditional.get(id(walk)), conditional)
+        for walk, conditional in zip(walks, parts, strict=True)
+    ]
+
+
+def _features(nets: Networks, walks: Sequence[Walk]) -> tuple[Tensor, ...]:
+    return networks.look_at_garment(
+        nets.garment,
+        torch.cat([walk.run.garment_latents for walk in walks]),
+        torch.cat([_timesteps(walk) for walk in walks]),
+        torch.cat([walk.run.garment_text for walk in walks]),
+    )
+
+
+def _prompt(guided: Sequence[Walk], walks: Sequence[Walk]) -> tuple[PromptKeys, ...]:
+    """Keys and values of every layer for all rows, in the rows' order."""
+    layers = range(len(walks[0].run.prompt))
+    return tuple(
+        PromptKeys(
+            *(
+                torch.cat(
+                    [
+                        *(walk.run.prompt[layer][part][: walk.run.plan.rows] for walk in guided),
+                        *(walk.run.prompt[layer][part][-walk.run.plan.rows :] for walk in walks),
+                    ]
+                )
+                for part in range(len(PromptKeys._fields))
+            )
+        )
+        for layer in layers
+    )
+
+
+def _paired(unconditional: Sequence[Tensor], runs: Sequence[Run]) -> Tensor:
+    """Pooled text of all rows, in the rows' order; a run's own unconditional half comes first."""
+    halves = [embeds[: len(embeds) // 2] for embeds in unconditional]
+    return torch.cat([*halves, *(run.text_embeds[-run.plan.rows :] for run in runs)])
+
+
+def _timesteps(walk: Walk) -> Tensor:
+    return walk.timestep.expand(walk.run.plan.rows)
+
+
+def _leaned(plan: Plan, unconditional: Tensor | None, conditional: Tensor) -> Tensor:
+    if unconditional is None:
+        return conditional
+    return sampling.guided(unconditional, conditional, plan.guidance_scale)
+
+
+def _stepped(walk: Walk, predicted: Tensor) -> Tensor:
+    schedule = walk.run.schedule
+    if walk.run.plan.sampler == "ddim":
+        return sampling.ddim_step(schedule, predicted, walk.timestep, walk.now)
+    if walk.fresh is None:
+        walk.fresh = walk.noise.draw("step", walk.now.shape).to(walk.now.device)
+    return sampling.ddpm_step(schedule, predicted, walk.timestep, walk.now, walk.fresh)

@@ -1,0 +1,115 @@
+"""Steps whoever is in, as the scheduler says; nobody's fault becomes another's.
+
+A step that fails is taken again by halves, down to the one that breaks it: that request fails, its
+batch mates have lost nothing but time. The engine has no tensor either; a denoiser has.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from handlers.engine.scheduler import Scheduler
+from handlers.engine.tickets import Admitted, Refused, Ticket
+
+S = TypeVar("S")
+S_contra = TypeVar("S_contra", contravariant=True)
+
+
+class Broken(Exception):
+    """A request's numbers are none any more."""
+
+
+class Denoiser(Protocol[S_contra]):
+    """What takes steps; states are its own."""
+
+    def advance(self, states: Sequence[S_contra]) -> None:
+        """Take one step of every state; whatever is raised, no state has moved."""
+        ...
+
+    def is_sound(self, state: S_contra) -> bool:
+        """Whether a state still holds numbers."""
+        ...
+
+
+@dataclass(slots=True)
+class Outcome(Generic[S]):
+    """What one turn gave: who moved, who is done, and who failed of what."""
+
+    moved: list[str] = field(default_factory=list)
+    done: dict[str, S] = field(default_factory=dict)
+    failed: dict[str, Exception] = field(default_factory=dict)
+
+
+class Engine(Generic[S]):
+    """Requests in flight; every turn is one step of some of them.
+
+    `clock` gives seconds that only grow. Not safe for several threads: one steps, and the same one
+    lets requests in and out between two turns.
+    """
+
+    def __init__(
+        self, scheduler: Scheduler, denoiser: Denoiser[S], clock: Callable[[], float]
+    ) -> None:
+        self._scheduler = scheduler
+        self._denoiser = denoiser
+        self._clock = clock
+        self._states: dict[str, S] = {}
+
+    def __len__(self) -> int:
+        """How many requests are in."""
+        return len(self._states)
+
+    def enter(self, ticket: Ticket, begin: Callable[[int], S]) -> Admitted | Refused:
+        """Let a request in if its deadline can be kept; `begin` makes its state for so many steps.
+
+        What `begin` raises goes to the caller, and the request is not in.
+        """
+        answer = self._scheduler.admit(ticket, self._clock())
+        if isinstance(answer, Admitted):
+            try:
+                self._states[ticket.name] = begin(answer.steps)
+            except BaseException:
+                self._scheduler.leave(ticket.name)
+                raise
+        return answer
+
+    def leave(self, name: str) -> None:
+        """Let a request go, wherever it stands; one that is not in is no error."""
+        self._scheduler.leave(name)
+        self._states.pop(name, None)
+
+    def names(self) -> tuple[str, ...]:
+        """Name everybody who is in, in the order of their turns."""
+        return self._scheduler.waiting(self._clock())
+
+    def turn(self) -> Outcome[S]:
+        """Take the next step; with nobody in, nothing happens."""
+        outcome: Outcome[S] = Outcome()
+        began_s = self._clock()
+        batch = self._scheduler.next_batch(began_s)
+        if batch is None:
+            return outcome
+        self._advance(batch.names, outcome)
+        for name in outcome.failed:
+            self.leave(name)
+        for name in self._scheduler.stepped(batch, self._clock() - began_s):
+            outcome.done[name] = self._states.pop(name)
+        return outcome
+
+    def _advance(self, names: Sequence[str], outcome: Outcome[S]) -> None:
+        states = [self._states[name] for name in names]
+        try:
+            self._denoiser.advance(states)
+        except Exception as fault:  # noqa: BLE001  it is somebody's, and the others go on
+            if len(names) == 1:
+                outcome.failed[names[0]] = fault
+                return
+            middle = len(names) // 2
+            self._advance(names[:middle], outcome)
+            self._advance(names[middle:], outcome)
+            return
+        for name, state in zip(names, states, strict=True):
+            if self._denoiser.is_sound(state):
+                outcome.moved.append(name)
+            else:
+                outcome.failed[name] = Broken("the result is not a number any more")
