@@ -1,7 +1,6 @@
 """Documentation that cannot drift: commands exist, routes exist, written parts are up to date."""
 
 import json
-import json
 import re
 import shlex
 from itertools import pairwise
