@@ -144,12 +144,13 @@ def look_at_person(
     image, densepose: (rows, 3, H, W) in [-1, 1]; mask: (rows, 1, H, W) of 0 and 1, 1 = repaint.
     """
     small = np.ascontiguousarray(planes.latent_mask(mask, nets.factor))
-    return PersonView(
-        mask=torch.from_numpy(small).to(nets.device),
-        masked=latents.encode(nets, planes.masked_planes(image, mask)),
-        densepose=latents.encode(nets, densepose),
-        picture=latents.encode(nets, image) if whole else None,
-    )
+    with nets.visits.of(nets.vae):
+        return PersonView(
+            mask=torch.from_numpy(small).to(nets.device),
+            masked=latents.encode(nets, planes.masked_planes(image, mask)),
+            densepose=latents.encode(nets, densepose),
+            picture=latents.encode(nets, image) if whole else None,
+        )
 
 
 def look_at_garment(
@@ -160,13 +161,17 @@ def look_at_garment(
     `prompts` says per row what the person wears, and what the garment is.
     """
     worn, shown = zip(*prompts, strict=True)
-    seen = conditioning.encode_picture(nets, clip_pixels)
-    unseen = conditioning.encode_picture(nets, torch.zeros_like(clip_pixels))
+    with nets.visits.of(nets.image_encoder):
+        seen = conditioning.encode_picture(nets, clip_pixels)
+        unseen = conditioning.encode_picture(nets, torch.zeros_like(clip_pixels))
+    with nets.visits.of(*nets.text_encoders):
+        negatives = [conditioning.NEGATIVE_PROMPT] * len(worn)
+        texts = [conditioning.encode_text(nets, words) for words in (shown, worn, negatives)]
     return GarmentView(
         picture=latents.encode(nets, image),
-        text=conditioning.encode_text(nets, shown),
-        prompt=conditioning.encode_text(nets, worn),
-        negative=conditioning.encode_text(nets, [conditioning.NEGATIVE_PROMPT] * len(worn)),
+        text=texts[0],
+        prompt=texts[1],
+        negative=texts[2],
         tokens=conditioning.image_tokens(nets, seen),
         no_tokens=conditioning.image_tokens(nets, unseen),
     )

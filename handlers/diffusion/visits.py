@@ -22,6 +22,7 @@ class Visits:
     def __init__(self, device: torch.device = HOME, guests: Iterable[nn.Module] = ()) -> None:
         self._device = device
         self._guests = {part for guest in guests for part in guest.modules()}
+        self._present: set[nn.Module] = set()
         self._door = threading.RLock()
 
     def __contains__(self, module: nn.Module) -> bool:
@@ -29,16 +30,23 @@ class Visits:
 
     @contextmanager
     def of(self, *modules: nn.Module) -> Iterator[None]:
-        """Have modules, or parts of them, on the device while inside."""
-        guests = [module for module in modules if module in self]
+        """Have modules, or parts of them, on the device while inside.
+
+        Who is there already, of this thread's outer visit, stays until that one ends.
+        """
+        guests = {module for module in modules if module in self}
         if not guests:
             yield
             return
         with self._door:
+            coming = guests - self._present
+            arriving = {part for guest in coming for part in guest.modules()}
+            self._present |= arriving
             try:
-                for guest in guests:
+                for guest in coming:
                     int8.move(guest, self._device)
                 yield
             finally:
-                for guest in guests:
+                for guest in coming:
                     int8.move(guest, HOME)
+                self._present -= arriving

@@ -53,6 +53,18 @@ def test_a_part_of_a_guest_may_come_alone() -> None:
         assert (part.journeys, other.journeys) == (["meta"], [])
 
 
+def test_who_is_there_already_comes_once() -> None:
+    guest = Traveller()
+    whole = nn.ModuleList([guest])
+    visits = Visits(DEVICE, [whole])
+    with visits.of(guest):
+        for _ in range(2):
+            with visits.of(guest):
+                pass
+        assert guest.journeys == ["meta"]
+    assert guest.journeys == ["meta", str(HOME)]
+
+
 def test_two_threads_visit_one_after_the_other() -> None:
     guest = Traveller()
     visits, inside, leave = Visits(DEVICE, [guest]), threading.Event(), threading.Event()
