@@ -76,9 +76,7 @@ class SdxlHandler(ImageHandler[BodiesRequest]):
             pictures = painter.paint(
                 words, plan, seeds, lambda step, of: stages.progress("drawing", step, of)
             )
-        with stages.stage("safety"):
-            passes = self._passes(pictures)
-        kept = [number for number, fine in enumerate(passes) if fine]
+        kept = self._kept(pictures, stages)
         with stages.stage("encode"):
             encoded = [self._encoded(pictures[number], params.output_format) for number in kept]
         told = {
@@ -110,10 +108,13 @@ class SdxlHandler(ImageHandler[BodiesRequest]):
             raise BadParameters("The parameters are not valid.", {"fields": wrong})
         return plan
 
-    def _passes(self, pictures: Sequence[NDArray[np.uint8]]) -> list[bool]:
+    def _kept(self, pictures: Sequence[NDArray[np.uint8]], stages: Stages) -> list[int]:
+        """Give the numbers of the pictures that may leave."""
         if self._checker is None:
-            return [True] * len(pictures)
-        return [not blocked for blocked in self._checker.blocks(pictures)]
+            return list(range(len(pictures)))
+        with stages.stage("safety"):
+            blocked = self._checker.blocks(pictures)
+        return [number for number, held_back in enumerate(blocked) if not held_back]
 
     def _encoded(self, picture: NDArray[np.uint8], wished: str) -> bytes:
         size = Size(picture.shape[1], picture.shape[0])
