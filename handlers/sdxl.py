@@ -66,10 +66,8 @@ class SdxlHandler(ImageHandler[BodiesRequest]):
         """Draw the people of one request; raises BadParameters for a size that is none."""
         params, made = request.params, self._assembled.get()
         painter = Painter(made.networks, made.room)
-        plan, seeds = (
-            self._plan(params, made.networks.grain_px),
-            consecutive(params.seed, params.count),
-        )
+        plan = self._plan(params, made.networks.grain_px)
+        seeds = consecutive(params.seed, params.count)
         with stages.stage("text"):
             words = painter.words(prompting.prompt(_body(params)), prompting.NEGATIVE)
         with stages.stage("drawing"):
