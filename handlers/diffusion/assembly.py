@@ -43,6 +43,8 @@ class Machine:
             raise BadSetting(f"handler.quantization: expected one of {known}, found {wrong}")
         if settings.quantization != "auto":
             profile = replace(profile, int8=settings.quantization == "int8")
+        if profile.int8:
+            int8.check_available()
         backend = attention_backend.choose(settings.attention, device, dtype)
         return cls(device, dtype, name, profile, backend)
 

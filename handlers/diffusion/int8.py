@@ -7,10 +7,13 @@ hold outliers, which stay in half precision. It saves memory, not time.
 import logging
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any, Final
 
 import torch
 from torch import nn
+
+from handlers.settings import BadSetting
 
 OUTLIERS_FROM: Final = 6.0
 # Few parameters through which everything passes: left as they are, they halve the error.
@@ -26,6 +29,16 @@ KEPT: Final = frozenset(
     }
 )
 _LIBRARY: Final = "bitsandbytes"
+
+
+def check_available() -> None:
+    """Raise BadSetting where the library is missing."""
+    try:
+        import_module(_LIBRARY)
+    except ImportError as fault:
+        raise BadSetting(
+            f'handler.quantization: int8 needs `pip install -e ".[gpu]"` ({fault})'
+        ) from fault
 
 
 def quantise(

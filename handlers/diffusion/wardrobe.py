@@ -94,6 +94,8 @@ class Wardrobe:
 
     def _budget_bytes(self) -> int:
         size, machine = self._settings.pool, self._machine
+        if not 0 < size.budget_share <= 1:
+            raise BadSetting(f"handler.pool.budget_share: not in (0, 1]: {size.budget_share}")
         lives_on_card = "tryon" not in machine.profile.guests
         card = card_bytes(machine.device) if lives_on_card else None
         return size.budget_bytes or int((card or memory.host_bytes()) * size.budget_share)

@@ -123,6 +123,12 @@ def test_a_variant_for_no_category_stops_the_start() -> None:
         started(variants={"hats": str(tiny.REPOSITORY)})
 
 
+@pytest.mark.parametrize("share", [0.0, 1.5])
+def test_a_share_that_is_none_stops_the_start(share: float) -> None:
+    with pytest.raises(BadSetting, match=r"handler\.pool\.budget_share"):
+        started(pool={"budget_bytes": 0, "budget_share": share})
+
+
 @contextmanager
 def running_out(network: nn.Module, at_pass: int) -> Iterator[None]:
     """Let the device have no room in the middle of the `at_pass`-th pass of a network."""

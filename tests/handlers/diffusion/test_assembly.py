@@ -1,6 +1,7 @@
 """What each memory profile does, run on the CPU: the way is the same, only the journeys are not."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -86,6 +87,7 @@ def test_a_picture_decoded_in_tiles_is_nearly_the_same() -> None:
     assert np.abs(whole.astype(int) - pieces).mean() < 3
 
 
+@pytest.mark.slow
 @pytest.mark.prop(22)
 def test_int8_is_measured_at_load_and_told() -> None:
     made = assembled(quantization="int8", quantization_limits=WIDE)
@@ -97,6 +99,7 @@ def test_int8_is_measured_at_load_and_told() -> None:
     assert assembly.held_bytes(made.networks) < assembly.held_bytes(tiny.networks())
 
 
+@pytest.mark.slow
 @pytest.mark.prop(22)
 def test_int8_over_the_shipped_limit_falls_back(caplog: pytest.LogCaptureFixture) -> None:
     """The tiny network bears even bfloat16 badly: it is over the limit by itself."""
@@ -109,6 +112,7 @@ def test_int8_over_the_shipped_limit_falls_back(caplog: pytest.LogCaptureFixture
     assert "(limit 0.02): full precision instead" in line
 
 
+@pytest.mark.slow
 @pytest.mark.prop(22)
 @pytest.mark.parametrize("broken", [False, True])
 def test_a_broken_quantisation_is_caught(*, broken: bool) -> None:
@@ -123,6 +127,7 @@ def test_a_broken_quantisation_is_caught(*, broken: bool) -> None:
     assert deviation(observed(tiny.networks()), observed(nets)).step_error < 0.05
 
 
+@pytest.mark.slow
 def test_what_was_found_once_is_not_measured_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     first = assembled(quantization="int8", quantization_limits=WIDE)
@@ -138,6 +143,13 @@ def test_the_smallest_profile_quantises_unless_told_otherwise() -> None:
     assert assembled(memory="8gb", verify=False).told()["quantization"] == "int8"
     assert assembled(memory="8gb", quantization="none").told()["quantization"] == "none"
     assert Machine.of(configured(memory="auto")).profile == PROFILES["full"]
+
+
+def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(BadSetting, match=r"handler\.quantization: int8 needs .*gpu"):
+        Machine.of(configured(memory="8gb"))
+    assert Machine.of(configured(memory="8gb", quantization="none")).memory == "8gb"
 
 
 @pytest.mark.parametrize("setting", ["memory", "quantization", "attention"])
