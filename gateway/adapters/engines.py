@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from gateway.domain.options import Category, Engine, Patience, Registration, Registry
 from gateway.domain.sections import Section, checked
@@ -64,7 +64,9 @@ class _Patience(Section):
 
 
 class _Registry(Section):
-    """The section `registry`: what no other section says."""
+    """The section `registry`: what no other section says; it is nobody else's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     inputs: tuple[str, ...] = ()
     resolutions_px: tuple[tuple[Pixels, Pixels], ...] = ()

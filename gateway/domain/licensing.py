@@ -24,14 +24,14 @@ class Licensing:
     def reason(self, engine: Engine) -> str | None:
         """Why an engine may not be used here; None where it may."""
         found = self.hindrance(engine)
-        return None if found is None else found.hindrance(engine.name)
+        return None if found is None else found.reason(engine.name)
 
     def admit(self, engine: Engine) -> None:
         """Let an engine be asked, or raise NotLicensed by name and licence."""
         found = self.hindrance(engine)
         if found is None:
             return
-        reason = found.hindrance(engine.name)
+        reason = found.reason(engine.name)
         raise NotLicensed(
             f"This deployment serves commercial use alone, and {reason}.",
             details={

@@ -34,7 +34,7 @@ class Part:
     commercial_use: bool
     path: str | None = None
 
-    def hindrance(self, engine: str) -> str:
+    def reason(self, engine: str) -> str:
         """Say why it keeps `engine` from commercial use."""
         whose = "" if self.part == "engine" else f" of the engine '{engine}'"
         return (

@@ -121,7 +121,7 @@ def _refuse_non_commercial(model: str, sections: Mapping[str, Any]) -> None:
     service = next(one for one in SERVICES if one in sections)
     for part in terms_of(sections, service, f"{model}.yaml"):
         if not part.commercial_use:
-            raise Misconfigured(f"{part.hindrance(model)}, and only commercial use is allowed here")
+            raise Misconfigured(f"{part.reason(model)}, and only commercial use is allowed here")
 
 
 def _variable(engine: str) -> str:

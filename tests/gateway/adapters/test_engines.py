@@ -84,6 +84,7 @@ def test_a_file_without_the_section_is_no_engine(tmp_path: Path) -> None:
             "broken.yaml: handler.understanding.pose.weights.licence",
         ),
         (GOOD + "registry: {memory_bytes: {worker: 0}}\n", "broken.yaml: registry.memory_bytes"),
+        (GOOD + "registry: {resolution_px: []}\n", "broken.yaml: registry.resolution_px"),
         (GOOD.replace("Apache-2.0", "<b>free</b>"), "broken.yaml: tryon.licence"),
         ("other: 1", "no engine is configured"),
     ],

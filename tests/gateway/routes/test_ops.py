@@ -49,6 +49,28 @@ async def test_models_lists_who_analyses_and_on_what_terms(gateway: Gateway) -> 
     ]
 
 
+async def test_models_lists_who_draws_and_the_names_to_choose_from(gateway: Gateway) -> None:
+    (drawer,) = (await gateway.client.get("/api/v1/models")).json()["bodies"]
+    assert (drawer["engine"], drawer["ready"], drawer["categories"]) == ("sdxl", True, [])
+    assert drawer["choices"]["skin_tone"] == ["light", "dark"]
+    assert drawer["ranges"]["height_cm"] == [140, 220]
+
+
+async def test_models_shows_the_registry(gateway: Gateway) -> None:
+    body = (await gateway.client.get("/api/v1/models")).json()
+    assert body["engines"][1]["registry"] == {
+        "model": "diffusion",
+        "version": "2.1.0",
+        "path": "models/diffusion",
+        "inputs": ["user_image", "garment_image", "mask", "densepose"],
+        "resolutions_px": [[768, 1024]],
+        "memory_bytes": {"weights": 14_000_000_000},
+    }
+    assert body["engines"][1]["licence"] == "CC-BY-NC-SA-4.0"
+    assert body["analysers"][0]["parts"][0]["path"] == "models/p"
+    assert all(one["allowed"] for one in body["engines"] + body["analysers"] + body["bodies"])
+
+
 async def test_what_is_not_deployed_is_neither_listed_nor_missed(gateway: Gateway) -> None:
     gateway.torchserve.not_deployed = {"diffusion", "person"}
     await gateway.resources.health.check()

@@ -73,6 +73,7 @@ async def test_accept_chooses_between_link_and_picture(
     assert answer.headers["content-type"] == expected
     if expected == "image/jpeg":
         assert answer.headers["x-engine"] == "geometric"
+        assert answer.headers["x-licence"] == "Apache-2.0"
         assert answer.headers["x-kept-share"] == "0.8"
 
 
