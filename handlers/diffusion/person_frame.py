@@ -7,6 +7,7 @@ from typing import Any, Final, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from handlers.errors import BadParameters, Unfit
 from handlers.understanding.contract import Understanding
 from handlers.vision import crop, densepose_picture
 from handlers.vision.agnostic import Category, agnostic_mask
@@ -54,7 +55,8 @@ class PersonFrame:
     ) -> Self:
         """Take what was given, and make the rest from what was understood of the frame's box.
 
-        Raises ValueError where something is neither given nor understood.
+        Raises BadParameters for a mask that is black where the frame is, Unfit where nothing of the
+        person is to repaint, ValueError where something is neither given nor understood.
         """
         mask = _mask(frame, given.mask, understood, category, arm_width_px)
         pose = _densepose(frame, given.densepose, understood)
@@ -88,11 +90,20 @@ def _mask(
     arm_width_px: int,
 ) -> NDArray[np.uint8]:
     if given is not None:
-        return frame.view(_white(given))
+        mask = frame.view(_white(given))
+        if mask.max() < _HALF:
+            fault = {"mask": "must be white somewhere in the part of the photo that is painted"}
+            raise BadParameters("The parameters are not valid.", {"fields": fault})
+        return mask
     if understood is None:
         raise ValueError("a mask is neither given nor understood")
     kind = cast("Category", category)
     found = agnostic_mask(understood.parse_map, understood.keypoints, kind, arm_width_px)
+    if not found.any():
+        raise Unfit(
+            "person_image cannot be used: nothing that such a garment covers was found in it",
+            {"image": "person_image", "reason": "nothing_to_repaint"},
+        )
     return crop.resized(_white(found), frame.width_px, frame.height_px)
 
 

@@ -130,6 +130,16 @@ def test_what_lies_outside_the_mask_is_the_photo_s_own(handler: IdmVtonHandler) 
     assert not np.array_equal(painted[mask], photo[mask])
 
 
+def test_a_mask_without_white_is_refused_before_anything_is_painted(
+    handler: IdmVtonHandler,
+) -> None:
+    request, _ = golden()
+    black = replace(request, mask=png(np.zeros((128, 96), np.uint8)))
+    with pytest.raises(BadParameters) as refused:
+        handler.run(black, silent())
+    assert "must be white" in refused.value.details["fields"]["mask"]
+
+
 def test_a_wide_photo_is_cropped_and_pasted_back(handler: IdmVtonHandler) -> None:
     photo = np.random.default_rng(2).integers(0, 256, (128, 256, 3), np.uint8)
     pictures = {"person_image": png(photo), "densepose": png(photo), "mask": png(photo[..., 0])}
