@@ -1,6 +1,8 @@
 """SDXL in the published layout with random weights, as small as it gets; and its safety checker."""
 
+import atexit
 import json
+import shutil
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -93,7 +95,9 @@ def write_checker(folder: Path, threshold: float) -> Path:
 @cache
 def repository() -> Path:
     """Give a repository that all tests of a process read."""
-    return write(Path(mkdtemp(prefix="tiny-sdxl-")))
+    folder = Path(mkdtemp(prefix="tiny-sdxl-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return write(folder)
 
 
 @cache
