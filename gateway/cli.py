@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import shtab
+
 import gateway
 from gateway.errors import GatewayError, Misconfigured
 from gateway.settings import load_settings
@@ -21,6 +23,7 @@ from gateway.stack.running import Interrupted, Stack, StackFailed, stop_on_signa
 _SAMPLES: Final = Path(gateway.__file__).parent / "web" / "samples"
 _INTERRUPTED: Final = 130
 _ENGINE: Final = "geometric"
+_OWN: Final = ("mask", "densepose")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +81,12 @@ def run_demo(options: argparse.Namespace) -> int:
 
 def tryon(options: argparse.Namespace) -> int:
     """Ask a running server for one try-on."""
-    answer = try_on(options.server, options.person, options.garment, {"category": options.category})
+    wished = {"category": options.category, **dict(options.set)}
+    if options.engine:
+        wished["engine"] = options.engine
+    pictures = {"user_image": options.person, "garment_image": options.garment}
+    pictures |= {part: given for part in _OWN if (given := getattr(options, part))}
+    answer = try_on(options.server, pictures, wished, options.timeout)
     options.output.write_bytes(answer.picture)
     print(f"{options.output}  {answer.body['engine']}, {answer.body['processing_time_ms']} ms")
     return 0
@@ -87,6 +95,12 @@ def tryon(options: argparse.Namespace) -> int:
 def config(_: argparse.Namespace) -> int:
     """Print the settings in force; secrets stay masked."""
     print(load_settings(_root() / "config").model_dump_json(indent=2))
+    return 0
+
+
+def completion(options: argparse.Namespace) -> int:
+    """Print what completes commands and options in a shell: eval "$(vton completion bash)"."""
+    print(shtab.complete(_parser(), options.shell))
     return 0
 
 
@@ -113,6 +127,13 @@ def _say(line: str) -> None:
 
 def _stack_with(stop: threading.Event) -> Callable[[Plan], Stack]:
     return lambda plan: Stack(plan, stop)
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, mark, value = text.partition("=")
+    if not name or not mark:
+        raise argparse.ArgumentTypeError(f"expected OPTION=VALUE, found {text!r}")
+    return name, value
 
 
 def _root() -> Path:
@@ -142,10 +163,27 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("garment", type=Path, help="product photo")
     one.add_argument("-o", "--output", type=Path, required=True, help="where the picture goes")
     one.add_argument("--category", default="upper_body", help="upper_body, lower_body or dresses")
+    one.add_argument("--engine", help="which engine (the server's default)")
+    one.add_argument(
+        "--set",
+        type=_assignment,
+        action="append",
+        default=[],
+        metavar="OPTION=VALUE",
+        help="any option of the API, more than once if need be: --set steps=40 --set seed=7",
+    )
+    for part in _OWN:
+        one.add_argument(f"--{part}", type=Path, help=f"a {part} of your own, from an analysis")
     one.add_argument("--server", default="http://127.0.0.1:8000", help="the gateway's address")
+    one.add_argument("--timeout", type=float, default=600.0, metavar="S", help="seconds to wait")
     one.set_defaults(command=tryon)
     one = commands.add_parser("config", help=config.__doc__, description=config.__doc__)
     one.set_defaults(command=config)
+    one = commands.add_parser(
+        "completion", help=_first_line(completion), description=completion.__doc__
+    )
+    one.add_argument("shell", choices=shtab.SUPPORTED_SHELLS)
+    one.set_defaults(command=completion)
     return parser
 
 

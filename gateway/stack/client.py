@@ -1,5 +1,6 @@
 """One try-on by REST, as a caller without a client library makes it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,19 +25,20 @@ class TryOnAnswer:
 
 def try_on(
     server: str,
-    person: Path,
-    garment: Path,
-    options: dict[str, str],
+    pictures: Mapping[str, Path],
+    options: Mapping[str, str],
     timeout_s: float = _TIMEOUT_S,
 ) -> TryOnAnswer:
-    """Ask `server` for a try-on and fetch its result; raises TryOnRefused."""
+    """Ask `server` for a try-on of pictures by the API's names, and fetch its result.
+
+    Raises TryOnRefused, OSError for a file that cannot be read.
+    """
     parts = {
-        "user_image": (person.name, person.read_bytes(), _media_type(person)),
-        "garment_image": (garment.name, garment.read_bytes(), _media_type(garment)),
+        part: (file.name, file.read_bytes(), _media_type(file)) for part, file in pictures.items()
     }
     try:
         with httpx.Client(base_url=server, timeout=timeout_s) as client:
-            asked = client.post("/api/v1/process-tryon", files=parts, data=options)
+            asked = client.post("/api/v1/process-tryon", files=parts, data=dict(options))
             body = _checked(asked).json()
             return TryOnAnswer(_checked(client.get(body["result_url"])).content, body)
     except httpx.HTTPError as error:

@@ -31,7 +31,8 @@ def run(plan: Plan, samples: Path, folder: Path, stack_of: Callable[[Plan], Stac
     with stack_of(logged) as stack:
         up_s = time.perf_counter() - started
         asked = time.perf_counter()
-        answer = try_on(stack.url, person, garment, {"category": "upper_body"}, plan.deadline_s)
+        pictures = {"user_image": person, "garment_image": garment}
+        answer = try_on(stack.url, pictures, {"category": "upper_body"}, plan.deadline_s)
         took_s = time.perf_counter() - asked
     result, compared = folder / "result.jpg", folder / "before_after.jpg"
     result.write_bytes(answer.picture)

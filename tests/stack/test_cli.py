@@ -53,3 +53,17 @@ def test_what_is_not_for_commercial_use_is_not_started(
     monkeypatch.setenv("VTON_COMMERCIAL_ONLY", "true")
     assert main([command, "--engine", "idm_vton"]) == 1
     assert "'idm_vton' is under CC-BY-NC-SA-4.0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_commands_complete_in_a_shell(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    told = capsys.readouterr().out
+    for word in ("serve", "demo", "tryon", "--engine", "--commercial-only"):
+        assert word in told
+
+
+def test_an_option_without_its_value_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["tryon", "a.jpg", "b.jpg", "-o", "c.jpg", "--set", "steps"])
+    assert "expected OPTION=VALUE, found 'steps'" in capsys.readouterr().err
