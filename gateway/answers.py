@@ -211,7 +211,7 @@ class EngineResponse(Strict):
 
     engine: str
     is_default: bool
-    ready: bool
+    ready: bool = Field(description="whether it can be asked now")
     model_version: str | None
     categories: list[Category]
     choices: dict[str, list[str]] = Field(

@@ -53,7 +53,7 @@ def _described(engine: Engine, r: Resources, *, is_default: bool) -> EngineRespo
     return EngineResponse(
         engine=engine.name,
         is_default=is_default,
-        ready=state.readiness is Readiness.READY,
+        ready=state.readiness is Readiness.READY and reason is None,
         model_version=state.version,
         categories=[Category(name) for name in engine.choices.get("category", ())],
         choices={name: list(names) for name, names in engine.choices.items()},

@@ -66,6 +66,12 @@ async def test_the_list_of_models_says_what_may_not_be_used_and_why(commercial: 
     assert body["bodies"][0]["allowed"] is True
 
 
+async def test_a_worker_that_is_there_all_the_same_is_not_offered(commercial: Gateway) -> None:
+    body = (await commercial.client.get("/api/v1/models")).json()
+    ready = {one["engine"]: one["ready"] for one in body["engines"] + body["analysers"]}
+    assert ready == {"geometric": True, "diffusion": False, "person": False}
+
+
 async def test_health_says_so_and_stays_well(commercial: Gateway) -> None:
     commercial.torchserve.not_deployed = {"diffusion", "person"}
     await commercial.resources.health.check()
