@@ -158,25 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--output", type=Path, default=Path("demo/out"), help="folder of the pictures")
     _add_engines(one)
     one.set_defaults(command=run_demo, person=False)
-    one = commands.add_parser("tryon", help=tryon.__doc__, description=tryon.__doc__)
-    one.add_argument("person", type=Path, help="photo of the wearer")
-    one.add_argument("garment", type=Path, help="product photo")
-    one.add_argument("-o", "--output", type=Path, required=True, help="where the picture goes")
-    one.add_argument("--category", default="upper_body", help="upper_body, lower_body or dresses")
-    one.add_argument("--engine", help="which engine (the server's default)")
-    one.add_argument(
-        "--set",
-        type=_assignment,
-        action="append",
-        default=[],
-        metavar="OPTION=VALUE",
-        help="any option of the API, more than once if need be: --set steps=40 --set seed=7",
-    )
-    for part in _OWN:
-        one.add_argument(f"--{part}", type=Path, help=f"a {part} of your own, from an analysis")
-    one.add_argument("--server", default="http://127.0.0.1:8000", help="the gateway's address")
-    one.add_argument("--timeout", type=float, default=600.0, metavar="S", help="seconds to wait")
-    one.set_defaults(command=tryon)
+    _add_tryon(commands)
     one = commands.add_parser("config", help=config.__doc__, description=config.__doc__)
     one.set_defaults(command=config)
     one = commands.add_parser(
@@ -204,6 +186,28 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     _add_engines(one)
     one.set_defaults(command=serve)
+
+
+def _add_tryon(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    one = commands.add_parser("tryon", help=tryon.__doc__, description=tryon.__doc__)
+    one.add_argument("person", type=Path, help="photo of the wearer")
+    one.add_argument("garment", type=Path, help="product photo")
+    one.add_argument("-o", "--output", type=Path, required=True, help="where the picture goes")
+    one.add_argument("--category", default="upper_body", help="upper_body, lower_body or dresses")
+    one.add_argument("--engine", help="which engine (the server's default)")
+    one.add_argument(
+        "--set",
+        type=_assignment,
+        action="append",
+        default=[],
+        metavar="OPTION=VALUE",
+        help="any option of the API, more than once if need be: --set steps=40 --set seed=7",
+    )
+    for part in _OWN:
+        one.add_argument(f"--{part}", type=Path, help=f"a {part} of your own, from an analysis")
+    one.add_argument("--server", default="http://127.0.0.1:8000", help="the gateway's address")
+    one.add_argument("--timeout", type=float, default=600.0, metavar="S", help="seconds to wait")
+    one.set_defaults(command=tryon)
 
 
 def _add_engines(one: argparse.ArgumentParser) -> None:
