@@ -97,9 +97,7 @@ class ImageHandler(ABC, Generic[R]):
         for exchange in batch:
             with telemetry.request(exchange.request_id):
                 self._serve(exchange, len(batch))
-        with _never_in_the_way():
-            memory.release()
-            self._set_gauges(len(batch))
+        self.settle(len(batch))
         return wire.closing(batch)
 
     def _serve(self, exchange: wire.Exchange, batch_size: int) -> None:
@@ -108,24 +106,26 @@ class ImageHandler(ABC, Generic[R]):
         try:
             outcome = self._run(exchange, stages, watch)
         except Exception as caught:  # noqa: BLE001  a batch mate must not pay for it
-            error = _as_handler_error(caught)
+            error = as_handler_error(caught)
             exchange.error(error)
             code = error.code
         else:
             exchange.done(outcome.images, outcome.metadata)
             code = "ok"
         spent_ms = (time.perf_counter() - started) * 1000
-        with _never_in_the_way():
-            if code == OutOfMemory.code:
-                memory.recover()  # here, where the error no longer holds what it ran out with
-            self._record(code, batch_size, spent_ms, stages.elapsed_ms, watch.read())
+        self.record(code, batch_size, spent_ms, stages.elapsed_ms, watch)
 
     def _run(self, exchange: wire.Exchange, stages: Stages, watch: memory.GpuWatch) -> Outcome:
         if not self.ready:
             raise ModelNotLoaded("The model is not loaded yet.")
         outcome = self.run(exchange.request(self.request_type, self.offer), stages)
+        return Outcome(outcome.images, self.told(outcome, stages, watch))
+
+    def told(self, outcome: Outcome, stages: Stages, watch: memory.GpuWatch) -> dict[str, Any]:
+        """Give an outcome's metadata with what every engine tells."""
         named = {"images": list(outcome.names)} if outcome.names else {}
-        told = {
+        return {
+            **outcome.metadata,
             **named,
             "engine": self.offer.engine,
             "model": self.settings.name,
@@ -133,7 +133,26 @@ class ImageHandler(ABC, Generic[R]):
             "stage_ms": stages.elapsed_ms,
             "gpu_peak_bytes": watch.read().peak_bytes,
         }
-        return Outcome(outcome.images, {**outcome.metadata, **told})
+
+    def settle(self, batch_size: int) -> None:
+        """Give back memory and set the gauges, after a batch."""
+        with _never_in_the_way():
+            memory.release()
+            self._set_gauges(batch_size)
+
+    def record(
+        self,
+        code: str,
+        batch_size: int,
+        duration_ms: float,
+        stage_ms: Mapping[str, float],
+        watch: memory.GpuWatch,
+    ) -> None:
+        """Write an inference down, after its answer."""
+        with _never_in_the_way():
+            if code == OutOfMemory.code:
+                memory.recover()  # here, where the error no longer holds what it ran out with
+            self._record(code, batch_size, duration_ms, stage_ms, watch.read())
 
     def _record(
         self,
@@ -185,7 +204,8 @@ def _never_in_the_way() -> Iterator[None]:
         logger.exception("an inference could not be recorded")
 
 
-def _as_handler_error(caught: Exception) -> HandlerError:
+def as_handler_error(caught: Exception) -> HandlerError:
+    """Turn whatever broke a request into what its caller may know, and write the rest down."""
     if isinstance(caught, HandlerError):
         logger.info("refused", extra={"event": {"error": caught.as_dict()}})
         return caught

@@ -4,7 +4,8 @@ TorchServe imports this file by itself, as the top-level module `idm_vton`, and 
 class in it.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -12,19 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handlers import images, warmup
-from handlers.base import ImageHandler, Outcome
+from handlers.base import Outcome
 from handlers.diffusion import sampling
 from handlers.diffusion.denoising import Plan, Step
 from handlers.diffusion.person_frame import Given, PersonFrame
 from handlers.diffusion.settings import IdmVtonSettings
-from handlers.diffusion.studio import Seeds
+from handlers.diffusion.studio import Seat, Seeds
 from handlers.diffusion.wardrobe import Wardrobe
+from handlers.engine.costs import StepCosts
+from handlers.engine.scheduler import Policy
+from handlers.engine.tickets import Kind
 from handlers.errors import BadParameters
 from handlers.images import Size
 from handlers.request import Params, TryOnRequest
 from handlers.seeds import consecutive
 from handlers.settings import BadSetting
 from handlers.stages import Stages
+from handlers.stepping import Sitting, SteppingHandler, resumed
 from handlers.understanding.analyst import Analyst
 from handlers.vision import crop
 from handlers.vision.frame import Frame
@@ -34,11 +39,12 @@ _WARM_UP_STEPS: Final = 2
 _WORDS: Final = {"upper_body": "shirt", "lower_body": "trousers", "dresses": "dress"}
 
 
-class IdmVtonHandler(ImageHandler[TryOnRequest]):
+class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
     """Understands the person, masks what the garment covers, and paints that part anew."""
 
     request_type = TryOnRequest
     stages = ("pose", "segmentation", "garment_transfer", "encode")
+    step_stage = "garment_transfer"
     settings: IdmVtonSettings
 
     def load(self) -> None:
@@ -61,9 +67,34 @@ class IdmVtonHandler(ImageHandler[TryOnRequest]):
         for request in warmup.requests(self.settings.warmup):
             params = self._params(request.params, steps=_WARM_UP_STEPS)
             self.run(replace(request, params=params), Stages((), lambda *_: None))
+        self._open()
         self._forget()
 
-    def run(self, request: TryOnRequest, stages: Stages) -> Outcome:
+    def _open(self) -> None:
+        """Measure what a step costs, by how many share it, and be ready for turns."""
+        told = self.settings.stepping
+        weights = dict(zip(Kind, (told.preview_weight, 1.0, told.batch_weight), strict=True))
+        policy = Policy(told.max_batch, told.ageing, told.fairness, weights)
+        self.preview_steps = told.preview_steps
+        self.open_seats(policy, StepCosts.alike(self._step_seconds(told.max_batch)))
+
+    def _step_seconds(self, most: int) -> tuple[float, ...]:
+        """Time one step of 1, 2, … requests together, on shipped pictures."""
+        asked = next(warmup.requests(replace(self.settings.warmup, rounds=1)))
+        request = replace(asked, params=self._params(asked.params, steps=2 * most))
+        sittings = [self.sit(request, Stages((), lambda *_: None)) for _ in range(most)]
+        seats = [seat for one in sittings if isinstance(seat := resumed(one), Seat)]
+        taken = tuple(self._timed(seats[:members]) for members in range(1, len(seats) + 1))
+        for sitting in sittings:
+            sitting.close()
+        return taken or (1.0,)
+
+    def _timed(self, seats: Sequence[Seat]) -> float:
+        started = time.perf_counter()
+        self.advance(seats)
+        return time.perf_counter() - started
+
+    def sit(self, request: TryOnRequest, stages: Stages) -> Sitting[Seat]:
         """Dress the person of one request; raises HandlerError for pictures that do not serve."""
         params = request.params
         seen, cloth = self._seen(request, stages), self._cloth(request, stages)
@@ -73,11 +104,14 @@ class IdmVtonHandler(ImageHandler[TryOnRequest]):
                 seen.picture, seen.mask, seen.densepose, whole=not plan.whole_noise
             )
             garment, garment_hit = studio.garment(cloth, _description(params))
-
-            def tell(step: Step) -> None:
-                stages.progress("garment_transfer", step.index + 1, step.of)
-
-            painted = studio.paint(person, garment, plan, seeds, tell)
+            if studio.steps_with_others:
+                developed = []
+                for seat in studio.seats(person, garment, plan, seeds):
+                    yield seat
+                    developed.append(studio.developed(seat.walk))
+                painted = np.concatenate(developed)
+            else:
+                painted = studio.paint(person, garment, plan, seeds, _telling(stages))
         with stages.stage("encode"):
             results = [
                 seen.result(one, keep_unmasked=bool(params.keep_unmasked)) for one in painted
@@ -101,6 +135,10 @@ class IdmVtonHandler(ImageHandler[TryOnRequest]):
             "runtime": dict(self._wardrobe.told(params.category)),
         }
         return Outcome(tuple(encoded), {**told, **seen.told()})
+
+    def advance(self, states: Sequence[Seat]) -> None:
+        """Take one step of every seat of a studio; whatever is raised, none has moved."""
+        states[0].studio.advance([seat.walk for seat in states])
 
     def gauges(self) -> Mapping[str, float]:
         """Give the counters of models and caches."""
@@ -179,6 +217,10 @@ def _needed(value: _N | None, name: str) -> _N:
     if value is None:
         raise BadSetting(f"tryon.defaults.{name}: missing")
     return value
+
+
+def _telling(stages: Stages) -> Callable[[Step], None]:
+    return lambda step: stages.progress("garment_transfer", step.index + 1, step.of)
 
 
 def _seeds(params: Params) -> Seeds:

@@ -8,7 +8,8 @@ errors of a request travel in band, because the HTTP status is fixed at the firs
 import json
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from handlers.errors import BadParameters, HandlerError
@@ -32,6 +33,7 @@ class Context(Protocol):
     manifest: Mapping[str, Any]
     model_yaml_config: Mapping[str, Any]
     metrics: Any
+    stopping_criteria: Any
 
     def get_request_id(self, idx: int = 0) -> str | None:
         """Give the id TorchServe gave the row."""
@@ -56,19 +58,13 @@ def json_frame(kind: bytes, value: Mapping[str, Any]) -> bytes:
     return frame(kind, json.dumps(value, separators=(",", ":")).encode())
 
 
-class Exchange:
-    """One row of a batch: its request, and the stream that answers it.
-
-    Frames leave at once, so a row's result does not wait for its batch mates.
-    """
+class Stream(ABC):
+    """One request, and the frames that answer it; the last one is done or error."""
 
     def __init__(self, row: Row, context: Context, index: int) -> None:
         self._row = row
-        self._context = context
-        self._index = index
         self.finished = False
         self.request_id = _request_id(context, index)
-        context.set_response_content_type(index, CONTENT_TYPE)
 
     def request(self, kind: type[R], offer: Offer) -> R:
         """Read the row; raises BadParameters naming every part or option that is wrong."""
@@ -93,6 +89,22 @@ class Exchange:
         self.finished = True
         self._send(frames)
 
+    @abstractmethod
+    def _send(self, frames: bytes) -> None: ...
+
+
+class Exchange(Stream):
+    """One row of a batch that is served at once.
+
+    Frames leave as they are made, so a row's result does not wait for its batch mates.
+    """
+
+    def __init__(self, row: Row, context: Context, index: int) -> None:
+        super().__init__(row, context, index)
+        self._context = context
+        self._index = index
+        context.set_response_content_type(index, CONTENT_TYPE)
+
     def _send(self, frames: bytes) -> None:
         from ts.handler_utils.utils import (  # noqa: PLC0415  ts imports torch; a worker has it
             send_intermediate_predict_response,
@@ -108,6 +120,49 @@ class Exchange:
 def closing(batch: Sequence[Exchange]) -> list[bytes]:
     """Give what `handle` returns when every exchange has ended: nothing more to say, per row."""
     return [b"" for _ in batch]
+
+
+class Conversation(Stream):
+    """One request over many turns of the worker; its frames leave when a turn ends."""
+
+    def __init__(self, row: Row, context: Context, index: int) -> None:
+        super().__init__(row, context, index)
+        self.name = str(context.get_request_id(index))
+        self._frames: list[bytes] = []
+        self._is_open = False
+
+    def _send(self, frames: bytes) -> None:
+        self._frames.append(frames)
+
+    def take(self) -> tuple[bytes, bool | None]:
+        """Give the frames of this turn, and TorchServe's word on whether they are the last.
+
+        False: more will come; True: these end a stream; None: these are the whole answer, which
+        TorchServe must hear of a stream that was never opened, or its caller waits for ever.
+        """
+        frames, self._frames = b"".join(self._frames), []
+        is_last = (True if self._is_open else None) if self.finished else False
+        self._is_open = True
+        return frames, is_last
+
+
+def continues(context: Context) -> bool:
+    """Say whether requests stay with the worker from one call of it to the next."""
+    return bool(context.model_yaml_config.get("continuousBatching", False))
+
+
+def present(rows: Sequence[Row], context: Context) -> dict[str, int]:
+    """Give the row of everybody who is still there, by TorchServe's name for the request."""
+    return {str(context.get_request_id(index)): index for index in range(len(rows))}
+
+
+def answers(conversations: Sequence[Conversation], context: Context) -> list[bytes]:
+    """Give what `handle` returns after a turn: every row's frames, in the rows' order."""
+    taken = [one.take() for one in conversations]
+    for index in range(len(taken)):
+        context.set_response_content_type(index, CONTENT_TYPE)
+    context.stopping_criteria = [_always(is_last) for _, is_last in taken]
+    return [frames for frames, _ in taken]
 
 
 def model_version(context: Context) -> str:
@@ -133,6 +188,10 @@ class MetricSink:
         from ts.metrics.metric_type_enum import MetricTypes  # noqa: PLC0415  as above
 
         return self._context.metrics.get_metric(name, MetricTypes(kind))
+
+
+def _always(word: bool | None) -> Callable[[bytes], bool | None]:  # noqa: FBT001  as TorchServe asks
+    return lambda _frames: word
 
 
 def _request_id(context: Context, index: int) -> str:

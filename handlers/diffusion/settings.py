@@ -27,6 +27,23 @@ class PoolSize:
 
 
 @dataclass(frozen=True, slots=True)
+class Stepping:
+    """How requests share steps, where the worker is asked continuously.
+
+    max_batch: requests of one step at most, fewer where company costs more than it saves;
+    preview_steps: so many steps or fewer make a preview; weights: by how much the work of a kind
+    counts, a standard request's being 1; ageing, fairness: see handlers.engine.scheduler.
+    """
+
+    max_batch: int
+    ageing: float
+    fairness: float
+    preview_steps: int
+    preview_weight: float
+    batch_weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class IdmVtonSettings(TryOnSettings):
     """Everything an IDM-VTON worker reads.
 
@@ -54,3 +71,4 @@ class IdmVtonSettings(TryOnSettings):
     arm_width_px: int
     cache: CacheSizes
     understanding: UnderstandingSettings
+    stepping: Stepping

@@ -1,16 +1,18 @@
 """IDM-VTON as a worker uses it: what it has seen is remembered, what it is asked for is painted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from handlers.cache import LruCache, content_key
-from handlers.diffusion import assembly, conditioning, denoising, latents
+from handlers.diffusion import assembly, conditioning, denoising, latents, mixing
 from handlers.diffusion.denoising import GarmentView, PersonView, Plan, Step
 from handlers.diffusion.loading import Networks
+from handlers.diffusion.mixing import Walk
 from handlers.diffusion.noise import SeededNoise
 from handlers.settings import CacheSizes
 from handlers.vision import planes
@@ -44,6 +46,11 @@ class Studio:
         self._one_by_one = one_by_one
         self.nbytes = assembly.held_bytes(nets) + sizes.person_bytes + sizes.garment_bytes
         self.forget()
+
+    @property
+    def steps_with_others(self) -> bool:
+        """Whether the networks stay on the device between two steps."""
+        return self._nets.tryon not in self._nets.visits
 
     def forget(self) -> None:
         """Remember nobody and nothing, and count anew."""
@@ -104,6 +111,31 @@ class Studio:
             ]
         )
 
+    def seats(
+        self, person: PersonView, garment: GarmentView, plan: Plan, seeds: Seeds
+    ) -> "Iterator[Seat]":
+        """Give the seats to be painted from step by step, each when the one before is done."""
+        apart = plan.rows if self._one_by_one else 1
+        for index in range(apart):
+            mine = seeds.only(index) if apart > 1 else seeds
+            walk = self._walk(person, garment, replace(plan, rows=plan.rows // apart), mine)
+            yield Seat(self, walk, index * walk.steps_left, apart * walk.steps_left)
+
+    @torch.inference_mode()
+    def _walk(self, person: PersonView, garment: GarmentView, plan: Plan, seeds: Seeds) -> Walk:
+        noise = SeededNoise(seeds.pictures, seeds.poses)
+        return Walk.begin(denoising.prepare(self._nets, person, garment, plan, noise), noise)
+
+    @torch.inference_mode()
+    def advance(self, walks: Sequence[Walk]) -> None:
+        """Take one step of every walk; whatever is raised, none has moved."""
+        mixing.advance(self._nets, walks)
+
+    @torch.inference_mode()
+    def developed(self, walk: Walk) -> NDArray[np.uint8]:
+        """Give the pictures of a walk whose steps are taken, (rows, H, W, 3)."""
+        return self._decoded(walk.now)
+
     def _painted(
         self,
         person: PersonView,
@@ -114,11 +146,46 @@ class Studio:
     ) -> NDArray[np.uint8]:
         noise = SeededNoise(seeds.pictures, seeds.poses)
         run = denoising.prepare(self._nets, person, garment, plan, noise)
-        painted = denoising.denoise(self._nets, run, noise, on_step)
+        return self._decoded(denoising.denoise(self._nets, run, noise, on_step))
+
+    def _decoded(self, painted: Tensor) -> NDArray[np.uint8]:
         # One by one: at full size the decoder needs more memory than all the rest.
         return np.concatenate(
             [latents.to_rgb(latents.decode(self._nets, row[None])) for row in painted]
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A request among those that step together: all of one studio and one size of latents.
+
+    before: steps of the request that were taken in earlier seats; of: of all its seats.
+    """
+
+    studio: Studio
+    walk: Walk
+    before: int
+    of: int
+
+    @property
+    def bucket(self) -> Hashable:
+        """What may step together with it has an equal one."""
+        return id(self.studio), tuple(self.walk.now.shape[2:])
+
+    @property
+    def steps_left(self) -> int:
+        """How many steps there are still to take."""
+        return self.walk.steps_left
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many steps of its request were taken, of how many."""
+        return self.before + self.walk.index, self.of
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the latents are numbers."""
+        return self.walk.is_sound
 
 
 def _nth(on_step: Callable[[Step], None], index: int, of: int) -> Callable[[Step], None]:

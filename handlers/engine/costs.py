@@ -1,5 +1,6 @@
 """What a step costs, by how many requests share it: measured at warm-up, asked by the scheduler."""
 
+from collections import defaultdict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,11 @@ class StepCosts:
     """
 
     curves: Mapping[Hashable, tuple[float, ...]]
+
+    @classmethod
+    def alike(cls, curve: tuple[float, ...]) -> "StepCosts":
+        """Give every bucket one curve, measured where only one size is painted."""
+        return cls(defaultdict(lambda: curve))
 
     def step_s(self, bucket: Hashable, members: int) -> float:
         """Give the seconds of a step with so many members; unmeasured sizes cost in proportion."""

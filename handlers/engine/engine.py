@@ -78,6 +78,10 @@ class Engine(Generic[S]):
         self._scheduler.leave(name)
         self._states.pop(name, None)
 
+    def state(self, name: str) -> S | None:
+        """Give the state of who is in, None for others."""
+        return self._states.get(name)
+
     def names(self) -> tuple[str, ...]:
         """Name everybody who is in, in the order of their turns."""
         return self._scheduler.waiting(self._clock())

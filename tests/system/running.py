@@ -48,6 +48,12 @@ def until(holds: Callable[[], bool], what: str) -> None:
     raise AssertionError(f"never: {what}")
 
 
+def cpu_s(process: psutil.Process) -> float:
+    """Give the seconds of a core that a process has used."""
+    used = process.cpu_times()
+    return float(used.user + used.system)
+
+
 def lives(process: psutil.Process) -> bool:
     """Whether a process still runs; one that only waits to be reaped does not."""
     try:
@@ -90,13 +96,13 @@ class Running:
         assert answer.status_code == 200
         return read_frames(answer.content)
 
-    def worker(self) -> psutil.Process:
-        """Find the model's worker process."""
-        return psutil.Process(int(self.model()["workers"][0]["pid"]))
+    def worker(self, model: str = "geometric") -> psutil.Process:
+        """Find a model's worker process."""
+        return psutil.Process(int(self.model(model)["workers"][0]["pid"]))
 
-    def model(self) -> dict[str, Any]:
-        """Ask the management API how the model is."""
-        described = httpx.get(f"{self.stack.management_url}/models/geometric", timeout=10)
+    def model(self, name: str = "geometric") -> dict[str, Any]:
+        """Ask the management API how a model is."""
+        described = httpx.get(f"{self.stack.management_url}/models/{name}", timeout=10)
         model: dict[str, Any] = described.json()[0]
         return model
 

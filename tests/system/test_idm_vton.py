@@ -3,12 +3,14 @@
 import io
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -17,10 +19,11 @@ from gateway.stack.plan import plan_for
 from gateway.stack.running import Stack
 from tests.handlers.diffusion import deployment, tiny
 from tests.handlers.torchserve_rows import ROOT
-from tests.system.running import Running
+from tests.system.running import Running, cpu_s, until
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("idm_vton")]
 CASE = "app_b1_ddpm"
+A_BIT_OF_WORK_S = 0.3
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,15 @@ def recorded() -> dict[str, str]:
     }
 
 
+@contextmanager
+def at_work(running: Running) -> Iterator[psutil.Process]:
+    """Wait at the end until the worker is busy with what was asked inside."""
+    worker = running.worker("idm_vton")
+    idle_s = cpu_s(worker)
+    yield worker
+    until(lambda: cpu_s(worker) > idle_s + A_BIT_OF_WORK_S, "the worker is at it")
+
+
 def picture(running: Running, url: str) -> NDArray[np.int16]:
     answer = httpx.get(f"{running.stack.url}{url}", timeout=30)
     with Image.open(io.BytesIO(answer.content)) as opened:
@@ -106,6 +118,40 @@ def test_what_a_picture_lacks_is_told(diffusing: Running) -> None:
     answer = ask(diffusing, recorded(), "mask")
     assert answer.status_code == 422
     assert answer.json()["details"]["reason"] == "no_person"
+
+
+@pytest.mark.prop(23)
+def test_a_short_one_overtakes_a_long_one(diffusing: Running) -> None:
+    ended: list[str] = []
+
+    def ask_for(name: str, steps: int, seed: int) -> None:
+        answer = ask(diffusing, {**recorded(), "steps": str(steps), "seed": str(seed)})
+        assert answer.status_code == 200, answer.text
+        ended.append(name)
+
+    long = threading.Thread(target=ask_for, args=("long", 50, 201))
+    with at_work(diffusing):
+        long.start()
+    ask_for("short", 1, 202)
+    long.join()
+    assert ended == ["short", "long"]
+
+
+@pytest.mark.prop(16)
+def test_a_worker_that_dies_between_steps_loses_nobody(diffusing: Running) -> None:
+    answers: list[httpx.Response] = []
+
+    def ask_for(seed: int) -> None:
+        answers.append(ask(diffusing, {**recorded(), "steps": "50", "seed": str(seed)}))
+
+    crowd = [threading.Thread(target=ask_for, args=(300 + n,)) for n in range(3)]
+    with at_work(diffusing) as worker:
+        for one in crowd:
+            one.start()
+    worker.kill()
+    for one in crowd:
+        one.join()
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
 
 
 @pytest.mark.parametrize(

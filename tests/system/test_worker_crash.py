@@ -1,9 +1,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
-import psutil
 import pytest
 
-from tests.system.running import GARMENT, PERSON, Running, unlike, until
+from tests.system.running import GARMENT, PERSON, Running, cpu_s, unlike, until
 
 pytestmark = pytest.mark.system
 
@@ -13,18 +12,13 @@ CLEAR = {"ML_4001", "ML_4002", "EXT_5004", "RATE_3002"}
 
 def test_a_worker_killed_during_a_try_on_is_told_or_survived(running: Running) -> None:
     worker = running.worker()
-    busy_s = _cpu_s(worker) + A_BIT_OF_WORK_S
+    busy_s = cpu_s(worker) + A_BIT_OF_WORK_S
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(running.try_on, unlike(PERSON), unlike(GARMENT))
-        until(lambda: asked.done() or _cpu_s(worker) > busy_s, "the worker is at it")
+        until(lambda: asked.done() or cpu_s(worker) > busy_s, "the worker is at it")
         worker.kill()
         answer = asked.result(90)
     if answer.status_code != 200:
         assert answer.json()["error_code"] in CLEAR
     until(lambda: running.try_on(unlike(PERSON), unlike(GARMENT)).is_success, "it works again")
     assert running.worker().pid != worker.pid
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    used = process.cpu_times()
-    return float(used.user + used.system)

@@ -1,0 +1,178 @@
+"""Continuous batching as TorchServe asks for it: turns, joins, leavers, faults; the tiny model."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from handlers.idm_vton import IdmVtonHandler
+from tests.handlers.diffusion import deployment, tiny
+from tests.handlers.test_idm_vton import golden, pixels
+from tests.handlers.torchserve_rows import context, read_frames
+
+HOT = 1e6  # latents are never so large
+SECTIONS = deployment.sections()
+
+
+class FrontEnd:
+    """TorchServe's side: who is in flight, what was streamed to whom, and who has ended."""
+
+    def __init__(self, handler: IdmVtonHandler) -> None:
+        self.handler = handler
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.streams: dict[str, bytes] = defaultdict(bytes)
+        self.turns: dict[str, int] = defaultdict(int)
+        self.opened: set[str] = set()
+
+    def turn(self) -> None:
+        """Call the worker once with everybody in flight; payloads are sent the first time alone."""
+        names = list(self.rows)
+        made, _ = context(len(names), model_yaml=SECTIONS)
+        made.request_ids = dict(enumerate(names))
+        rows = [{} if name in self.opened else self.rows[name] for name in names]
+        answers = self.handler.handle(rows, made)
+        for index, (name, frames) in enumerate(zip(names, answers, strict=True)):
+            is_last = made.stopping_criteria[index](frames)
+            # TorchServe never ends a stream that it has not opened.
+            assert is_last is not True or name in self.opened
+            self.opened.add(name)
+            self.streams[name] += frames
+            self.turns[name] += 1
+            if is_last is not False:
+                del self.rows[name]
+
+    def until_all_have_ended(self, turns: int = 100) -> None:
+        for _ in range(turns):
+            if not self.rows:
+                return
+            self.turn()
+        raise AssertionError("some never ended")
+
+    def frames(self, name: str) -> list[tuple[str, Any]]:
+        return read_frames(self.streams[name])
+
+
+def row(**changes: object) -> dict[str, Any]:
+    """The golden's request as TorchServe hands it over, with other options."""
+    request, _ = golden()
+    told = {
+        "category": "upper_body",
+        "output_format": "png",
+        "seed": request.params.seed,
+        "pose_seed": request.params.pose_seed,
+        "steps": request.params.steps,
+        "guidance_scale": request.params.guidance_scale,
+        "garment_description": request.params.garment_description,
+        **changes,
+    }
+    return {
+        "params": json.dumps(told).encode(),
+        "person_image": request.person_image,
+        "garment_image": request.garment_image,
+        "mask": request.mask,
+        "densepose": request.densepose,
+    }
+
+
+@pytest.fixture(scope="module")
+def worker() -> IdmVtonHandler:
+    made, _ = context(1, model_yaml=SECTIONS)
+    handler = IdmVtonHandler()
+    handler.initialize(made)
+    return handler
+
+
+@pytest.fixture
+def front(worker: IdmVtonHandler) -> Iterator[FrontEnd]:
+    made = FrontEnd(worker)
+    yield made
+    assert not worker._guests
+    assert len(worker._engine) == 0
+
+
+def steps(frames: list[tuple[str, Any]]) -> list[tuple[int, int]]:
+    """The steps that were told, without the word that the stage begins."""
+    told = [payload for kind, payload in frames if kind == "P"]
+    mine = [one for one in told if one["stage"] == IdmVtonHandler.step_stage]
+    return [(one["step"], one["of"]) for one in mine[1:]]
+
+
+def picture(frames: list[tuple[str, Any]]) -> Any:  # noqa: ANN401  pixels
+    return pixels(next(payload for kind, payload in frames if kind == "I")).astype(int)
+
+
+@pytest.mark.prop(23)
+def test_requests_of_different_length_step_together_and_the_golden_comes_out(
+    front: FrontEnd,
+) -> None:
+    front.rows["golden"] = row()
+    front.turn()
+    front.rows["other"] = row(seed=9, steps=2, guidance_scale=1.0)
+    front.until_all_have_ended()
+    told = dict(front.frames("golden"))["D"]
+    assert np.abs(picture(front.frames("golden")) - golden()[1]).max() <= 1
+    assert told["batch_size"] >= 1
+    assert steps(front.frames("golden")) == [(step, 4) for step in (1, 2, 3, 4)]
+    assert front.turns["other"] < front.turns["golden"] + 2
+
+
+def test_whoever_is_wrong_hears_of_it_alone(front: FrontEnd) -> None:
+    front.rows["good"] = row()
+    front.rows["bad"] = row(steps="many")
+    front.rows["blind"] = {**row(), "person_image": b"no picture"}
+    front.until_all_have_ended()
+    assert [kind for kind, _ in front.frames("bad")] == ["E"]
+    assert front.frames("bad")[0][1]["error_code"] == "VAL_2001"
+    assert front.frames("blind")[0][1]["error_code"] == "VAL_2004"
+    assert np.abs(picture(front.frames("good")) - golden()[1]).max() <= 1
+
+
+def test_who_hangs_up_is_let_go_within_a_turn(front: FrontEnd) -> None:
+    front.rows |= {"stays": row(), "gone": row(seed=3, steps=40)}
+    for _ in range(3):
+        front.turn()
+    del front.rows["gone"]
+    front.turn()
+    assert "gone" not in front.handler._guests
+    front.until_all_have_ended()
+    assert front.frames("stays")[-1][0] == "D"
+
+
+@pytest.mark.prop(16)
+def test_samples_come_in_one_answer(front: FrontEnd) -> None:
+    front.rows["several"] = row(num_samples=2, seed=5, pose_seed=6)
+    front.until_all_have_ended()
+    frames = front.frames("several")
+    assert [kind for kind, _ in frames if kind != "P"] == ["I", "I", "D"]
+    assert steps(frames) == [(step, 4) for step in (1, 2, 3, 4)]
+
+
+@pytest.mark.prop(24)
+def test_a_fault_in_a_step_costs_its_owner_alone(front: FrontEnd) -> None:
+    def fails_for_the_hot(_module: object, given: tuple[torch.Tensor, ...]) -> None:
+        if float(given[0].abs().max()) > HOT:
+            raise torch.OutOfMemoryError("planted")
+
+    front.rows |= {"good": row(), "long": row(steps=7), "also": row(seed=8)}
+    for _ in range(3):
+        front.turn()
+    seat = front.handler._engine.state("long")
+    assert seat is not None
+    seat.walk.now = seat.walk.now * HOT
+    with front.handler._wardrobe.studio("upper_body") as studio:
+        hook = studio._nets.tryon.conv_in.register_forward_pre_hook(fails_for_the_hot)
+    try:
+        front.until_all_have_ended()
+    finally:
+        hook.remove()
+    assert front.frames("long")[-1][1]["error_code"] == "ML_4003"
+    assert np.abs(picture(front.frames("good")) - golden()[1]).max() <= 1
+    assert front.frames("also")[-1][0] == "D"
+
+
+def test_the_tiny_repository_is_the_one_of_the_goldens() -> None:
+    assert SECTIONS["handler"]["model_path"] == str(tiny.REPOSITORY)
