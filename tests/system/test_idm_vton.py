@@ -24,6 +24,7 @@ from tests.system.running import Running, cpu_s, until
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("idm_vton")]
 CASE = "app_b1_ddpm"
 A_BIT_OF_WORK_S = 0.3
+LONG = {"steps": "50", "num_samples": "4", "seed": "201"}
 
 
 @pytest.fixture(scope="module")
@@ -124,15 +125,15 @@ def test_what_a_picture_lacks_is_told(diffusing: Running) -> None:
 def test_a_short_one_overtakes_a_long_one(diffusing: Running) -> None:
     ended: list[str] = []
 
-    def ask_for(name: str, steps: int, seed: int) -> None:
-        answer = ask(diffusing, {**recorded(), "steps": str(steps), "seed": str(seed)})
+    def ask_for(name: str, **options: str) -> None:
+        answer = ask(diffusing, {**recorded(), **options})
         assert answer.status_code == 200, answer.text
         ended.append(name)
 
-    long = threading.Thread(target=ask_for, args=("long", 50, 201))
+    long = threading.Thread(target=ask_for, args=("long",), kwargs=LONG)
     with at_work(diffusing):
         long.start()
-    ask_for("short", 1, 202)
+    ask_for("short", steps="1", seed="202")
     long.join()
     assert ended == ["short", "long"]
 
