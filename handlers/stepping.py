@@ -6,7 +6,6 @@ prepares itself, gives a seat, is resumed when all its steps are taken, perhaps 
 returns its outcome.
 """
 
-import logging
 import time
 from abc import abstractmethod
 from collections.abc import Generator, Hashable, Sequence
@@ -19,11 +18,8 @@ from handlers.engine.costs import StepCosts
 from handlers.engine.engine import Engine
 from handlers.engine.scheduler import Policy, Scheduler
 from handlers.engine.tickets import Kind, Ticket
-from handlers.errors import HandlerError
 from handlers.stages import Stages
 from handlers.wire import R
-
-logger = logging.getLogger(__name__)
 
 
 class Seat(Protocol):
@@ -110,19 +106,14 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
     def _begin_one(self) -> None:
         """Let the first who waits in: preparing takes long, and the others step meanwhile."""
         for name, guest in self._guests.items():
-            if guest.sitting is None and not guest.stream.finished:
-                with telemetry.request(guest.stream.request_id):
-                    self._begin(name, guest)
+            if guest.sitting is None:
+                guest.sitting = self._read_and_sit(guest)
+                self._go_on(name, 1)
                 return
 
-    def _begin(self, name: str, guest: "_Guest[R, S]") -> None:
-        try:
-            request = guest.stream.request(self.request_type, self.offer)
-        except HandlerError as refused:
-            self._end_with_error(guest, as_handler_error(refused))
-            return
-        guest.sitting = self.sit(request, guest.stages)
-        self._go_on(name, guest, 1)
+    def _read_and_sit(self, guest: "_Guest[R, S]") -> Sitting[S]:
+        request = guest.stream.request(self.request_type, self.offer)
+        return (yield from self.sit(request, guest.stages))
 
     def _step(self) -> None:
         together = len(self._engine)
@@ -131,18 +122,19 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
             seat = self._engine.state(name) or outcome.done[name]
             self._guests[name].stages.progress(self.step_stage, *seat.progress)
         for name, fault in outcome.failed.items():
-            self._end_with_error(self._guests[name], as_handler_error(fault), together)
+            self._fail(name, fault, together)
         for name in outcome.done:
-            with telemetry.request(self._guests[name].stream.request_id):
-                self._go_on(name, self._guests[name], together)
+            self._go_on(name, together)
 
-    def _go_on(self, name: str, guest: "_Guest[R, S]", together: int) -> None:
+    def _go_on(self, name: str, together: int) -> None:
         """Resume a request: it takes a seat, or is done."""
-        try:
-            went = resumed(guest.sitting)
-        except Exception as caught:  # noqa: BLE001  the others go on
-            self._end_with_error(guest, as_handler_error(caught), together)
-            return
+        guest = self._guests[name]
+        with telemetry.request(guest.stream.request_id):
+            try:
+                went = resumed(guest.sitting)
+            except Exception as fault:  # noqa: BLE001  the others go on
+                self._fail(name, fault, together)
+                return
         if not isinstance(went, Outcome):
             kind = Kind.PREVIEW if went.steps_left <= self.preview_steps else Kind.STANDARD
             # Who asks is not known here: everybody counts as a user of their own.
@@ -153,15 +145,17 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
         guest.stream.done(went.images, {**told, "batch_size": together})
         self._note(guest, "ok", together)
 
-    def _end_with_error(
-        self, guest: "_Guest[R, S]", error: HandlerError, together: int = 1
-    ) -> None:
+    def _fail(self, name: str, fault: Exception, together: int) -> None:
+        guest = self._guests[name]
+        with telemetry.request(guest.stream.request_id):
+            error = as_handler_error(fault)
         guest.stream.error(error)
         self._note(guest, error.code, together)
 
     def _note(self, guest: "_Guest[R, S]", code: str, together: int) -> None:
         spent_ms = (time.perf_counter() - guest.arrived_s) * 1000
-        self.record(code, together, spent_ms, guest.stages.elapsed_ms, guest.watch)
+        with telemetry.request(guest.stream.request_id):
+            self.record(code, together, spent_ms, guest.stages.elapsed_ms, guest.watch)
 
     def _let_go(self, name: str) -> None:
         guest = self._guests.pop(name)

@@ -1,5 +1,6 @@
 """Continuous batching as TorchServe asks for it: turns, joins, leavers, faults; the tiny model."""
 
+import io
 import json
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from handlers import telemetry
 from handlers.idm_vton import IdmVtonHandler
 from tests.handlers.diffusion import deployment, tiny
 from tests.handlers.test_idm_vton import golden, pixels
@@ -31,7 +33,9 @@ class FrontEnd:
     def turn(self) -> None:
         """Call the worker once with everybody in flight; payloads are sent the first time alone."""
         names = list(self.rows)
-        made, _ = context(len(names), model_yaml=SECTIONS)
+        made, _ = context(
+            len(names), *({"X-Request-Id": f"asked-{name}"} for name in names), model_yaml=SECTIONS
+        )
         made.request_ids = dict(enumerate(names))
         rows = [{} if name in self.opened else self.rows[name] for name in names]
         answers = self.handler.handle(rows, made)
@@ -151,7 +155,8 @@ def test_samples_come_in_one_answer(front: FrontEnd) -> None:
     assert steps(frames) == [(step, 4) for step in (1, 2, 3, 4)]
 
 
-@pytest.mark.prop(24)
+@pytest.mark.prop(33)
+@pytest.mark.prop(35)
 def test_a_fault_in_a_step_costs_its_owner_alone(front: FrontEnd) -> None:
     def fails_for_the_hot(_module: object, given: tuple[torch.Tensor, ...]) -> None:
         if float(given[0].abs().max()) > HOT:
@@ -165,10 +170,17 @@ def test_a_fault_in_a_step_costs_its_owner_alone(front: FrontEnd) -> None:
     seat.walk.now = seat.walk.now * HOT
     with front.handler._wardrobe.studio("upper_body") as studio:
         hook = studio._nets.tryon.conv_in.register_forward_pre_hook(fails_for_the_hot)
+    log = io.StringIO()
+    telemetry.write_json_lines(log)
     try:
         front.until_all_have_ended()
     finally:
         hook.remove()
+    lines = [json.loads(line) for line in log.getvalue().splitlines() if line.startswith("{")]
+    broken = [line for line in lines if "exception" in line]
+    assert {line["request_id"] for line in broken} == {"asked-long"}
+    written = {line["request_id"]: line["outcome"] for line in lines if "outcome" in line}
+    assert written == {"asked-good": "ok", "asked-also": "ok", "asked-long": "ML_4003"}
     assert front.frames("long")[-1][1]["error_code"] == "ML_4003"
     assert np.abs(picture(front.frames("good")) - golden()[1]).max() <= 1
     assert front.frames("also")[-1][0] == "D"
