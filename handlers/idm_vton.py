@@ -136,6 +136,10 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
         }
         return Outcome(tuple(encoded), {**told, **seen.told()})
 
+    def may_begin(self, request: TryOnRequest) -> bool:
+        """Say whether the request's model is there, or may come without another's leaving work."""
+        return self._wardrobe.at_hand(request.params.category)
+
     def advance(self, states: Sequence[Seat]) -> None:
         """Take one step of every seat of a studio; whatever is raised, none has moved."""
         states[0].studio.advance([seat.walk for seat in states])

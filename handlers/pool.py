@@ -78,6 +78,11 @@ class Pool(Generic[M]):
                 held.users -= 1
                 self._changed.notify_all()
 
+    def at_hand(self, name: str) -> bool:
+        """Say whether a model could be had now without waiting for users of others."""
+        with self._changed:
+            return name in self._held or self._may_load(name)
+
     def models(self) -> list[M]:
         """Give the models that are in memory, the next to leave first."""
         with self._changed:

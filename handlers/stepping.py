@@ -58,6 +58,7 @@ class _Guest(Generic[R, S]):
     stages: Stages
     watch: memory.GpuWatch = field(default_factory=memory.GpuWatch)
     arrived_s: float = field(default_factory=time.perf_counter)
+    request: R | None = None
     sitting: Sitting[S] | None = None
 
 
@@ -74,6 +75,11 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
     @abstractmethod
     def advance(self, states: Sequence[S]) -> None:
         """Take one step of every seat of a bucket; whatever is raised, none has moved."""
+
+    def may_begin(self, request: R) -> bool:
+        """Say whether a request could be prepared now without waiting for those who are seated."""
+        del request
+        return True
 
     def is_sound(self, state: S) -> bool:
         """Whether a seat still holds numbers."""
@@ -104,16 +110,31 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
         return answers
 
     def _begin_one(self) -> None:
-        """Let the first who waits in: preparing takes long, and the others step meanwhile."""
-        for name, guest in self._guests.items():
-            if guest.sitting is None:
-                guest.sitting = self._read_and_sit(guest)
-                self._go_on(name, 1)
-                return
+        """Let the first who waits in: preparing takes long, and the others step meanwhile.
 
-    def _read_and_sit(self, guest: "_Guest[R, S]") -> Sitting[S]:
-        request = guest.stream.request(self.request_type, self.offer)
-        return (yield from self.sit(request, guest.stages))
+        Where what it needs is in use, it waits until they are done, and so does who came later:
+        or those would be let in before it for ever.
+        """
+        guests = self._guests.items()
+        waiting = (name for name, one in guests if not (one.sitting or one.stream.finished))
+        name = next(waiting, None)
+        if name is None or not self._is_read(name):
+            return
+        guest = self._guests[name]
+        if guest.request is not None and self.may_begin(guest.request):
+            guest.sitting = self.sit(guest.request, guest.stages)
+            self._go_on(name, 1)
+
+    def _is_read(self, name: str) -> bool:
+        """Read a request, once; one that cannot be read fails."""
+        guest = self._guests[name]
+        if guest.request is None:
+            try:
+                guest.request = guest.stream.request(self.request_type, self.offer)
+            except Exception as fault:  # noqa: BLE001  the others go on
+                self._fail(name, fault, 1)
+                return False
+        return True
 
     def _step(self) -> None:
         together = len(self._engine)

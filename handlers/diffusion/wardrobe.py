@@ -48,6 +48,10 @@ class Wardrobe:
         with self.pool.use(self._name(category)) as studio:
             yield studio
 
+    def at_hand(self, category: str) -> bool:
+        """Say whether a category's studio could be had now without waiting for other requests."""
+        return self.pool.at_hand(self._name(category))
+
     def told(self, category: str) -> Mapping[str, Any]:
         """Give what an answer says of how the category's model runs; it was loaded before."""
         return self._told[self._name(category)]

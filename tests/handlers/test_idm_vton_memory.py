@@ -1,4 +1,4 @@
-"""A diffusion worker and its memory: two models in room for one, and a device that runs out."""
+"""A worker and its memory, asked classically: two models in room for one, room that runs out."""
 
 import gc
 import json
@@ -39,7 +39,7 @@ def variant(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def started(**changes: Any) -> tuple[IdmVtonHandler, Sections]:  # noqa: ANN401  any setting
-    sections = deployment.sections()
+    sections = deployment.sections() | {"continuousBatching": False}
     sections["handler"] |= changes
     handler = IdmVtonHandler()
     handler.initialize(context(0, model_yaml=sections)[0])

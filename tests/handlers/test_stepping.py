@@ -4,6 +4,7 @@ import io
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 
 from handlers import telemetry
 from handlers.idm_vton import IdmVtonHandler
-from tests.handlers.diffusion import deployment, tiny
+from tests.handlers.diffusion import deployment, published, tiny
 from tests.handlers.test_idm_vton import golden, pixels
 from tests.handlers.torchserve_rows import context, read_frames
 
@@ -23,8 +24,8 @@ SECTIONS = deployment.sections()
 class FrontEnd:
     """TorchServe's side: who is in flight, what was streamed to whom, and who has ended."""
 
-    def __init__(self, handler: IdmVtonHandler) -> None:
-        self.handler = handler
+    def __init__(self, handler: IdmVtonHandler, sections: dict[str, Any]) -> None:
+        self.handler, self.sections = handler, sections
         self.rows: dict[str, dict[str, Any]] = {}
         self.streams: dict[str, bytes] = defaultdict(bytes)
         self.turns: dict[str, int] = defaultdict(int)
@@ -34,7 +35,9 @@ class FrontEnd:
         """Call the worker once with everybody in flight; payloads are sent the first time alone."""
         names = list(self.rows)
         made, _ = context(
-            len(names), *({"X-Request-Id": f"asked-{name}"} for name in names), model_yaml=SECTIONS
+            len(names),
+            *({"X-Request-Id": f"asked-{name}"} for name in names),
+            model_yaml=self.sections,
         )
         made.request_ids = dict(enumerate(names))
         rows = [{} if name in self.opened else self.rows[name] for name in names]
@@ -92,7 +95,7 @@ def worker() -> IdmVtonHandler:
 
 @pytest.fixture
 def front(worker: IdmVtonHandler) -> Iterator[FrontEnd]:
-    made = FrontEnd(worker)
+    made = FrontEnd(worker, SECTIONS)
     yield made
     assert not worker._guests
     assert len(worker._engine) == 0
@@ -188,3 +191,28 @@ def test_a_fault_in_a_step_costs_its_owner_alone(front: FrontEnd) -> None:
 
 def test_the_tiny_repository_is_the_one_of_the_goldens() -> None:
     assert SECTIONS["handler"]["model_path"] == str(tiny.REPOSITORY)
+
+
+@pytest.mark.slow
+@pytest.mark.prop(26)
+def test_two_models_in_room_for_one_take_turns_without_waiting_for_themselves(
+    worker: IdmVtonHandler, tmp_path: Path
+) -> None:
+    variant = published.write(tmp_path / "repository", published.Shape())
+    sections = deployment.sections()
+    room_bytes = int(worker._wardrobe.pool.census().held_bytes * 1.01)
+    sections["handler"] |= {
+        "variants": {"lower_body": str(variant)},
+        "pool": {"budget_bytes": room_bytes, "budget_share": 0.8},
+    }
+    handler = IdmVtonHandler()
+    handler.initialize(context(1, model_yaml=sections)[0])
+    front = FrontEnd(handler, sections)
+    front.rows = {
+        f"{n}-{category}": row(category=category, seed=n, steps=3)
+        for n, category in enumerate(["upper_body", "lower_body", "upper_body", "lower_body"])
+    }
+    names = list(front.rows)
+    front.until_all_have_ended()
+    assert [front.frames(name)[-1][0] for name in names] == ["D"] * 4
+    assert handler._wardrobe.pool.census().models == 1
