@@ -112,29 +112,28 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
                 painted = np.concatenate(developed)
             else:
                 painted = studio.paint(person, garment, plan, seeds, _telling(stages))
+        told = _told(plan, seeds) | {
+            "cache": {"person": _word(person_hit), "garment": _word(garment_hit)}
+        }
         with stages.stage("encode"):
-            results = [
-                seen.result(one, keep_unmasked=bool(params.keep_unmasked)) for one in painted
-            ]
-            wished = params.output_format
-            encoded = [images.encode(one, wished, self.settings.encode) for one in results]
-        photo = seen.frame.photo
+            return self._outcome(params, seen, painted, told)
+
+    def _outcome(
+        self, params: Params, seen: PersonFrame, painted: NDArray[np.uint8], told: dict[str, Any]
+    ) -> Outcome:
+        results = [seen.result(one, keep_unmasked=bool(params.keep_unmasked)) for one in painted]
+        wished, photo = params.output_format, seen.frame.photo
+        encoded = [images.encode(one, wished, self.settings.encode) for one in results]
         kept = float(np.mean([images.equal_share(one, photo) for one in results]))
-        told: dict[str, Any] = {
+        seen_of_it = {
             "category": params.category,
             "width_px": photo.shape[1],
             "height_px": photo.shape[0],
             "output_format": wished,
-            "seed": seeds.pictures[0],
-            "seeds": list(seeds.pictures),
-            "steps": plan.steps,
-            "guidance_scale": plan.guidance_scale,
-            "strength": plan.strength,
             "kept_share": round(kept, 4),
-            "cache": {"person": _word(person_hit), "garment": _word(garment_hit)},
             "runtime": dict(self._wardrobe.told(params.category)),
         }
-        return Outcome(tuple(encoded), {**told, **seen.told()})
+        return Outcome(tuple(encoded), {**told, **seen_of_it, **seen.told()})
 
     def may_begin(self, request: TryOnRequest) -> bool:
         """Say whether the request's model is there, or may come without another's leaving work."""
@@ -231,6 +230,16 @@ def _seeds(params: Params) -> Seeds:
     count = params.num_samples or 1
     poses = None if params.pose_seed is None else consecutive(params.pose_seed, count)
     return Seeds(consecutive(params.seed, count), poses)
+
+
+def _told(plan: Plan, seeds: Seeds) -> dict[str, Any]:
+    return {
+        "seed": seeds.pictures[0],
+        "seeds": list(seeds.pictures),
+        "steps": plan.steps,
+        "guidance_scale": plan.guidance_scale,
+        "strength": plan.strength,
+    }
 
 
 def _description(params: Params) -> str:
