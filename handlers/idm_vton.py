@@ -7,7 +7,7 @@ class in it.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,21 +20,20 @@ from handlers.diffusion.person_frame import Given, PersonFrame
 from handlers.diffusion.settings import IdmVtonSettings
 from handlers.diffusion.studio import Seat, Seeds
 from handlers.diffusion.wardrobe import Wardrobe
-from handlers.engine.costs import StepCosts
+from handlers.engine.costs import StepCosts, pays
 from handlers.engine.scheduler import Policy
 from handlers.engine.tickets import Kind
 from handlers.errors import BadParameters
 from handlers.images import Size
 from handlers.request import Params, TryOnRequest
 from handlers.seeds import consecutive
-from handlers.settings import BadSetting
+from handlers.settings import BadSetting, needed
 from handlers.stages import Stages
 from handlers.stepping import Sitting, SteppingHandler, resumed
 from handlers.understanding.analyst import Analyst
 from handlers.vision import crop
 from handlers.vision.frame import Frame
 
-_N = TypeVar("_N", int, float)
 _WARM_UP_STEPS: Final = 2
 _WORDS: Final = {"upper_body": "shirt", "lower_body": "trousers", "dresses": "dress"}
 
@@ -67,7 +66,8 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
         for request in warmup.requests(self.settings.warmup):
             params = self._params(request.params, steps=_WARM_UP_STEPS)
             self.run(replace(request, params=params), Stages((), lambda *_: None))
-        self._open()
+        if self.is_continuous:
+            self._open()
         self._forget()
 
     def _open(self) -> None:
@@ -79,15 +79,20 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
         self.open_seats(policy, StepCosts.alike(self._step_seconds(told.max_batch)))
 
     def _step_seconds(self, most: int) -> tuple[float, ...]:
-        """Time one step of 1, 2, … requests together, on shipped pictures."""
+        """Time one step of 1, 2, … requests together, as long as company pays."""
         asked = next(warmup.requests(replace(self.settings.warmup, rounds=1)))
-        request = replace(asked, params=self._params(asked.params, steps=2 * most))
-        sittings = [self.sit(request, Stages((), lambda *_: None)) for _ in range(most)]
-        seats = [seat for one in sittings if isinstance(seat := resumed(one), Seat)]
-        taken = tuple(self._timed(seats[:members]) for members in range(1, len(seats) + 1))
+        request = replace(asked, params=self._params(asked.params, steps=most))
+        with self._wardrobe.studio(request.params.category) as studio:
+            if not studio.steps_with_others:
+                return (1.0,)  # nobody will be seated
+        sittings, seats, taken = list[Sitting[Seat]](), list[Seat](), list[float]()
+        while len(taken) < most and (len(taken) < 2 or pays(taken, len(taken))):  # noqa: PLR2004
+            sittings.append(self.sit(request, Stages((), lambda *_: None)))
+            seats.append(cast("Seat", resumed(sittings[-1])))
+            taken.append(self._timed(seats))
         for sitting in sittings:
             sitting.close()
-        return taken or (1.0,)
+        return tuple(taken)
 
     def _timed(self, seats: Sequence[Seat]) -> float:
         started = time.perf_counter()
@@ -205,21 +210,15 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
             rows=params.num_samples or 1,
             height_px=frames.painted_height_px,
             width_px=frames.painted_width_px,
-            steps=_needed(params.steps, "steps"),
-            guidance_scale=_needed(params.guidance_scale, "guidance_scale"),
-            strength=_needed(params.strength, "strength"),
+            steps=needed(params.steps, "tryon.defaults.steps"),
+            guidance_scale=needed(params.guidance_scale, "tryon.defaults.guidance_scale"),
+            strength=needed(params.strength, "tryon.defaults.strength"),
             sampler=self.settings.sampler,
         )
         if plan.steps * plan.strength < 1:
             fault = f"must leave one of {plan.steps} steps at least"
             raise BadParameters("The parameters are not valid.", {"fields": {"strength": fault}})
         return plan
-
-
-def _needed(value: _N | None, name: str) -> _N:
-    if value is None:
-        raise BadSetting(f"tryon.defaults.{name}: missing")
-    return value
 
 
 def _telling(stages: Stages) -> Callable[[Step], None]:

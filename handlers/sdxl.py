@@ -6,7 +6,7 @@ in it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +26,11 @@ from handlers.images import Size
 from handlers.loader import Loader
 from handlers.request import BodiesParams, BodiesRequest
 from handlers.seeds import consecutive
-from handlers.settings import BadSetting, Offer
+from handlers.settings import BadSetting, Offer, needed
 from handlers.stages import Stages
 
 _MODEL_VARIABLE: Final = "VTON_SDXL_MODEL"
 _NO_GUIDANCE: Final = 1.0
-_N = TypeVar("_N", int, float)
 
 
 class SdxlHandler(ImageHandler[BodiesRequest]):
@@ -94,10 +93,10 @@ class SdxlHandler(ImageHandler[BodiesRequest]):
 
     def _plan(self, params: BodiesParams, grain_px: int) -> Plan:
         plan = Plan(
-            height_px=_needed(params.height_px, "height_px"),
-            width_px=_needed(params.width_px, "width_px"),
-            steps=_needed(params.steps, "steps"),
-            guidance_scale=_needed(params.guidance_scale, "guidance_scale"),
+            height_px=needed(params.height_px, "bodies.defaults.height_px"),
+            width_px=needed(params.width_px, "bodies.defaults.width_px"),
+            steps=needed(params.steps, "bodies.defaults.steps"),
+            guidance_scale=needed(params.guidance_scale, "bodies.defaults.guidance_scale"),
             solver=self.settings.solver,
         )
         sides = {"width_px": plan.width_px, "height_px": plan.height_px}
@@ -148,9 +147,3 @@ def _body(params: BodiesParams) -> Body:
     chosen: dict[str, Any] = {name: getattr(params, name) for name in prompting.WORDS}
     choices = {name: choice for name, choice in chosen.items() if choice is not None}
     return Body(params.height_cm, params.weight_kg, choices)
-
-
-def _needed(value: _N | None, name: str) -> _N:
-    if value is None:
-        raise BadSetting(f"bodies.defaults.{name}: missing")
-    return value

@@ -9,6 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 Plain = bool | int | float | str
 
 
@@ -144,6 +145,13 @@ def read(kind: type[T], section: object, path: str) -> T:
         if name not in content:
             raise BadSetting(f"{path}.{name}: missing")
     return kind(**{name: _value(hints[name], content[name], f"{path}.{name}") for name in names})
+
+
+def needed(value: N | None, path: str) -> N:
+    """Give a number that a request leaves to the section's defaults; raises BadSetting without."""
+    if value is None:
+        raise BadSetting(f"{path}: missing")
+    return value
 
 
 def _value(kind: Any, value: object, path: str) -> Any:  # noqa: ANN401  any annotated type

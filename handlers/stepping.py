@@ -85,11 +85,14 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
         """Whether a seat still holds numbers."""
         return state.is_sound
 
+    def initialize(self, context: wire.Context) -> None:
+        """Load and warm up, knowing whether turns will be asked for."""
+        self.is_continuous = wire.continues(context)
+        super().initialize(context)
+
     def handle(self, rows: Sequence[wire.Row], context: wire.Context) -> list[bytes]:
         """Serve a batch to its end, or take one turn of all who are in."""
-        if not wire.continues(context):
-            return super().handle(rows, context)
-        return self._turn(rows, context)
+        return (self._turn if self.is_continuous else super().handle)(rows, context)
 
     def _turn(self, rows: Sequence[wire.Row], context: wire.Context) -> list[bytes]:
         there = wire.present(rows, context)

@@ -1,7 +1,7 @@
 """What a step costs, by how many requests share it: measured at warm-up, asked by the scheduler."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,10 +35,14 @@ class StepCosts:
 
         Beyond it a batch only makes everybody in it wait for everybody.
         """
-        curve = self.curves[bucket]
-        best = 1
-        for members in range(2, min(most, len(curve)) + 1):
-            if curve[members - 1] / members > curve[best - 1] / best * (1 - _WORTHWHILE):
-                break
-            best = members
-        return best
+        curve = self.curves[bucket][:most]
+        members = 1
+        while members < len(curve) and pays(curve, members + 1):
+            members += 1
+        return members
+
+
+def pays(curve: Sequence[float], members: int) -> bool:
+    """Say whether the last of so many members made a step cheaper for each, enough to matter."""
+    before_s = curve[members - 2] / (members - 1)
+    return curve[members - 1] / members <= before_s * (1 - _WORTHWHILE)
