@@ -1,20 +1,19 @@
 """What is answered over HTTP, as pydantic models: the client's side of the contract."""
 
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
 from gateway.domain.options import Category
 from gateway.schemas import Strict
+from gateway.services.inference import Answer
 
 
-class TryOnResponse(Strict):
-    """A finished try-on."""
+class Served(Strict):
+    """What every answer of an engine says: who served it, on what terms, for how long."""
 
     request_id: str
-    result_url: str = Field(description="signed link to the (first) picture")
-    result_urls: list[str] = Field(description="signed links to every picture")
     expires_at: datetime = Field(description="when the links stop working")
     engine: str
     licence: str = Field(description="of the engine, as SPDX names it")
@@ -22,6 +21,27 @@ class TryOnResponse(Strict):
     model_version: str | None
     cached: bool = Field(description="whether an identical request was reused, past or under way")
     processing_time_ms: float
+
+
+def served(answer: Answer, request_id: str, expires_at_s: float) -> dict[str, Any]:
+    """Give the fields of `Served` for an answer whose links end at a Unix time."""
+    return {
+        "request_id": request_id,
+        "expires_at": datetime.fromtimestamp(expires_at_s, UTC),
+        "engine": answer.engine.name,
+        "licence": answer.engine.licence,
+        "commercial_use": answer.engine.commercial_use,
+        "model_version": answer.result.model_version,
+        "cached": answer.is_cached,
+        "processing_time_ms": answer.processing_time_ms,
+    }
+
+
+class TryOnResponse(Served):
+    """A finished try-on."""
+
+    result_url: str = Field(description="signed link to the (first) picture")
+    result_urls: list[str] = Field(description="signed links to every picture")
     metadata: dict[str, JsonValue] = Field(description="what the engine says about its work")
 
     model_config = ConfigDict(
@@ -63,30 +83,22 @@ class KeyPointResponse(Strict):
     confidence: float
 
 
-class PersonResponse(Strict):
+class PersonResponse(Served):
     """What a photo says of a person.
 
     Pictures and joints lie on the photo turned upright, in `width_px` x `height_px`; that is its
     own size, unless it is larger than the deployment works with.
     """
 
-    request_id: str
     mask_url: str = Field(description="PNG: white where a try-on would repaint; may be edited")
     parse_map_url: str = Field(description="PNG: a label of `labels` per pixel")
     densepose_url: str = Field(description="PNG: the body's surface, for `densepose` of a try-on")
-    expires_at: datetime = Field(description="when the links stop working")
     width_px: int
     height_px: int
     keypoints: list[KeyPointResponse] = Field(description="the joints that were found")
     labels: dict[str, int] = Field(description="what the values of the parse map mean")
     warnings: list[JsonValue]
     models: list[JsonValue] = Field(description="which model answered, and on what terms")
-    engine: str
-    licence: str = Field(description="of the engine, as SPDX names it")
-    commercial_use: bool = Field(description="allowed by the engine and all models within")
-    model_version: str | None
-    cached: bool = Field(description="whether an identical request was reused, past or under way")
-    processing_time_ms: float
 
     model_config = ConfigDict(
         extra="forbid",
@@ -128,20 +140,12 @@ class BodyResponse(Strict):
     seed: int = Field(description="draws it again, alone")
 
 
-class BodiesResponse(Strict):
+class BodiesResponse(Served):
     """People, drawn."""
 
-    request_id: str
     images: list[BodyResponse]
     blocked: int = Field(description="pictures that the safety checker kept back")
-    expires_at: datetime = Field(description="when the links stop working")
     ai_generated: Literal[True] = Field(description="nobody was photographed")
-    engine: str
-    licence: str = Field(description="of the engine, as SPDX names it")
-    commercial_use: bool = Field(description="allowed by the engine and all models within")
-    model_version: str | None
-    cached: bool = Field(description="whether an identical request was reused, past or under way")
-    processing_time_ms: float
     metadata: dict[str, JsonValue] = Field(description="what the engine says about its work")
 
     model_config = ConfigDict(

@@ -13,7 +13,27 @@ from pydantic import BaseModel
 from gateway import __version__
 from gateway.answers import ErrorResponse
 from gateway.domain.uploads import MEDIA_TYPES
-from gateway.errors import GatewayError, Internal
+from gateway.errors import (
+    BadDimensions,
+    BadFileName,
+    Busy,
+    ContentMismatch,
+    GatewayError,
+    InferenceFailed,
+    Internal,
+    InvalidInput,
+    MalformedBody,
+    ModelNotLoaded,
+    NotDeployed,
+    NotLicensed,
+    OutOfMemory,
+    SlowBody,
+    StorageFailed,
+    TimedOut,
+    TooLarge,
+    TypeNotAllowed,
+    Unfit,
+)
 from gateway.schemas import BodiesBody, PersonBody, PersonOptions, TryOnBody, TryOnOptions
 
 if TYPE_CHECKING:
@@ -24,6 +44,31 @@ _REF: Final = "#/components/schemas/{model}"
 _EXAMPLE_ID: Final = "0b5c1f0e6a4a4c0e9f0d3f1b6f6d2a11"
 _BINARY: Final = {"type": "string", "format": "binary"}
 _PHOTO_TYPES: Final = ", ".join(MEDIA_TYPES)
+
+BODY_ERRORS: Final = (
+    MalformedBody,
+    SlowBody,
+    TooLarge,
+    TypeNotAllowed,
+    InvalidInput,
+    Busy,
+    StorageFailed,
+)
+"""What a route that reads a body and stores something may answer."""
+
+PICTURE_ERRORS: Final = (ContentMismatch, BadFileName, BadDimensions)
+"""What one that reads pictures may answer besides."""
+
+ENGINE_ERRORS: Final = (
+    Unfit,
+    NotLicensed,
+    InferenceFailed,
+    ModelNotLoaded,
+    NotDeployed,
+    OutOfMemory,
+    TimedOut,
+)
+"""What one that asks an engine may answer besides."""
 
 IMAGE: Final[dict[str, Any]] = {
     "description": "The picture.",

@@ -1,33 +1,12 @@
 """POST /api/v1/person/analyse: what a photo says of a person, before anything is tried on."""
 
-from datetime import UTC, datetime
-
 from fastapi import APIRouter, Request
 
-from gateway.answers import KeyPointResponse, PersonResponse
+from gateway.answers import KeyPointResponse, PersonResponse, served
 from gateway.deps import R
-from gateway.documentation import PERSON_BODY, errors
+from gateway.documentation import BODY_ERRORS, ENGINE_ERRORS, PERSON_BODY, PICTURE_ERRORS, errors
 from gateway.domain.analysis import Analysis
-from gateway.errors import (
-    BadDimensions,
-    BadFileName,
-    Busy,
-    ContentMismatch,
-    InferenceFailed,
-    InvalidInput,
-    MalformedBody,
-    ModelNotLoaded,
-    NotDeployed,
-    NotFound,
-    NotLicensed,
-    OutOfMemory,
-    SlowBody,
-    StorageFailed,
-    TimedOut,
-    TooLarge,
-    TypeNotAllowed,
-    Unfit,
-)
+from gateway.errors import NotFound
 from gateway.intake import read_person
 from gateway.resources import Resources
 from gateway.services.inference import Answer
@@ -38,26 +17,7 @@ router = APIRouter(prefix="/api/v1", tags=["person"])
 @router.post(
     "/person/analyse",
     openapi_extra={"requestBody": PERSON_BODY},
-    responses=errors(
-        MalformedBody,
-        ContentMismatch,
-        BadFileName,
-        NotFound,
-        SlowBody,
-        TooLarge,
-        TypeNotAllowed,
-        InvalidInput,
-        BadDimensions,
-        Unfit,
-        NotLicensed,
-        InferenceFailed,
-        ModelNotLoaded,
-        NotDeployed,
-        OutOfMemory,
-        Busy,
-        StorageFailed,
-        TimedOut,
-    ),
+    responses=errors(*BODY_ERRORS, *PICTURE_ERRORS, *ENGINE_ERRORS, NotFound),
 )
 async def analyse(request: Request, r: R) -> PersonResponse:
     """Say where the clothes are, how the body stands, and what a try-on would repaint.
@@ -76,11 +36,10 @@ def _described(answer: Answer, r: Resources, request_id: str) -> PersonResponse:
     links = r.results.links(answer.result)
     urls = told.by_name(links.urls)
     return PersonResponse(
-        request_id=request_id,
+        **served(answer, request_id, links.expires_at),
         mask_url=urls["mask"],
         parse_map_url=urls["parse_map"],
         densepose_url=urls["densepose"],
-        expires_at=datetime.fromtimestamp(links.expires_at, UTC),
         width_px=told.width_px,
         height_px=told.height_px,
         keypoints=[
@@ -90,10 +49,4 @@ def _described(answer: Answer, r: Resources, request_id: str) -> PersonResponse:
         labels=told.labels,
         warnings=told.warnings,
         models=told.models,
-        engine=answer.engine.name,
-        licence=answer.engine.licence,
-        commercial_use=answer.engine.commercial_use,
-        model_version=answer.result.model_version,
-        cached=answer.is_cached,
-        processing_time_ms=answer.processing_time_ms,
     )

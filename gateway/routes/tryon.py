@@ -1,32 +1,18 @@
 """POST /api/v1/process-tryon: one call, one answer."""
 
-from datetime import UTC, datetime
-
 from fastapi import APIRouter, Request, Response
 
-from gateway.answers import TryOnResponse
+from gateway.answers import TryOnResponse, served
 from gateway.deps import R
-from gateway.documentation import TRYON_BODY, TRYON_IMAGE, errors
-from gateway.errors import (
-    BadDimensions,
-    BadFileName,
-    Busy,
-    ContentMismatch,
-    InferenceFailed,
-    InvalidInput,
-    MalformedBody,
-    ModelNotLoaded,
-    NotDeployed,
-    NotFound,
-    NotLicensed,
-    OutOfMemory,
-    SlowBody,
-    StorageFailed,
-    TimedOut,
-    TooLarge,
-    TypeNotAllowed,
-    Unfit,
+from gateway.documentation import (
+    BODY_ERRORS,
+    ENGINE_ERRORS,
+    PICTURE_ERRORS,
+    TRYON_BODY,
+    TRYON_IMAGE,
+    errors,
 )
+from gateway.errors import NotFound
 from gateway.intake import read_tryon
 from gateway.negotiation import prefers_image
 from gateway.resources import Resources
@@ -41,26 +27,7 @@ router = APIRouter(prefix="/api/v1", tags=["try-on"])
     openapi_extra={"requestBody": TRYON_BODY},
     responses={
         200: TRYON_IMAGE,
-        **errors(
-            MalformedBody,
-            ContentMismatch,
-            BadFileName,
-            NotFound,
-            SlowBody,
-            TooLarge,
-            TypeNotAllowed,
-            InvalidInput,
-            BadDimensions,
-            Unfit,
-            NotLicensed,
-            InferenceFailed,
-            ModelNotLoaded,
-            NotDeployed,
-            OutOfMemory,
-            Busy,
-            StorageFailed,
-            TimedOut,
-        ),
+        **errors(*BODY_ERRORS, *PICTURE_ERRORS, *ENGINE_ERRORS, NotFound),
     },
 )
 async def process_tryon(request: Request, r: R) -> TryOnResponse | Response:
@@ -80,16 +47,9 @@ async def process_tryon(request: Request, r: R) -> TryOnResponse | Response:
 def _described(answer: Answer, r: Resources, request_id: str) -> TryOnResponse:
     links = r.results.links(answer.result)
     return TryOnResponse(
-        request_id=request_id,
+        **served(answer, request_id, links.expires_at),
         result_url=links.urls[0],
         result_urls=list(links.urls),
-        expires_at=datetime.fromtimestamp(links.expires_at, UTC),
-        engine=answer.engine.name,
-        licence=answer.engine.licence,
-        commercial_use=answer.engine.commercial_use,
-        model_version=answer.result.model_version,
-        cached=answer.is_cached,
-        processing_time_ms=answer.processing_time_ms,
         metadata=dict(answer.result.metadata),
     )
 

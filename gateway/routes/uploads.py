@@ -6,19 +6,7 @@ from fastapi import APIRouter, Request
 
 from gateway.answers import UploadResponse
 from gateway.deps import R
-from gateway.documentation import UPLOAD_BODY, errors
-from gateway.errors import (
-    BadDimensions,
-    BadFileName,
-    Busy,
-    ContentMismatch,
-    InvalidInput,
-    MalformedBody,
-    SlowBody,
-    StorageFailed,
-    TooLarge,
-    TypeNotAllowed,
-)
+from gateway.documentation import BODY_ERRORS, PICTURE_ERRORS, UPLOAD_BODY, errors
 from gateway.intake import read_upload
 
 router = APIRouter(prefix="/api/v1", tags=["uploads"])
@@ -28,18 +16,7 @@ router = APIRouter(prefix="/api/v1", tags=["uploads"])
     "/uploads",
     status_code=201,
     openapi_extra={"requestBody": UPLOAD_BODY},
-    responses=errors(
-        MalformedBody,
-        ContentMismatch,
-        BadFileName,
-        SlowBody,
-        TooLarge,
-        TypeNotAllowed,
-        InvalidInput,
-        BadDimensions,
-        Busy,
-        StorageFailed,
-    ),
+    responses=errors(*BODY_ERRORS, *PICTURE_ERRORS),
 )
 async def upload(request: Request, r: R) -> UploadResponse:
     """Check a picture and keep it; name it by `upload_id` in later requests until it expires."""
