@@ -1,6 +1,7 @@
 """Planes of pixels to latents and back."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -8,6 +9,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from handlers.diffusion.loading import Foundation
+
+# Red, green and blue of each channel of SDXL's latents, in the scale that a denoiser sees.
+_TO_RGB: Final = (
+    (0.3651, 0.4232, 0.4341),
+    (-0.2533, -0.0042, 0.1068),
+    (0.1076, 0.1111, -0.0362),
+    (-0.3165, -0.2492, -0.2188),
+)
+_RGB_BIAS: Final = (0.1084, -0.0175, -0.0011)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +65,14 @@ def work_on_tiles(networks: Foundation, tile_px: int) -> None:
     networks.vae.enable_tiling()
     networks.vae.tile_sample_min_size = tile_px
     networks.vae.tile_latent_min_size = tile_px // networks.factor
+
+
+def preview_rgb(latents: Tensor) -> NDArray[np.uint8]:
+    """Show latents (rows, 4, h, w) as small pictures, (rows, h, w, 3) uint8, without the decoder.
+
+    One pixel per latent cell, by the linear map from SDXL's latents to colours that ComfyUI fitted
+    (comfy/latent_formats.py); noise shows, so give what a step says is clean.
+    """
+    factors, bias = (torch.tensor(one, device=latents.device) for one in (_TO_RGB, _RGB_BIAS))
+    colours = torch.einsum("nchw,cd->ndhw", latents.float(), factors) + bias[:, None, None]
+    return to_rgb(colours.nan_to_num())
