@@ -34,14 +34,21 @@ _SERVICES: Final[Mapping[str, tuple[type[Offer], type]]] = {
 def read_settings(sections: Mapping[str, Any]) -> HandlerSettings:
     """Read the section `handler` as the settings of the model that its `name` names.
 
+    A model from outside this package names its own: `handler.settings: its.module:ItsSettings`.
     Raises BadSetting naming the key that is wrong.
     """
     section = sections.get("handler")
-    name = section.get("name") if isinstance(section, Mapping) else None
-    if not isinstance(name, str) or name not in _SETTINGS:
+    given = dict(section) if isinstance(section, Mapping) else {}
+    name = given.get("name")
+    where = given.pop("settings", _SETTINGS.get(name) if isinstance(name, str) else None)
+    if not isinstance(where, str):
         raise BadSetting(f"handler.name: expected one of {', '.join(_SETTINGS)}, found {name!r}")
-    module, _, kind = _SETTINGS[name].partition(":")
-    settings: HandlerSettings = read(getattr(import_module(module), kind), section, "handler")
+    module, _, kind = where.partition(":")
+    try:
+        named = getattr(import_module(module), kind)
+    except (ImportError, AttributeError, ValueError) as fault:
+        raise BadSetting(f"handler.settings: there is no {where}") from fault
+    settings: HandlerSettings = read(named, given, "handler")
     return settings
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from handlers.models import read_offer, read_settings
-from handlers.settings import BadSetting, GeometricSettings
+from handlers.settings import BadSetting, GeometricSettings, HandlerSettings
 from tests.handlers.torchserve_rows import config
 
 SHIPPED = config()
@@ -20,6 +20,18 @@ def test_a_model_reads_its_own_settings() -> None:
 def test_a_model_that_is_none_of_ours_is_refused(handler: object) -> None:
     with pytest.raises(BadSetting, match=r"handler\.name: expected one of geometric, idm_vton"):
         read_settings({"handler": handler})
+
+
+def test_a_model_from_elsewhere_names_its_settings_itself() -> None:
+    section = {"name": "mine", "version": "1.0.0", "settings": "handlers.settings:HandlerSettings"}
+    assert read_settings({"handler": section}) == HandlerSettings("mine", "1.0.0")
+
+
+@pytest.mark.parametrize("where", ["", "handlers.nowhere:Settings", "handlers.settings:Nothing"])
+def test_settings_that_are_not_there_are_refused_by_name(where: str) -> None:
+    section = {"name": "mine", "version": "1.0.0", "settings": where}
+    with pytest.raises(BadSetting, match=r"handler\.settings: there is no"):
+        read_settings({"handler": section})
 
 
 @pytest.mark.prop(37)
