@@ -24,6 +24,7 @@ class ErrorCode(StrEnum):
     METHOD_NOT_ALLOWED = "VAL_2007"
     MALFORMED_BODY = "VAL_2008"
     SLOW_BODY = "VAL_2009"
+    CONFLICT = "VAL_2010"
     RATE_LIMITED = "RATE_3001"
     BUSY = "RATE_3002"
     MODEL_NOT_LOADED = "ML_4001"
@@ -32,6 +33,7 @@ class ErrorCode(StrEnum):
     BAD_DIMENSIONS = "ML_4004"
     UNFIT = "ML_4005"
     NOT_LICENSED = "ML_4006"
+    TOO_LATE = "ML_4007"
     GEMINI = "EXT_5001"
     EBAY = "EXT_5002"
     SUPABASE = "EXT_5003"
@@ -39,6 +41,7 @@ class ErrorCode(StrEnum):
     INTERNAL = "SYS_9001"
     MISCONFIGURED = "SYS_9002"
     STORAGE = "SYS_9003"
+    DATABASE = "SYS_9004"
 
 
 STATUS: Mapping[ErrorCode, int] = MappingProxyType(
@@ -57,6 +60,7 @@ STATUS: Mapping[ErrorCode, int] = MappingProxyType(
         ErrorCode.METHOD_NOT_ALLOWED: 405,
         ErrorCode.MALFORMED_BODY: 400,
         ErrorCode.SLOW_BODY: 408,
+        ErrorCode.CONFLICT: 409,
         ErrorCode.RATE_LIMITED: 429,
         ErrorCode.BUSY: 503,
         ErrorCode.MODEL_NOT_LOADED: 503,
@@ -65,6 +69,7 @@ STATUS: Mapping[ErrorCode, int] = MappingProxyType(
         ErrorCode.BAD_DIMENSIONS: 422,
         ErrorCode.UNFIT: 422,
         ErrorCode.NOT_LICENSED: 403,
+        ErrorCode.TOO_LATE: 503,
         ErrorCode.GEMINI: 502,
         ErrorCode.EBAY: 502,
         ErrorCode.SUPABASE: 502,
@@ -72,5 +77,6 @@ STATUS: Mapping[ErrorCode, int] = MappingProxyType(
         ErrorCode.INTERNAL: 500,
         ErrorCode.MISCONFIGURED: 500,
         ErrorCode.STORAGE: 503,
+        ErrorCode.DATABASE: 503,
     }
 )

@@ -10,6 +10,7 @@ GatewayError
 ├── MethodNotAllowed          VAL_2007   the route exists, the method does not
 ├── MalformedBody             VAL_2008   not parsable as what Content-Type says
 ├── SlowBody                  VAL_2009   the request stopped arriving
+├── Conflict                  VAL_2010   at odds with what was asked before
 ├── LinkInvalid               AUTH_1001  a signed link that was not signed by us
 ├── LinkExpired               AUTH_1002  a signed link past its time
 ├── Busy                      RATE_3002  no room for one more; try again soon
@@ -20,14 +21,17 @@ GatewayError
 ├── BadDimensions             ML_4004    picture too small, too big or too narrow
 ├── Unfit                     ML_4005    the engine cannot use this picture, and says why
 ├── NotLicensed               ML_4006    the engine is not licensed for this deployment's use
+├── TooLate                   ML_4007   the engine could not be done by the caller's deadline
 ├── TimedOut                  EXT_5004   a service behind the gateway took too long
 ├── Internal                  SYS_9001   our fault
 ├── Misconfigured             SYS_9002   a setting is wrong
-└── StorageFailed             SYS_9003   the object store refused or is away
+├── StorageFailed             SYS_9003   the object store refused or is away
+└── DatabaseFailed            SYS_9004   the database refused or is away
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 from gateway.error_codes import STATUS, ErrorCode
@@ -141,6 +145,13 @@ class SlowBody(GatewayError):
     default_message = "The request body stopped arriving."
 
 
+class Conflict(GatewayError):
+    """The request is at odds with what was asked before."""
+
+    code = ErrorCode.CONFLICT
+    default_message = "This is at odds with what was asked before."
+
+
 class LinkInvalid(GatewayError):
     """The signed link was not signed by this deployment."""
 
@@ -214,6 +225,28 @@ class NotLicensed(GatewayError):
     default_message = "This engine is not for commercial use."
 
 
+class TooLate(GatewayError):
+    """The engine could not be done in time, and says so at once.
+
+    `details["estimate_s"]` is in how many seconds it would be, `details["within_s"]` what was asked.
+    """
+
+    code = ErrorCode.TOO_LATE
+    default_message = "The engine cannot be done in time."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        details: Mapping[str, JsonValue] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        estimate_s = (details or {}).get("estimate_s")
+        is_known = isinstance(estimate_s, int | float) and math.isfinite(estimate_s)
+        retry = {"Retry-After": str(max(1, math.ceil(estimate_s)))} if is_known else {}
+        super().__init__(message, details=details, headers={**retry, **(headers or {})})
+
+
 class TimedOut(GatewayError):
     """A service behind the gateway took too long."""
 
@@ -237,4 +270,12 @@ class StorageFailed(GatewayError):
 
     code = ErrorCode.STORAGE
     default_message = "The storage is not available."
+    retry_after_s = 5
+
+
+class DatabaseFailed(GatewayError):
+    """The database refused or is away."""
+
+    code = ErrorCode.DATABASE
+    default_message = "The database is not available."
     retry_after_s = 5

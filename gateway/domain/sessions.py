@@ -1,0 +1,171 @@
+"""What a session is: a person dressed in a garment, or a batch of such items.
+
+A batch is one person in many garments, or many in many. Each item has a state and a result of its
+own; the items are what is queued.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from gateway.domain.sessions_lifecycle import ENDED, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import JsonValue
+
+    from gateway.domain.jobs import Progress
+    from gateway.domain.results import StoredResult
+    from gateway.error_codes import ErrorCode
+
+
+class Kind(StrEnum):
+    """What a session is for; it says who goes first."""
+
+    PREVIEW = "preview"
+    STANDARD = "standard"
+    BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How many open items of the same engine go first, and the seconds until it is done, if known.
+
+    An item that is being made has nobody before it.
+    """
+
+    queue_position: int
+    estimate_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why an item failed, as a caller may read it."""
+
+    code: ErrorCode
+    message: str
+    details: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What an item wants: stored pictures by the engine's names for them, and options.
+
+    `person` and `garment` count the batch's own: which person in which garment.
+    """
+
+    pictures: Mapping[str, str]
+    given: Mapping[str, JsonValue]
+    person: int = 0
+    garment: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A session before it is written; times are Unix seconds, `cancel_at` is the caller's own."""
+
+    session_id: str
+    owner: str
+    kind: Kind
+    engine: str
+    asks: tuple[Ask, ...]
+    request_id: str
+    created_at: float
+    expires_at: float
+    cancel_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished item: its result, whether it was reused, and how long it took."""
+
+    result: StoredResult
+    is_cached: bool
+    processing_time_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One person in one garment."""
+
+    position: int
+    state: State
+    ask: Ask
+    attempt: int
+    started_at: float | None
+    ended_at: float | None
+    progress: Progress | None
+    outcome: Outcome | None
+    fault: Fault | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session as it stands; `place` is None once it has ended."""
+
+    session_id: str
+    owner: str
+    kind: Kind
+    engine: str
+    state: State
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    expires_at: float
+    cancel_at: float | None
+    items: tuple[Item, ...]
+    last_event: int
+    place: Place | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will happen to it, its erasure apart."""
+        return self.state in ENDED
+
+    @property
+    def object_names(self) -> frozenset[str]:
+        """The names of every stored picture that is its own, inputs and results."""
+        inputs = {name for item in self.items for name in item.ask.pictures.values()}
+        made = {name for item in self.items if item.outcome for name in item.outcome.result.names}
+        return frozenset(inputs | made)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An item that is somebody's to run until the lease ends; `attempt` is the fencing token.
+
+    `tries` counts the times it was begun in earnest, this one included.
+    """
+
+    item_id: str
+    session_id: str
+    owner: str
+    kind: Kind
+    engine: str
+    position: int
+    ask: Ask
+    attempt: int
+    tries: int
+    request_id: str
+    expires_at: float
+
+
+class EventKind(StrEnum):
+    """What an event tells."""
+
+    STATE = "state"
+    ITEM = "item"
+    PROGRESS = "progress"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to a session; `seq` counts from 1 without a gap."""
+
+    seq: int
+    kind: EventKind
+    at: float
+    data: Mapping[str, JsonValue]

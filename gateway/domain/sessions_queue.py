@@ -1,0 +1,62 @@
+"""Who goes first, and what becomes of an item that failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from gateway.domain.sessions import Fault, Kind
+from gateway.error_codes import ErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HEAD_START_S: Final[Mapping[Kind, float]] = MappingProxyType(
+    {Kind.PREVIEW: 60.0, Kind.STANDARD: 0.0, Kind.BATCH: -60.0}
+)
+"""Seconds an item counts as older than it is. As every item ages alike, nobody starves: a batch's
+first item goes before anything that comes two minutes after it, a preview included."""
+
+ITEM_SPACING_S: Final = 1.0
+"""An item of a batch stands this much behind the one before it, so that batches interleave."""
+
+
+def rank(kind: Kind, created_at: float, position: int) -> float:
+    """Where an item stands in the queue (Unix seconds); the smallest goes first."""
+    return created_at - HEAD_START_S[kind] + ITEM_SPACING_S * position
+
+
+WAITS: Final = frozenset({ErrorCode.BUSY, ErrorCode.MODEL_NOT_LOADED, ErrorCode.STORAGE,
+                          ErrorCode.DATABASE})  # fmt: skip
+"""Nothing is wrong with the item: it waits, and no try is counted."""
+
+PASSING: Final = frozenset({ErrorCode.OUT_OF_MEMORY, ErrorCode.TIMED_OUT, ErrorCode.INTERNAL})
+"""Another try may go better, but not for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When an item that failed is tried again: pauses double from the first to the longest."""
+
+    max_tries: int
+    first_s: float
+    longest_s: float
+
+
+def pause_s(code: ErrorCode, tries: int, patience: Patience) -> float | None:
+    """Seconds until an item is tried again that failed so; None when it has failed for good."""
+    is_over = tries >= patience.max_tries
+    if code not in WAITS and (code not in PASSING or is_over):
+        return None
+    doubled: float = patience.first_s * 2.0 ** min(max(tries - 1, 0), 16)
+    return min(doubled, patience.longest_s)
+
+
+def given_up(tries: int) -> Fault:
+    """What is told of an item whose every try took its runner along."""
+    return Fault(
+        ErrorCode.INFERENCE_FAILED,
+        "The engine did not survive this request.",
+        {"reason": "given_up", "tries": tries},
+    )

@@ -1,0 +1,102 @@
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.sessions import Kind
+from gateway.domain.sessions_lifecycle import (
+    ENDED,
+    OPEN,
+    TRANSITIONS,
+    IllegalMove,
+    Move,
+    State,
+    after,
+    ending,
+    origins,
+)
+from gateway.domain.sessions_queue import PASSING, WAITS, Patience, pause_s, rank
+from gateway.error_codes import ErrorCode
+
+PATIENCE = Patience(max_tries=3, first_s=0.5, longest_s=4.0)
+MOVES = st.lists(st.sampled_from(Move), max_size=30)
+
+
+def walked(moves: list[Move]) -> list[State]:
+    """Every state that a session goes through when it makes the moves it can."""
+    states = [State.CREATED]
+    for move in moves:
+        if (states[-1], move) in TRANSITIONS:
+            states.append(after(states[-1], move))
+    return states
+
+
+@given(MOVES)
+def test_whatever_happens_a_session_ends_once_and_stays_so(moves: list[Move]) -> None:
+    states = walked(moves)
+    ends = [place for place, state in enumerate(states) if state in ENDED]
+    assert ends in ([], [len(states) - 1])
+
+
+@given(MOVES)
+def test_nothing_ends_well_or_fails_that_was_not_begun(moves: list[Move]) -> None:
+    states = walked(moves)
+    if {State.COMPLETED, State.FAILED} & set(states):
+        assert states[-2] is State.PROCESSING
+
+
+@pytest.mark.parametrize(("state", "move"), list(product(sorted(ENDED), Move)))
+def test_nothing_happens_to_what_has_ended(state: State, move: Move) -> None:
+    with pytest.raises(IllegalMove):
+        after(state, move)
+
+
+@pytest.mark.parametrize("state", sorted(OPEN))
+def test_whatever_is_open_can_be_cancelled_and_expires(state: State) -> None:
+    assert after(state, Move.CANCEL) is State.CANCELLED
+    assert after(state, Move.EXPIRE) is State.EXPIRED
+
+
+@pytest.mark.parametrize("move", list(Move))
+def test_a_guard_names_exactly_the_states_that_the_move_may_start_from(move: Move) -> None:
+    assert origins(move) == {state for state in State if (state, move) in TRANSITIONS}
+
+
+@given(st.lists(st.sampled_from(State), min_size=1))
+def test_a_session_ends_with_its_last_item_and_is_a_success_with_one_result(
+    states: list[State],
+) -> None:
+    move = ending(states)
+    assert (move is None) == any(state in OPEN for state in states)
+    if move is not None:
+        assert (move is Move.COMPLETE) == (State.COMPLETED in states)
+        assert after(State.PROCESSING, move) in states
+
+
+@given(st.floats(0, 1e9), st.floats(120.001, 1e6))
+def test_age_beats_every_kind(created_at: float, later_s: float) -> None:
+    assert rank(Kind.BATCH, created_at, 0) < rank(Kind.PREVIEW, created_at + later_s, 0)
+
+
+def test_of_the_same_age_previews_go_first_and_batches_last() -> None:
+    assert sorted(Kind, key=lambda kind: rank(kind, 0, 0)) == [
+        Kind.PREVIEW,
+        Kind.STANDARD,
+        Kind.BATCH,
+    ]
+
+
+def test_two_batches_take_turns() -> None:
+    ranks = [
+        (rank(Kind.BATCH, start, position), start) for start in (0, 0.5) for position in (0, 1)
+    ]
+    assert [start for _, start in sorted(ranks)] == [0, 0.5, 0, 0.5]
+
+
+@given(st.sampled_from(ErrorCode), st.integers(1, 10_000))
+def test_an_item_is_tried_again_only_where_that_may_help(code: ErrorCode, tries: int) -> None:
+    pause = pause_s(code, tries, PATIENCE)
+    may_help = code in WAITS or (code in PASSING and tries < PATIENCE.max_tries)
+    assert (pause is not None) == may_help
+    assert pause is None or PATIENCE.first_s <= pause <= PATIENCE.longest_s
