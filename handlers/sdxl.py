@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from handlers import images, places, provenance
 from handlers.base import ImageHandler, Outcome
 from handlers.diffusion import prompting
-from handlers.diffusion.bodies import Painter, Plan
+from handlers.diffusion.bodies import Painter
 from handlers.diffusion.prompting import Body
 from handlers.diffusion.repository import SDXL, Repository
 from handlers.diffusion.safety import Checker
 from handlers.diffusion.sdxl_memory import Assembled, assemble
 from handlers.diffusion.sdxl_settings import SdxlSettings
+from handlers.diffusion.sdxl_walks import Plan
 from handlers.diffusion.solvers import SOLVERS
 from handlers.errors import BadParameters
 from handlers.images import Size
@@ -70,9 +71,15 @@ class SdxlHandler(ImageHandler[BodiesRequest]):
         with stages.stage("text"):
             words = painter.words(prompting.prompt(_body(params)), prompting.NEGATIVE)
         with stages.stage("drawing"):
-            pictures = painter.paint(
-                words, plan, seeds, lambda step, of: stages.progress("drawing", step, of)
-            )
+            pictures = []
+            with painter.at_work():
+                seats = list(painter.seats(words, plan, seeds))
+                for seat in seats:
+                    while seat.steps_left:
+                        painter.advance([seat])
+                        stages.progress("drawing", *seat.progress)
+            for seat in seats:
+                pictures += painter.developed(seat)
         kept = self._kept(pictures, stages)
         with stages.stage("encode"):
             encoded = [self._encoded(pictures[number], params.output_format) for number in kept]

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from handlers.diffusion import latents, profiles
-from handlers.diffusion.bodies import Room
 from handlers.diffusion.loading import SdxlNetworks, load_sdxl
 from handlers.diffusion.placement import card_bytes, place
 from handlers.diffusion.repository import Repository
 from handlers.diffusion.sdxl_settings import SdxlSettings
+from handlers.diffusion.sdxl_walks import Room
 from handlers.diffusion.visits import HOME, Visits
 
 _NETWORK_GB: Final = 5.13

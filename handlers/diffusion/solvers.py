@@ -1,7 +1,7 @@
 """Ways from noise to latents that need few steps: Euler, and DPM-Solver++(2M), arXiv 2211.01095.
 
 Latents are clean ones plus noise of standard deviation sigma. A step is a plain function of where
-it starts and what was predicted there: rows may stand at different sigmas of different walks, and
+it starts and what was predicted there: rows may stand at different sigmas of different runs, and
 nothing is kept. `sampling` holds the ones that think in shares of signal and noise instead.
 """
 
@@ -33,7 +33,7 @@ first step), and the sigmas: to latents. All are (rows, 4, height, width)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class Schedule:
     """One run: the timesteps that the network is told, (steps,), and sigmas, (steps + 1,).
 
     The last sigma is 0. Noise times `start_scale` is where a run starts.
@@ -50,14 +50,14 @@ class Walk:
         return Sigmas(*(sigma.expand(rows) for sigma in (before, start, end)))
 
 
-def walk(config: Mapping[str, Any], solver: str, steps: int, device: torch.device) -> Walk:
+def schedule(config: Mapping[str, Any], solver: str, steps: int, device: torch.device) -> Schedule:
     """Lay out a run of `steps` by `solver`, a name in SOLVERS; `config` is the published one."""
     asked = dict(config) | ({} if solver == "euler" else _SECOND_ORDER)
     table = _TABLES[solver].from_config(asked)
     table.set_timesteps(steps)
     # Diffusers' DPM-Solver keeps the variance at 1 where these latents grow with sigma.
     grown = math.hypot(1.0, table.sigmas[0].item())
-    return Walk(
+    return Schedule(
         timesteps=table.timesteps.float().to(device),
         sigmas=table.sigmas.float().to(device),
         start_scale=float(table.init_noise_sigma) if solver == "euler" else grown,

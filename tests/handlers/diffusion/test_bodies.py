@@ -15,35 +15,34 @@ from diffusers import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from numpy.typing import NDArray
 
-from handlers.diffusion import bodies
-from handlers.diffusion.bodies import Painter, Plan, Room
-from handlers.diffusion.latents import decode
-from handlers.diffusion.loading import SdxlNetworks
+from handlers.diffusion.bodies import Painter, Seat
+from handlers.diffusion.sdxl_walks import Plan, Room
+from handlers.diffusion.visits import Visits
 from tests.handlers.diffusion import tiny, tiny_sdxl
-from tests.handlers.diffusion.test_devices import ELSEWHERE, move
 
 PLAN = Plan(height_px=96, width_px=64, steps=5, guidance_scale=5.0, solver="dpmpp_2m")
 WORDS = ("one adult", "a child")
 SCHEDULERS = {"euler": EulerDiscreteScheduler, "dpmpp_2m": DPMSolverMultistepScheduler}
 
 
-def painter(at_once: int = 4) -> Painter:
-    return Painter(tiny_sdxl.networks(), Room(at_once))
+def stepped(painter: Painter, seats: Sequence[Seat]) -> None:
+    """Take all steps of seats that have as many left."""
+    while seats[0].steps_left:
+        painter.advance(seats)
 
 
-def drawn(
-    nets: SdxlNetworks, plan: Plan, seeds: Sequence[int], words: Sequence[str] = WORDS, **how: bool
-) -> Tensor:
-    told = Painter(nets, Room(1)).words(*words)
-    predict = bodies.prediction(nets, told, plan, **how)
-    return bodies.draw(nets, predict, plan, seeds, lambda: None)
+def seats(painter: Painter, seeds: Sequence[int], plan: Plan = PLAN) -> list[Seat]:
+    return list(painter.seats(painter.words(*WORDS), plan, seeds))
 
 
-@torch.inference_mode()
-def latents(seeds: Sequence[int], plan: Plan = PLAN) -> Tensor:
-    return drawn(tiny_sdxl.networks(), plan, seeds)
+def painted(painter: Painter, seeds: Sequence[int]) -> list[NDArray[np.uint8]]:
+    pictures = []
+    for seat in seats(painter, seeds):
+        stepped(painter, [seat])
+        pictures += painter.developed(seat)
+    return pictures
 
 
 @cache
@@ -91,82 +90,66 @@ def test_latents_are_those_of_diffusers_own_pipeline(
     solver: str, steps: int, guidance_scale: float, seeds: list[int], sides: tuple[int, int]
 ) -> None:
     plan = Plan(*sides, steps, guidance_scale, solver)
+    painter = Painter(tiny_sdxl.networks(), Room(3))
+    (seat,) = seats(painter, seeds, plan)
+    stepped(painter, [seat])
     # Theirs keeps the variance at 1 along the way; at the end there is no noise either way.
-    assert tiny.relative(latents(seeds, plan), theirs(seeds, plan, "latent")) < 1e-5
+    assert tiny.relative(seat.walk.now, theirs(seeds, plan, "latent")) < 1e-5
 
 
 def test_pictures_are_those_of_diffusers_own_pipeline() -> None:
-    mine = painter().paint(painter().words(*WORDS), PLAN, [7, 8], lambda *_: None)
+    mine = painted(Painter(tiny_sdxl.networks(), Room(4)), [7, 8])
     expected = np.round(theirs([7, 8], PLAN, "np") * 255)
     assert np.abs(np.stack(mine) - expected).max() <= 1
 
 
-@settings(max_examples=10, deadline=None)
-@given(seed=st.integers(0, 2**32 - 10), solver=st.sampled_from(["euler", "dpmpp_2m"]))
-def test_a_seed_gives_the_same_picture_alone_and_in_company(seed: int, solver: str) -> None:
-    plan = replace(PLAN, solver=solver)
-    together = latents([seed, seed + 1, seed + 2], plan)
-    for index in range(3):
-        assert tiny.relative(latents([seed + index], plan)[0], together[index]) < 1e-5
-    assert not torch.allclose(together[0], together[1], atol=0.1)
-
-
-@pytest.mark.parametrize(("count", "at_once", "runs"), [(1, 4, 1), (5, 2, 3), (4, 4, 1)])
-def test_no_more_pictures_at_once_than_allowed_and_every_step_told(
-    count: int, at_once: int, runs: int
+@pytest.mark.parametrize(
+    ("count", "at_once", "sizes"), [(1, 4, [1]), (5, 2, [2, 2, 1]), (4, 4, [4]), (10, 4, [4, 4, 2])]
+)
+def test_pictures_that_do_not_fit_at_once_have_seats_one_after_the_other(
+    count: int, at_once: int, sizes: list[int]
 ) -> None:
-    told: list[tuple[int, int]] = []
-    rows: list[int] = []
-    unet = tiny_sdxl.networks().unet
-    hook = unet.register_forward_pre_hook(lambda _module, given: rows.append(len(given[0])))
-    one = painter(at_once)
-    seeds = list(range(count))
-    pictures = one.paint(one.words(*WORDS), PLAN, seeds, lambda *step: told.append(step))
-    hook.remove()
-    assert len(pictures) == count
-    assert len({picture.tobytes() for picture in pictures}) == count
-    assert max(rows) <= 2 * at_once
-    assert told == [(step, runs * 5) for step in range(1, runs * 5 + 1)]
+    painter, told = Painter(tiny_sdxl.networks(), Room(at_once)), list[tuple[int, int]]()
+    plan, found = replace(PLAN, steps=2), list[int]()
+    for seat in painter.seats(painter.words(*WORDS), plan, range(count)):
+        found.append(seat.walk.pictures)
+        while seat.steps_left:
+            painter.advance([seat])
+            told.append(seat.progress)
+    assert found == sizes
+    every = 2 * len(sizes)
+    assert told == [(step, every) for step in range(1, every + 1)]
 
 
-def test_what_a_listener_raises_ends_the_run() -> None:
-    heard: list[int] = []
-
-    def listen(step: int, _of: int) -> None:
-        heard.append(step)
-        if step == 2:
-            raise TimeoutError
-
-    with pytest.raises(TimeoutError):
-        painter().paint(painter().words(*WORDS), PLAN, [1], listen)
-    assert heard == [1, 2]
+@pytest.mark.prop(16)
+def test_a_picture_is_that_of_its_seed_in_whatever_seat() -> None:
+    pictures = painted(Painter(tiny_sdxl.networks(), Room(2)), range(3))
+    assert len({picture.tobytes() for picture in pictures}) == 3
+    (alone,) = painted(Painter(tiny_sdxl.networks(), Room(1)), [2])
+    assert np.abs(alone.astype(int) - pictures[2]).max() <= 1
 
 
-@torch.inference_mode()
-def test_what_is_not_wished_has_its_say() -> None:
-    without = drawn(tiny_sdxl.networks(), PLAN, [1], (WORDS[0], "blurry"))
-    assert tiny.relative(without, latents([1])) > 1e-3
+def test_only_pictures_of_one_size_share_a_bucket() -> None:
+    painter = Painter(tiny_sdxl.networks(), Room(4))
+    wide = replace(PLAN, width_px=96)
+    one, other, larger = (seats(painter, [1], plan)[0] for plan in (PLAN, PLAN, wide))
+    assert one.bucket == other.bucket != larger.bucket
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-@pytest.mark.parametrize("solver", SCHEDULERS)
-@torch.inference_mode()
-def test_a_whole_run_stays_on_its_device(dtype: torch.dtype, solver: str) -> None:
-    here = tiny_sdxl.fresh_networks()
-    for module in (here.unet, *here.text_encoders):
-        move(module, dtype)
-    move(here.vae, torch.float32)
-    nets = replace(here, device=ELSEWHERE, dtype=dtype)
-    found = drawn(nets, replace(PLAN, solver=solver), [1, 2])
-    assert (found.device, found.dtype) == (ELSEWHERE, torch.float32)
-    assert decode(nets, found).device == ELSEWHERE
+def test_a_network_that_visits_does_not_step_with_others() -> None:
+    nets = tiny_sdxl.fresh_networks()
+    assert Painter(nets, Room(1)).steps_with_others
+    visits = Visits(guests=[nets.unet])
+    guest = Painter(replace(nets, visits=visits), Room(1))
+    assert not guest.steps_with_others
+    with guest.at_work():
+        assert nets.unet in visits._present
+    assert nets.unet not in visits._present
 
 
-@torch.inference_mode()
-def test_both_sides_of_guidance_may_go_through_the_network_apart() -> None:
-    nets, rows = tiny_sdxl.networks(), list[int]()
-    hook = nets.unet.register_forward_pre_hook(lambda _module, given: rows.append(len(given[0])))
-    apart = drawn(nets, PLAN, [5], apart=True)
-    hook.remove()
-    assert rows == [1] * 2 * PLAN.steps
-    assert tiny.relative(apart, latents([5])) < 1e-5
+def test_a_seat_whose_numbers_break_is_not_sound() -> None:
+    painter = Painter(tiny_sdxl.networks(), Room(1))
+    (seat,) = seats(painter, [1])
+    assert seat.is_sound
+    seat.walk.now = torch.full_like(seat.walk.now, torch.nan)
+    assert not seat.is_sound

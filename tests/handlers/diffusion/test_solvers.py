@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from handlers.diffusion import solvers
-from handlers.diffusion.solvers import SOLVERS, Sigmas, Walk
+from handlers.diffusion.solvers import SOLVERS, Schedule, Sigmas
 from tests.handlers.diffusion import tiny, tiny_sdxl
 
 CPU = torch.device("cpu")
@@ -27,7 +27,7 @@ def predicted(index: int) -> Tensor:
 
 def ours(config: dict[str, Any], solver: str, steps: int, seed: int) -> list[Tensor]:
     """Give what the network would be shown in each step, and at last the latents."""
-    plan = solvers.walk(config, solver, steps, CPU)
+    plan = solvers.schedule(config, solver, steps, CPU)
     now, before, shown = normal(seed) * plan.start_scale, torch.zeros(SHAPE), []
     for index in range(steps):
         sigmas = plan.at(index, 1)
@@ -58,7 +58,7 @@ def test_euler_is_diffusers_own(changes: dict[str, Any], steps: int, seed: int) 
     config = tiny_sdxl.SCHEDULER | changes
     table = EulerDiscreteScheduler.from_config(config)
     assert_same_way(ours(config, "euler", steps, seed), theirs(table, steps, seed))
-    assert torch.equal(solvers.walk(config, "euler", steps, CPU).timesteps, table.timesteps)
+    assert torch.equal(solvers.schedule(config, "euler", steps, CPU).timesteps, table.timesteps)
 
 
 @settings(max_examples=100, deadline=None)
@@ -67,13 +67,13 @@ def test_dpm_solver_is_diffusers_own(changes: dict[str, Any], steps: int, seed: 
     config = tiny_sdxl.SCHEDULER | changes
     table = DPMSolverMultistepScheduler.from_config(config)
     assert_same_way(ours(config, "dpmpp_2m", steps, seed), theirs(table, steps, seed))
-    assert torch.equal(solvers.walk(config, "dpmpp_2m", steps, CPU).timesteps, table.timesteps)
+    assert torch.equal(solvers.schedule(config, "dpmpp_2m", steps, CPU).timesteps, table.timesteps)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @given(steps=st.lists(st.integers(1, 30), min_size=2, max_size=5), seed=st.integers(0, 2**32))
-def test_rows_of_different_walks_step_together(solver: str, steps: list[int], seed: int) -> None:
-    plans = [solvers.walk(tiny_sdxl.SCHEDULER, solver, count, CPU) for count in steps]
+def test_rows_of_different_runs_step_together(solver: str, steps: list[int], seed: int) -> None:
+    plans = [solvers.schedule(tiny_sdxl.SCHEDULER, solver, count, CPU) for count in steps]
     points = [plan.at(seed % len(plan.timesteps), 1) for plan in plans]
     rows = [torch.cat([normal(seed + row + kind) for row in range(len(plans))]) for kind in (0, 99)]
     latents, clean, before = rows[0], rows[1], rows[0] - rows[1]
@@ -86,8 +86,8 @@ def test_rows_of_different_walks_step_together(solver: str, steps: list[int], se
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_walk_ends_clean(solver: str) -> None:
-    plan: Walk = solvers.walk(tiny_sdxl.SCHEDULER, solver, 7, CPU)
+def test_a_run_ends_clean(solver: str) -> None:
+    plan: Schedule = solvers.schedule(tiny_sdxl.SCHEDULER, solver, 7, CPU)
     assert (len(plan.timesteps), len(plan.sigmas)) == (7, 8)
     assert plan.sigmas[-1] == 0
     last = plan.at(6, 1)
