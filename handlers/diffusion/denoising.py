@@ -22,6 +22,8 @@ from handlers.diffusion.attention import (
     transformer_blocks,
 )
 from handlers.diffusion.conditioning import Text
+from handlers.diffusion.features import Look
+from handlers.diffusion.features_store import FeatureStore
 from handlers.diffusion.latents import Posterior
 from handlers.diffusion.loading import Networks
 from handlers.vision import planes
@@ -46,6 +48,8 @@ class Plan:
     """How to paint: `rows` pictures at once of height_px x width_px.
 
     A guidance_scale of 1 or less means no guidance; a strength below 1 starts from the photo.
+    garment_latents: "mode" sees a garment as the autoencoder thinks likeliest, the same for every
+    seed; "sample" draws it, as the original does.
     """
 
     rows: int
@@ -55,11 +59,17 @@ class Plan:
     guidance_scale: float
     strength: float
     sampler: str = "ddpm"
+    garment_latents: str = "mode"
 
     @property
     def guided(self) -> bool:
         """Whether an unconditional prediction is made beside the conditional one."""
         return self.guidance_scale > _NO_GUIDANCE
+
+    @property
+    def walked(self) -> int:
+        """How many of the steps are taken: a strength below 1 leaves out the early ones."""
+        return min(int(self.steps * self.strength), self.steps)
 
     @property
     def whole_noise(self) -> bool:
@@ -92,6 +102,7 @@ class GarmentView:
     """A garment as the networks see it; one row, or one per picture of the plan.
 
     tokens: (rows, queries, width) of its picture, no_tokens: the same of an all-zero picture.
+    record: what it is called where others may ask for the same; None: it is this request's alone.
     """
 
     picture: Posterior
@@ -100,6 +111,7 @@ class GarmentView:
     negative: Text
     tokens: Tensor
     no_tokens: Tensor
+    record: str | None = None
 
     @property
     def nbytes(self) -> int:
@@ -111,7 +123,11 @@ class GarmentView:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Everything that stays the same over the steps of one run; unconditional rows come first."""
+    """Everything that stays the same over the steps of one run; unconditional rows come first.
+
+    numbers: the schedule's timesteps as the host knows them. Of a garment that is the same for all
+    pictures there is one row; see `GarmentView` for its record.
+    """
 
     plan: Plan
     schedule: sampling.Schedule
@@ -122,6 +138,22 @@ class Run:
     prompt: tuple[PromptKeys, ...]
     text_embeds: Tensor
     time_ids: Tensor
+    numbers: tuple[int, ...]
+    garment_record: str | None = None
+
+    def look(self, index: int) -> Look:
+        """Say what the garment network is asked at the step with this number."""
+        return Look(
+            self.garment_latents,
+            self.garment_text,
+            self.schedule.timesteps[index],
+            self.numbers[index],
+            self.garment_record,
+        )
+
+    def spread(self, features: GarmentFeatures) -> GarmentFeatures:
+        """Give features for every picture."""
+        return tuple(_rows(layer, self.plan.rows) for layer in features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +216,9 @@ def prepare(
 
     Raises ValueError for a strength that leaves no step, or needs a person who was not seen whole.
     """
-    schedule = sampling.schedule(nets.scheduler, plan.sampler, plan.steps, plan.strength).to(
-        nets.device
-    )
+    schedule = sampling.schedule(nets.scheduler, plan.sampler, plan.steps, plan.strength)
+    numbers = tuple(map(int, schedule.timesteps.tolist()))
+    schedule = schedule.to(nets.device)
     size = (plan.height_px // nets.factor, plan.width_px // nets.factor)
     shape = (plan.rows, _CHANNELS, *size)
 
@@ -198,6 +230,9 @@ def prepare(
     densepose = person.densepose.sample(drawn("densepose"))
     mask = person.mask.expand(plan.rows, -1, -1, -1)
     text, embeds, tokens = _paired(garment, plan)
+    drawn_garment = garment.picture.sample(drawn("garment"))  # drawn in any case, for those after
+    is_drawn = plan.garment_latents == "sample"
+    shown = drawn_garment if is_drawn else garment.picture.mode
     with nets.visits.of(*(block.attn2 for block in transformer_blocks(nets.tryon))):
         prompt = prompt_keys(nets.tryon, text, tokens)
     return Run(
@@ -205,11 +240,13 @@ def prepare(
         schedule=schedule,
         start=start,
         fixed=torch.cat([mask, masked, densepose], dim=1),
-        garment_latents=garment.picture.sample(drawn("garment")).to(nets.dtype),
-        garment_text=_rows(garment.text.hidden, plan.rows),
+        garment_latents=shown.to(nets.dtype),
+        garment_text=_rows(garment.text.hidden, len(shown)),
         prompt=prompt,
         text_embeds=embeds,
         time_ids=conditioning.time_ids(nets, plan.height_px, plan.width_px, len(text)),
+        numbers=numbers,
+        garment_record=None if is_drawn else garment.record,
     )
 
 
@@ -220,11 +257,11 @@ def _start(
     drawn: Callable[[Purpose], Tensor],
 ) -> Tensor:
     if plan.whole_noise:
-        return drawn("start")
+        return drawn("start") * schedule.start_scale
     if person.picture is None:
         raise ValueError("a strength below 1 starts from a person who was seen whole")
     clean = person.picture.sample(drawn("picture"))
-    return sampling.add_noise(schedule, clean, drawn("start"), schedule.timesteps[0])
+    return sampling.started(schedule, clean, drawn("start"))
 
 
 def denoise(nets: Networks, run: Run, noise: Noise, on_step: Callable[[Step], None]) -> Tensor:
@@ -232,12 +269,15 @@ def denoise(nets: Networks, run: Run, noise: Noise, on_step: Callable[[Step], No
 
     `on_step` hears of each; what it raises ends the run.
     """
-    now, timesteps = run.start, run.schedule.timesteps
+    now, clean, timesteps = run.start, None, run.schedule.timesteps
     with garment_pass.at_work(nets, run.garment_latents, run.garment_text, timesteps) as features:
         for index, timestep in enumerate(timesteps):
             garment = features(index)
             sample, predicted = predict(nets, run, now, timestep, garment)
-            now = _stepped(run, _leaned(run.plan, predicted), timestep, now, noise)
+            fresh = noise.draw("step", now.shape).to(now.device) if run.schedule.draws else None
+            leaned = _leaned(run.plan, predicted)
+            stepped = sampling.step(run.schedule, index, leaned, now, clean, fresh)
+            now, clean = stepped.latents, stepped.clean
             on_step(Step(index, len(timesteps), sample, garment, predicted, now))
     return now
 
@@ -265,13 +305,6 @@ def _leaned(plan: Plan, predicted: Tensor) -> Tensor:
         return predicted
     unconditional, conditional = predicted.chunk(2)
     return sampling.guided(unconditional, conditional, plan.guidance_scale)
-
-
-def _stepped(run: Run, predicted: Tensor, timestep: Tensor, now: Tensor, noise: Noise) -> Tensor:
-    if run.plan.sampler == "ddim":
-        return sampling.ddim_step(run.schedule, predicted, timestep, now)
-    fresh = noise.draw("step", now.shape).to(now.device)
-    return sampling.ddpm_step(run.schedule, predicted, timestep, now, fresh)
 
 
 def _paired(garment: GarmentView, plan: Plan) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from handlers.diffusion import networks, sampling
-from handlers.diffusion.attention import PromptKeys, Reference
+from handlers.diffusion import features, networks, sampling
+from handlers.diffusion.attention import GarmentFeatures, PromptKeys, Reference
 from handlers.diffusion.denoising import Noise, Plan, Run
+from handlers.diffusion.features_store import FeatureStore
 from handlers.diffusion.loading import Networks
+from handlers.diffusion.sampling import Stepped
 
 
 @dataclass(slots=True)
@@ -21,7 +23,8 @@ class Walk:
     """A run under way: its latents (rows, 4, h, w), and the number of the step that is next.
 
     `fresh` is the noise that was drawn for that step, kept until the step succeeds, so that one
-    that has to be taken again is taken with the same.
+    that has to be taken again is taken with the same. `clean` is what the last step said the
+    latents are without noise, None before the first.
     """
 
     run: Run
@@ -29,6 +32,7 @@ class Walk:
     now: Tensor
     index: int = 0
     fresh: Tensor | None = None
+    clean: Tensor | None = None
 
     @classmethod
     def begin(cls, run: Run, noise: Noise) -> "Walk":
@@ -51,20 +55,27 @@ class Walk:
         return bool(torch.isfinite(self.now).all())
 
 
-def advance(nets: Networks, walks: Sequence[Walk]) -> None:
+def advance(nets: Networks, walks: Sequence[Walk], store: FeatureStore | None = None) -> None:
     """Take one step of every walk; whatever is raised, no walk has moved.
 
+    What is seen of a garment is looked up in `store`, and kept there, even if the step fails.
     Raises ValueError for latents of different sizes.
     """
     if len({walk.now.shape[2:] for walk in walks}) > 1:
         raise ValueError("only latents of one size step together")
-    predicted = _predicted(nets, walks)
+    seen = features.see(
+        nets, [walk.run.look(walk.index) for walk in walks], store or FeatureStore()
+    )
+    garment = [walk.run.spread(one.features) for walk, one in zip(walks, seen, strict=True)]
+    predicted = _predicted(nets, walks, garment)
     moved = [_stepped(walk, noise) for walk, noise in zip(walks, predicted, strict=True)]
-    for walk, now in zip(walks, moved, strict=True):
-        walk.now, walk.index, walk.fresh = now, walk.index + 1, None
+    for walk, to in zip(walks, moved, strict=True):
+        walk.now, walk.clean, walk.index, walk.fresh = to.latents, to.clean, walk.index + 1, None
 
 
-def _predicted(nets: Networks, walks: Sequence[Walk]) -> list[Tensor]:
+def _predicted(
+    nets: Networks, walks: Sequence[Walk], garment: Sequence[GarmentFeatures]
+) -> list[Tensor]:
     """The guided noise of each walk, by one pass of each network."""
     guided = [walk for walk in walks if walk.run.plan.guided]
     rows = [
@@ -72,7 +83,7 @@ def _predicted(nets: Networks, walks: Sequence[Walk]) -> list[Tensor]:
         *walks,
     ]  # a guided walk's unconditional rows, then everybody's conditional ones
     sample = torch.cat([torch.cat([walk.now, walk.run.fixed], dim=1) for walk in rows])
-    reference = Reference(_features(nets, walks), _prompt(guided, walks))
+    reference = Reference(_together(garment), _prompt(guided, walks))
     predicted = networks.predict_noise(
         nets.tryon,
         sample.to(nets.dtype),
@@ -89,13 +100,11 @@ def _predicted(nets: Networks, walks: Sequence[Walk]) -> list[Tensor]:
     ]
 
 
-def _features(nets: Networks, walks: Sequence[Walk]) -> tuple[Tensor, ...]:
-    return networks.look_at_garment(
-        nets.garment,
-        torch.cat([walk.run.garment_latents for walk in walks]),
-        torch.cat([_timesteps(walk) for walk in walks]),
-        torch.cat([walk.run.garment_text for walk in walks]),
-    )
+def _together(garment: Sequence[GarmentFeatures]) -> GarmentFeatures:
+    """Features of all walks as rows of one batch."""
+    if len(garment) == 1:
+        return garment[0]
+    return tuple(torch.cat(layers) for layers in zip(*garment, strict=True))
 
 
 def _prompt(guided: Sequence[Walk], walks: Sequence[Walk]) -> tuple[PromptKeys, ...]:
@@ -135,10 +144,8 @@ def _leaned(plan: Plan, unconditional: Tensor | None, conditional: Tensor) -> Te
     return sampling.guided(unconditional, conditional, plan.guidance_scale)
 
 
-def _stepped(walk: Walk, predicted: Tensor) -> Tensor:
+def _stepped(walk: Walk, predicted: Tensor) -> Stepped:
     schedule = walk.run.schedule
-    if walk.run.plan.sampler == "ddim":
-        return sampling.ddim_step(schedule, predicted, walk.timestep, walk.now)
-    if walk.fresh is None:
+    if schedule.draws and walk.fresh is None:
         walk.fresh = walk.noise.draw("step", walk.now.shape).to(walk.now.device)
-    return sampling.ddpm_step(schedule, predicted, walk.timestep, walk.now, walk.fresh)
+    return sampling.step(schedule, walk.index, predicted, walk.now, walk.clean, walk.fresh)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from handlers.diffusion import denoising
+from handlers.diffusion import denoising, sampling
 from handlers.diffusion.denoising import Plan
 from handlers.diffusion.mixing import Walk, advance
 from handlers.diffusion.noise import SeededNoise
@@ -47,7 +47,7 @@ wishes = st.builds(
     steps=st.integers(2, 5),
     guidance=st.sampled_from([1.0, 2.0, 5.0]),
     strength=st.sampled_from([0.6, 1.0]),
-    sampler=st.sampled_from(["ddpm", "ddim"]),
+    sampler=st.sampled_from(sampling.SAMPLERS),
     rows=st.integers(1, 2),
     joins_at=st.integers(0, 4),
 )
