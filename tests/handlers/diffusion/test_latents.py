@@ -8,7 +8,8 @@ from handlers.diffusion import latents
 
 def test_a_preview_has_a_pixel_per_cell() -> None:
     shown = latents.preview_rgb(torch.randn(2, 4, 16, 12))
-    assert (shown.shape, shown.dtype) == ((2, 16, 12, 3), np.uint8)
+    assert shown.shape == (2, 16, 12, 3)
+    assert shown.dtype == np.uint8
 
 
 def test_rows_are_shown_by_themselves() -> None:
