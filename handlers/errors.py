@@ -7,7 +7,8 @@ HandlerError
 ├── InferenceFailed    ML_4002   the engine broke on this request
 ├── OutOfMemory        ML_4003   the device had no room for this request (retryable)
 ├── BadDimensions      ML_4004   no allowed size fits the picture
-└── Unfit              ML_4005   the picture shows no usable person or garment
+├── Unfit              ML_4005   the picture shows no usable person or garment
+└── TooLate            ML_4007   the answer could not be there in time
 """
 
 from collections.abc import Mapping
@@ -84,3 +85,15 @@ class Unfit(HandlerError):
     """
 
     code = "ML_4005"
+
+
+class TooLate(HandlerError):
+    """The answer could not be there in time; `details` holds `within_s` and `estimate_s`."""
+
+    code = "ML_4007"
+
+
+class PinsFull(HandlerError):
+    """There is no room for another pinned garment; `details` holds needed_bytes and free_bytes."""
+
+    code = "ML_4008"

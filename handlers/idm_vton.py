@@ -4,10 +4,9 @@ TorchServe imports this file by itself, as the top-level module `idm_vton`, and 
 class in it.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +19,14 @@ from handlers.diffusion.person_frame import Given, PersonFrame
 from handlers.diffusion.settings import IdmVtonSettings
 from handlers.diffusion.studio import Seat, Seeds
 from handlers.diffusion.wardrobe import Wardrobe
-from handlers.engine.costs import StepCosts, pays
-from handlers.engine.scheduler import Policy
-from handlers.engine.tickets import Kind
 from handlers.errors import BadParameters
 from handlers.images import Size
 from handlers.request import Params, TryOnRequest
+from handlers.seats import Sitting, Wish
 from handlers.seeds import consecutive
 from handlers.settings import BadSetting, needed
 from handlers.stages import Stages
-from handlers.stepping import Sitting, SteppingHandler, resumed
+from handlers.stepping import SteppingHandler
 from handlers.understanding.analyst import Analyst
 from handlers.vision import crop
 from handlers.vision.frame import Frame
@@ -67,37 +64,27 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
             params = self._params(request.params, steps=_WARM_UP_STEPS)
             self.run(replace(request, params=params), Stages((), lambda *_: None))
         if self.is_continuous:
-            self._open()
+            self._forget()
+            self.open_seats(self.settings.stepping, self._sample())
         self._forget()
 
-    def _open(self) -> None:
-        """Measure what a step costs, by how many share it, and be ready for turns."""
-        told = self.settings.stepping
-        weights = dict(zip(Kind, (told.preview_weight, 1.0, told.batch_weight), strict=True))
-        policy = Policy(told.max_batch, told.ageing, told.fairness, weights)
-        self.preview_steps = told.preview_steps
-        self.open_seats(policy, StepCosts.alike(self._step_seconds(told.max_batch)))
-
-    def _step_seconds(self, most: int) -> tuple[float, ...]:
-        """Time one step of 1, 2, … requests together, as long as company pays."""
+    def _sample(self) -> TryOnRequest | None:
+        """Give a request that shows what steps cost; None where networks visit, so none is seated."""
         asked = next(warmup.requests(replace(self.settings.warmup, rounds=1)))
-        request = replace(asked, params=self._params(asked.params, steps=most))
-        with self._wardrobe.studio(request.params.category) as studio:
+        with self._wardrobe.studio(asked.params.category) as studio:
             if not studio.steps_with_others:
-                return (1.0,)  # nobody will be seated
-        sittings, seats, taken = list[Sitting[Seat]](), list[Seat](), list[float]()
-        while len(taken) < most and (len(taken) < 2 or pays(taken, len(taken))):  # noqa: PLR2004
-            sittings.append(self.sit(request, Stages((), lambda *_: None)))
-            seats.append(cast("Seat", resumed(sittings[-1])))
-            taken.append(self._timed(seats))
-        for sitting in sittings:
-            sitting.close()
-        return tuple(taken)
+                return None
+        return self.lowered(asked, self.settings.stepping.max_batch)
 
-    def _timed(self, seats: Sequence[Seat]) -> float:
-        started = time.perf_counter()
-        self.advance(seats)
-        return time.perf_counter() - started
+    def wish(self, request: TryOnRequest) -> Wish:
+        """Say what a request will need."""
+        plan = self._plan(request.params)
+        bucket = (self._wardrobe.name(request.params.category), plan.height_px, plan.width_px)
+        return Wish(bucket, plan.rows * plan.walked, plan.steps)
+
+    def lowered(self, request: TryOnRequest, steps: int) -> TryOnRequest:
+        """Give the request with fewer steps."""
+        return replace(request, params=self._params(request.params, steps=steps))
 
     def sit(self, request: TryOnRequest, stages: Stages) -> Sitting[Seat]:
         """Dress the person of one request; raises HandlerError for pictures that do not serve."""
@@ -111,7 +98,8 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
             garment, garment_hit = studio.garment(cloth, _description(params))
             if studio.steps_with_others:
                 developed = []
-                for seat in studio.seats(person, garment, plan, seeds):
+                at_once = self.at_once(request)
+                for seat in studio.seats(person, garment, plan, seeds, at_once):
                     yield seat
                     developed.append(studio.developed(seat.walk))
                 painted = np.concatenate(developed)

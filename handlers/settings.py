@@ -64,6 +64,25 @@ class TryOnSettings(HandlerSettings):
 
 
 @dataclass(frozen=True, slots=True)
+class Stepping:
+    """How requests share steps, where the worker is asked continuously.
+
+    max_batch: pictures of one step at most, fewer where company costs more than it saves;
+    preview_steps: a request of so many steps or fewer is a preview; weights: by how much the work
+    of a kind counts, a standard request's being 1; ageing, fairness: see handlers.engine.scheduler.
+    preview_jpeg_quality: 1..100, of the pictures of work under way.
+    """
+
+    max_batch: int
+    ageing: float
+    fairness: float
+    preview_steps: int
+    preview_weight: float
+    batch_weight: float
+    preview_jpeg_quality: int
+
+
+@dataclass(frozen=True, slots=True)
 class CacheSizes:
     """Room for analysed persons and garments."""
 
@@ -106,6 +125,10 @@ class Offer:
         """Give the values that each option may have whose values are names."""
         return {}
 
+    def grains(self) -> Mapping[str, int]:
+        """Give what the values of options are multiples of, of those that have to be."""
+        return {}
+
 
 @dataclass(frozen=True, slots=True)
 class GarmentOffer(Offer):
@@ -123,10 +146,15 @@ class BodiesOffer(Offer):
     """What an engine honours that draws people (section `bodies`)."""
 
     choices: Mapping[str, tuple[str, ...]]
+    multiples: Mapping[str, int]
 
     def names(self) -> Mapping[str, tuple[str, ...]]:
         """Give the values that each option may have whose values are names."""
         return self.choices
+
+    def grains(self) -> Mapping[str, int]:
+        """Give what the values of options are multiples of, of those that have to be."""
+        return self.multiples
 
 
 def read(kind: type[T], section: object, path: str) -> T:

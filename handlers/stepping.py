@@ -1,76 +1,56 @@
 """Workers whose requests step together: join between two steps, leave when done or gone.
 
-With TorchServe's continuous batching every call of `handle` is one turn: whoever is new is let in,
-the scheduler's choice takes one step, and everybody's frames leave. A request is one generator: it
-prepares itself, gives a seat, is resumed when all its steps are taken, perhaps gives another, and
-returns its outcome.
+With TorchServe's continuous batching every call of `handle` is one turn: whoever is new is let in
+or refused, the scheduler's choice takes one step, and everybody's frames leave. Preparing a request
+and developing its pictures go on beside the steps, in a thread of their own.
 """
 
+import math
+import sys
 import time
 from abc import abstractmethod
-from collections.abc import Generator, Hashable, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Final, Generic
 
-from handlers import memory, telemetry, wire
+from handlers import telemetry, wire
 from handlers.base import ImageHandler, Outcome, as_handler_error
+from handlers.engine.aside import Aside
 from handlers.engine.costs import StepCosts
 from handlers.engine.engine import Engine
 from handlers.engine.scheduler import Policy, Scheduler
-from handlers.engine.tickets import Kind, Ticket
+from handlers.engine.tickets import Kind, Refused, Ticket
+from handlers.errors import TooLate
+from handlers.guests import Guest
+from handlers.seats import S, Sitting, Wish, measured, resumed
+from handlers.settings import Stepping
 from handlers.stages import Stages
 from handlers.wire import R
 
-
-class Seat(Protocol):
-    """A request among those that step: what it is stepped with, and how far it is."""
-
-    @property
-    def bucket(self) -> Hashable:
-        """What may step together with it has an equal one."""
-        ...
-
-    @property
-    def steps_left(self) -> int:
-        """How many steps there are still to take."""
-        ...
-
-    @property
-    def progress(self) -> tuple[int, int]:
-        """How many steps of its request were taken, of how many."""
-        ...
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether it still holds numbers."""
-        ...
-
-
-S = TypeVar("S", bound=Seat)
-Sitting: TypeAlias = Generator[S, None, Outcome]
-
-
-@dataclass(slots=True)
-class _Guest(Generic[R, S]):
-    """A request that is with the worker: its stream, and from the turn it began, its seat."""
-
-    stream: wire.Conversation
-    stages: Stages
-    watch: memory.GpuWatch = field(default_factory=memory.GpuWatch)
-    arrived_s: float = field(default_factory=time.perf_counter)
-    request: R | None = None
-    sitting: Sitting[S] | None = None
+_PAUSE_S: Final = 0.02  # between two looks at who is new, while nobody can step
 
 
 class SteppingHandler(ImageHandler[R], Generic[R, S]):
     """A model that takes steps; one request at a time, or, asked continuously, together."""
 
     step_stage: str
-    preview_steps: int
+    _costs: StepCosts | None = None
+
+    @abstractmethod
+    def wish(self, request: R) -> Wish:
+        """Say what a request will need; raises HandlerError for one that cannot be served."""
+
+    @abstractmethod
+    def lowered(self, request: R, steps: int) -> R:
+        """Give the request with fewer steps."""
 
     @abstractmethod
     def sit(self, request: R, stages: Stages) -> Sitting[S]:
-        """Prepare, yield seats one after the other, each stepped to its end, return the outcome."""
+        """Prepare, yield seats one after the other, each stepped to its end, return the outcome.
+
+        No seat has more pictures than `at_once`. What is between two seats runs beside others'
+        steps.
+        """
 
     @abstractmethod
     def advance(self, states: Sequence[S]) -> None:
@@ -90,108 +70,30 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
         self.is_continuous = wire.continues(context)
         super().initialize(context)
 
-    def handle(self, rows: Sequence[wire.Row], context: wire.Context) -> list[bytes]:
-        """Serve a batch to its end, or take one turn of all who are in."""
-        return (self._turn if self.is_continuous else super().handle)(rows, context)
+    def at_once(self, request: R) -> int:
+        """Give how many pictures of a request may take a step together, at most."""
+        if self._costs is None:
+            return sys.maxsize
+        return self._costs.knee(self.wish(request).bucket, self._told.max_batch)
 
-    def _turn(self, rows: Sequence[wire.Row], context: wire.Context) -> list[bytes]:
-        there = wire.present(rows, context)
-        for name in [name for name in self._guests if name not in there]:
-            self._let_go(name)  # its caller hung up
-        for name, index in there.items():
-            if name not in self._guests:
-                stream = wire.Conversation(rows[index], context, index)
-                self._guests[name] = _Guest(stream, Stages(self.stages, stream.progress))
-        self._begin_one()
-        self._step()
-        guests = [self._guests[name] for name in there]
-        answers = wire.answers([guest.stream for guest in guests], context)
-        if ended := [name for name in there if self._guests[name].stream.finished]:
-            for name in ended:
-                self._let_go(name)
-            self.settle(len(there))
-        return answers
+    def open_seats(self, told: Stepping, sample: R | None) -> None:
+        """Be ready for turns; `sample` tells what a step costs, and what all beside it does.
 
-    def _begin_one(self) -> None:
-        """Let the first who waits in: preparing takes long, and the others step meanwhile.
-
-        Where what it needs is in use, it waits until they are done, and so does who came later:
-        or those would be let in before it for ever.
+        It asks for one picture in `told.max_batch` steps. None where no request is ever seated.
         """
-        guests = self._guests.items()
-        waiting = (name for name, one in guests if not (one.sitting or one.stream.finished))
-        name = next(waiting, None)
-        if name is None or not self._is_read(name):
-            return
-        guest = self._guests[name]
-        if guest.request is not None and self.may_begin(guest.request):
-            guest.sitting = self.sit(guest.request, guest.stages)
-            self._go_on(name, 1)
-
-    def _is_read(self, name: str) -> bool:
-        """Read a request, once; one that cannot be read fails."""
-        guest = self._guests[name]
-        if guest.request is None:
-            try:
-                guest.request = guest.stream.request(self.request_type, self.offer)
-            except Exception as fault:  # noqa: BLE001  the others go on
-                self._fail(name, fault, 1)
-                return False
-        return True
-
-    def _step(self) -> None:
-        together = len(self._engine)
-        outcome = self._engine.turn()
-        for name in outcome.moved:
-            seat = self._engine.state(name) or outcome.done[name]
-            self._guests[name].stages.progress(self.step_stage, *seat.progress)
-        for name, fault in outcome.failed.items():
-            self._fail(name, fault, together)
-        for name in outcome.done:
-            self._go_on(name, together)
-
-    def _go_on(self, name: str, together: int) -> None:
-        """Resume a request: it takes a seat, or is done."""
-        guest = self._guests[name]
-        with telemetry.request(guest.stream.request_id):
-            try:
-                went = resumed(guest.sitting)
-            except Exception as fault:  # noqa: BLE001  the others go on
-                self._fail(name, fault, together)
-                return
-        if not isinstance(went, Outcome):
-            kind = Kind.PREVIEW if went.steps_left <= self.preview_steps else Kind.STANDARD
-            # Who asks is not known here: everybody counts as a user of their own.
-            ticket = Ticket(name, name, kind, went.bucket, went.steps_left)
-            self._engine.enter(ticket, lambda _steps: went)
-            return
-        told = self.told(went, guest.stages, guest.watch)
-        guest.stream.done(went.images, {**told, "batch_size": together})
-        self._note(guest, "ok", together)
-
-    def _fail(self, name: str, fault: Exception, together: int) -> None:
-        guest = self._guests[name]
-        with telemetry.request(guest.stream.request_id):
-            error = as_handler_error(fault)
-        guest.stream.error(error)
-        self._note(guest, error.code, together)
-
-    def _note(self, guest: "_Guest[R, S]", code: str, together: int) -> None:
-        spent_ms = (time.perf_counter() - guest.arrived_s) * 1000
-        with telemetry.request(guest.stream.request_id):
-            self.record(code, together, spent_ms, guest.stages.elapsed_ms, guest.watch)
-
-    def _let_go(self, name: str) -> None:
-        guest = self._guests.pop(name)
-        self._engine.leave(name)
-        if guest.sitting is not None:
-            guest.sitting.close()
-
-    def open_seats(self, policy: Policy, costs: StepCosts) -> None:
-        """Be ready for turns."""
-        self._guests: dict[str, _Guest[R, S]] = {}
-        scheduler = Scheduler(policy, costs)
-        self._engine: Engine[S] = Engine(scheduler, self, time.perf_counter)
+        weights = dict(zip(Kind, (told.preview_weight, 1.0, told.batch_weight), strict=True))
+        policy = Policy(told.max_batch, told.ageing, told.fairness, weights)
+        self._told, self._costs, self._around_s = told, StepCosts.alike((1.0,)), 0.0
+        if sample is not None:
+            started = time.perf_counter()
+            self.run(sample, _unheard())
+            whole_s = time.perf_counter() - started
+            bucket, most = self.wish(sample).bucket, told.max_batch
+            self._costs = measured(bucket, lambda: self.sit(sample, _unheard()), self.advance, most)
+            self._around_s = max(0.0, whole_s - most * self._costs.step_s(bucket, 1))
+        self._guests: dict[str, Guest[R, S]] = {}
+        self._aside: Aside[Guest[R, S], S | Outcome] = Aside()
+        self._engine: Engine[S] = Engine(Scheduler(policy, self._costs), self, time.perf_counter)
 
     def run(self, request: R, stages: Stages) -> Outcome:
         """Serve one request by itself."""
@@ -202,13 +104,161 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
                 stages.progress(self.step_stage, *went.progress)
         return went
 
+    def handle(self, rows: Sequence[wire.Row], context: wire.Context) -> list[bytes]:
+        """Serve a batch to its end, or take one turn of all who are in."""
+        return (self._turn if self.is_continuous else super().handle)(rows, context)
 
-def resumed(sitting: Sitting[S] | None) -> S | Outcome:
-    """Let a request go on to its next seat, or to what it returns."""
-    if sitting is None:
-        raise RuntimeError("a request that has not begun cannot go on")
-    try:
-        return next(sitting)
-    except StopIteration as end:
-        outcome: Outcome = end.value
-        return outcome
+    def _turn(self, rows: Sequence[wire.Row], context: wire.Context) -> list[bytes]:
+        there = wire.present(rows, context)
+        for name in [name for name in self._guests if name not in there]:
+            self._let_go(name)  # its caller hung up
+        for name, index in there.items():
+            if name not in self._guests:
+                self._welcome(name, wire.Conversation(rows[index], context, index))
+        self._prepare()
+        self._step()
+        self._prepare(0.0 if len(self._engine) else _PAUSE_S)
+        answers = wire.answers([self._guests[name].stream for name in there], context)
+        if ended := [name for name in there if self._guests[name].stream.finished]:
+            for name in ended:
+                self._let_go(name)
+            self.settle(len(there))
+        return answers
+
+    def _welcome(self, name: str, stream: wire.Conversation) -> None:
+        """Read a request, and let it in if it can be done in time."""
+        guest: Guest[R, S] = Guest(name, stream, Stages(self.stages, stream.progress))
+        self._guests[name] = guest
+        try:
+            guest.schedule = stream.schedule()
+            guest.request = stream.request(self.request_type, self.offer)
+            self._admit(guest, guest.request)
+        except Exception as fault:  # noqa: BLE001  the others go on
+            self._fail(guest, fault)
+
+    def _admit(self, guest: Guest[R, S], request: R) -> None:
+        wish, asked = self.wish(request), guest.schedule
+        kind = Kind.PREVIEW if wish.steps <= self._told.preview_steps else Kind.STANDARD
+        pictures = wish.steps / wish.asked
+        now_s = time.perf_counter()
+        answer = self._engine.enter(
+            Ticket(
+                guest.name,
+                asked.user or guest.name,
+                asked.kind or kind,
+                wish.bucket,
+                wish.steps,
+                None if asked.within_s is None else now_s + asked.within_s - self._around_s,
+                self._least(asked.least_steps, pictures),
+            )
+        )
+        if isinstance(answer, Refused):
+            estimate_s = round(answer.estimate_s + self._around_s - now_s, 1)
+            told = {"within_s": asked.within_s, "estimate_s": estimate_s}
+            raise TooLate("The answer could not be there in time.", told)
+        if answer.steps < wish.steps:
+            guest.asked_steps = wish.asked
+            guest.request = self.lowered(request, int(answer.steps / pictures))
+
+    def _least(self, least_steps: int | None, pictures: float) -> int | None:
+        if least_steps is None:
+            return None
+        low, _ = self.offer.ranges["steps"]
+        return math.ceil(max(low, least_steps) * pictures)
+
+    def _prepare(self, patience_s: float = 0.0) -> None:
+        """Take what was done beside the steps, waiting so long for it, and begin the next."""
+        done = self._aside.take(patience_s)
+        if done is not None:
+            guest, went = done
+            guest.is_aside = False
+            if guest.name in self._guests:
+                self._go_on(guest, went)
+        guest_next = self._next() if self._aside.is_free else None
+        if guest_next is not None:
+            guest_next.waits, guest_next.is_aside = False, True
+            self._aside.begin(guest_next, lambda: self._resumed(guest_next))
+
+    def _next(self) -> Guest[R, S] | None:
+        """Say who goes on beside the steps: who is done with them, else who is let in next.
+
+        Where what that one needs is in use, it waits until it is not, and so does who comes after
+        it: or those would be let in before it for ever.
+        """
+        waiting = [one for one in self._guests.values() if one.waits and not one.stream.finished]
+        done = next((one for one in waiting if one.sitting), None)
+        if done is not None or not waiting:
+            return done
+        names = self._engine.names()
+        first = min(waiting, key=lambda one: names.index(one.name))
+        if first.request is None or not self.may_begin(first.request):
+            return None
+        first.sitting = self.sit(first.request, first.stages)
+        return first
+
+    def _resumed(self, guest: Guest[R, S]) -> S | Outcome:
+        with telemetry.request(guest.stream.request_id):
+            return guest.resume()
+
+    def _go_on(self, guest: Guest[R, S], resuming: Future[S | Outcome]) -> None:
+        """Give a request its seat, or its caller the outcome."""
+        try:
+            went = resuming.result()
+            if not isinstance(went, Outcome):
+                self._engine.seat(guest.name, went, went.rows, went.steps_left * went.rows)
+                return
+        except Exception as fault:  # noqa: BLE001  the others go on
+            self._fail(guest, fault)
+            return
+        self._engine.leave(guest.name)
+        told = self.told(went, guest.stages, guest.watch) | {"batch_size": guest.together}
+        if guest.asked_steps is not None:
+            told["steps_asked"] = guest.asked_steps
+        guest.stream.done(went.images, told)
+        self._note(guest, "ok")
+
+    def _step(self) -> None:
+        outcome = self._engine.turn()
+        places = self._engine.places()
+        seats = {name: self._engine.state(name) or outcome.done[name] for name in outcome.moved}
+        together = sum(seat.rows for seat in seats.values())
+        for name, seat in seats.items():
+            guest = self._guests[name]
+            guest.together = together
+            if not seat.steps_left:
+                self._engine.unseat(name)
+                guest.waits = True
+            try:
+                guest.tell_step(
+                    self.step_stage, seat, places.get(name), self._told.preview_jpeg_quality
+                )
+            except Exception as fault:  # noqa: BLE001  of its preview; the others go on
+                self._fail(guest, fault)
+        for name, broken in outcome.failed.items():
+            self._fail(self._guests[name], broken)
+        for name in places.keys() & self._guests.keys() - seats.keys():
+            self._guests[name].tell_place(places[name], len(places))
+
+    def _fail(self, guest: Guest[R, S], fault: Exception) -> None:
+        self._engine.leave(guest.name)
+        with telemetry.request(guest.stream.request_id):
+            error = as_handler_error(fault)
+        guest.stream.error(error)
+        self._note(guest, error.code)
+
+    def _note(self, guest: Guest[R, S], code: str) -> None:
+        spent_ms = (time.perf_counter() - guest.arrived_s) * 1000
+        with telemetry.request(guest.stream.request_id):
+            self.record(code, guest.together, spent_ms, guest.stages.elapsed_ms, guest.watch)
+
+    def _let_go(self, name: str) -> None:
+        guest = self._guests.pop(name)
+        self._engine.leave(name)
+        if guest.is_aside:
+            self._aside.then(guest.close)
+        else:
+            guest.close()
+
+
+def _unheard() -> Stages:
+    return Stages((), lambda *_: None)

@@ -1,25 +1,29 @@
 """TorchServe's rows in, self-delimiting frames out. The only module that knows TorchServe.
 
 A frame is one kind byte, the payload's length as a big-endian unsigned 32-bit number, and the
-payload: `P` progress, `I` image, `D` done, `E` error. A stream ends with exactly one `D` or `E`;
-errors of a request travel in band, because the HTTP status is fixed at the first frame.
+payload: `P` progress, `V` preview, `I` image, `D` done, `E` error. A stream ends with exactly one
+`D` or `E`; errors of a request travel in band, because the HTTP status is fixed at the first frame.
 """
 
 import json
 import re
 import struct
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from handlers.errors import BadParameters, HandlerError
 from handlers.request import Request
+from handlers.schedule import Schedule
 from handlers.settings import Offer
 
 CONTENT_TYPE: Final = "application/vnd.vton.frames"
 REQUEST_ID_HEADER: Final = "x-request-id"
 
 _PARAMS: Final = "params"
+_SCHEDULE: Final = "schedule"
+_JSON_PARTS: Final = (_PARAMS, _SCHEDULE)
 _SAFE_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _LENGTH: Final = struct.Struct("!I")
 
@@ -69,12 +73,27 @@ class Stream(ABC):
     def request(self, kind: type[R], offer: Offer) -> R:
         """Read the row; raises BadParameters naming every part or option that is wrong."""
         _refuse_parts(self._row, kind, offer)
-        pictures = {name: bytes(part) for name, part in self._row.items() if name != _PARAMS}
-        return kind.read(_params_object(self._row[_PARAMS]), pictures, offer)
+        pictures = {
+            name: bytes(part) for name, part in self._row.items() if name not in _JSON_PARTS
+        }
+        return kind.read(_object(self._row, _PARAMS), pictures, offer)
 
-    def progress(self, stage: str, step: int, of: int) -> None:
-        """Tell that `stage` begins as the `step`-th of `of`, or that it came so far itself."""
-        self._send(json_frame(b"P", {"stage": stage, "step": step, "of": of}))
+    def schedule(self) -> Schedule:
+        """Read what the row tells beside its options; raises BadParameters naming what is wrong."""
+        if _SCHEDULE not in self._row:
+            return Schedule()
+        return Schedule.read(_object(self._row, _SCHEDULE))
+
+    def progress(self, stage: str, step: int, of: int, **place: float) -> None:
+        """Tell that `stage` begins as the `step`-th of `of`, or that it came so far itself.
+
+        `place` says how many others go first (queue_position), and when all is done (estimate_s).
+        """
+        self._send(json_frame(b"P", {"stage": stage, "step": step, "of": of, **place}))
+
+    def preview(self, jpeg: bytes) -> None:
+        """Show how it looks after the step that was told last."""
+        self._send(frame(b"V", jpeg))
 
     def done(self, images: Sequence[bytes], metadata: Mapping[str, Any]) -> None:
         """End the stream with its pictures and what is to know of them."""
@@ -123,12 +142,15 @@ def closing(batch: Sequence[Exchange]) -> list[bytes]:
 
 
 class Conversation(Stream):
-    """One request over many turns of the worker; its frames leave when a turn ends."""
+    """One request over many turns of the worker; its frames leave when a turn ends.
+
+    Another thread may send while this one takes.
+    """
 
     def __init__(self, row: Row, context: Context, index: int) -> None:
         super().__init__(row, context, index)
         self.name = str(context.get_request_id(index))
-        self._frames: list[bytes] = []
+        self._frames: deque[bytes] = deque()
         self._is_open = False
 
     def _send(self, frames: bytes) -> None:
@@ -140,7 +162,7 @@ class Conversation(Stream):
         False: more will come; True: these end a stream; None: these are the whole answer, which
         TorchServe must hear of a stream that was never opened, or its caller waits for ever.
         """
-        frames, self._frames = b"".join(self._frames), []
+        frames = b"".join(self._frames.popleft() for _ in range(len(self._frames)))
         is_last = (True if self._is_open else None) if self.finished else False
         self._is_open = True
         return frames, is_last
@@ -210,7 +232,7 @@ def _refuse_parts(row: Row, kind: type[Request], offer: Offer) -> None:
 
 
 def _part_fault(name: str, part: object, kind: type[Request], offer: Offer) -> str | None:
-    if name == _PARAMS:
+    if name in _JSON_PARTS:
         return None
     if name not in (*kind.required, *kind.optional):
         return "unknown field"
@@ -219,7 +241,8 @@ def _part_fault(name: str, part: object, kind: type[Request], offer: Offer) -> s
     return None if isinstance(part, (bytes, bytearray)) else "must be a picture"
 
 
-def _params_object(raw: object) -> Mapping[str, Any]:
+def _object(row: Row, part: str) -> Mapping[str, Any]:
+    raw = row[part]
     # TorchServe has parsed the part already when it was declared as JSON and is JSON.
     if isinstance(raw, (bytes, bytearray, str)):
         try:
@@ -229,6 +252,6 @@ def _params_object(raw: object) -> Mapping[str, Any]:
     if not isinstance(raw, dict):
         raise BadParameters(
             "The parameters are not valid.",
-            {"fields": {_PARAMS: "must be a JSON object"}},
+            {"fields": {part: "must be a JSON object"}},
         )
     return raw

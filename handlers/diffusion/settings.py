@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from handlers.quantize import Limits
-from handlers.settings import CacheSizes, TryOnSettings
+from handlers.settings import CacheSizes, Stepping, TryOnSettings
 from handlers.understanding.settings import UnderstandingSettings
 
 
@@ -24,23 +24,6 @@ class PoolSize:
 
     budget_bytes: int
     budget_share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Stepping:
-    """How requests share steps, where the worker is asked continuously.
-
-    max_batch: requests of one step at most, fewer where company costs more than it saves;
-    preview_steps: so many steps or fewer make a preview; weights: by how much the work of a kind
-    counts, a standard request's being 1; ageing, fairness: see handlers.engine.scheduler.
-    """
-
-    max_batch: int
-    ageing: float
-    fairness: float
-    preview_steps: int
-    preview_weight: float
-    batch_weight: float
 
 
 @dataclass(frozen=True, slots=True)

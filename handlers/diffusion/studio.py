@@ -1,6 +1,6 @@
 """IDM-VTON as a worker uses it: what it has seen is remembered, what it is asked for is painted."""
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,10 +27,10 @@ class Seeds:
     pictures: Sequence[int]
     poses: Sequence[int] | None = None
 
-    def only(self, index: int) -> "Seeds":
-        """Give those of one picture."""
-        poses = None if self.poses is None else [self.poses[index]]
-        return Seeds([self.pictures[index]], poses)
+    def only(self, index: int, count: int = 1) -> "Seeds":
+        """Give those of `count` pictures from one on."""
+        some = slice(index, index + count)
+        return Seeds(self.pictures[some], None if self.poses is None else self.poses[some])
 
 
 class Studio:
@@ -112,14 +112,14 @@ class Studio:
         )
 
     def seats(
-        self, person: PersonView, garment: GarmentView, plan: Plan, seeds: Seeds
+        self, person: PersonView, garment: GarmentView, plan: Plan, seeds: Seeds, at_once: int
     ) -> "Iterator[Seat]":
-        """Give the seats to be painted from step by step, each when the one before is done."""
-        apart = plan.rows if self._one_by_one else 1
-        for index in range(apart):
-            mine = seeds.only(index) if apart > 1 else seeds
-            walk = self._walk(person, garment, replace(plan, rows=plan.rows // apart), mine)
-            yield Seat(self, walk, index * walk.steps_left, apart * walk.steps_left)
+        """Give seats of `at_once` pictures at most, each when the one before is done."""
+        most = 1 if self._one_by_one else at_once
+        for first in range(0, plan.rows, most):
+            rows = min(most, plan.rows - first)
+            walk = self._walk(person, garment, replace(plan, rows=rows), seeds.only(first, rows))
+            yield Seat(self, walk, first, plan.rows)
 
     @torch.inference_mode()
     def _walk(self, person: PersonView, garment: GarmentView, plan: Plan, seeds: Seeds) -> Walk:
@@ -157,9 +157,9 @@ class Studio:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A request among those that step together: all of one studio and one size of latents.
+    """Pictures of a request among those that step.
 
-    before: steps of the request that were taken in earlier seats; of: of all its seats.
+    before: pictures of the request that were painted in earlier seats; of: of all its seats.
     """
 
     studio: Studio
@@ -168,9 +168,9 @@ class Seat:
     of: int
 
     @property
-    def bucket(self) -> Hashable:
-        """What may step together with it has an equal one."""
-        return id(self.studio), tuple(self.walk.now.shape[2:])
+    def rows(self) -> int:
+        """How many pictures take the step."""
+        return self.walk.run.plan.rows
 
     @property
     def steps_left(self) -> int:
@@ -179,13 +179,25 @@ class Seat:
 
     @property
     def progress(self) -> tuple[int, int]:
-        """How many steps of its request were taken, of how many."""
-        return self.before + self.walk.index, self.of
+        """How many steps of its request were taken, of how many; each counts once per picture.
+
+        One picture, or all at once, are the steps that the caller knows.
+        """
+        walked, of = self.walk.index, self.walk.index + self.walk.steps_left
+        if self.rows == self.of:
+            return walked, of
+        return self.before * of + self.rows * walked, self.of * of
 
     @property
     def is_sound(self) -> bool:
         """Whether the latents are numbers."""
         return self.walk.is_sound
+
+    def preview(self) -> NDArray[np.uint8]:
+        """Show what the first picture would become, a pixel per latent cell."""
+        meant = self.walk.now if self.walk.clean is None else self.walk.clean
+        shown: NDArray[np.uint8] = latents.preview_rgb(meant[:1])[0]
+        return shown
 
 
 def _nth(on_step: Callable[[Step], None], index: int, of: int) -> Callable[[Step], None]:

@@ -45,16 +45,16 @@ class Wardrobe:
     @contextmanager
     def studio(self, category: str) -> Iterator[Studio]:
         """Give the studio for a category, loaded if it is not there; it stays while inside."""
-        with self.pool.use(self._name(category)) as studio:
+        with self.pool.use(self.name(category)) as studio:
             yield studio
 
     def at_hand(self, category: str) -> bool:
         """Say whether a category's studio could be had now without waiting for other requests."""
-        return self.pool.at_hand(self._name(category))
+        return self.pool.at_hand(self.name(category))
 
     def told(self, category: str) -> Mapping[str, Any]:
         """Give what an answer says of how the category's model runs; it was loaded before."""
-        return self._told[self._name(category)]
+        return self._told[self.name(category)]
 
     def forget(self) -> None:
         """Remember no person and no garment."""
@@ -75,7 +75,8 @@ class Wardrobe:
                 found[name] = found.get(name, 0) + value
         return found
 
-    def _name(self, category: str) -> str:
+    def name(self, category: str) -> str:
+        """Name the model that dresses a category."""
         return str(self._variants.get(category, self._main).path)
 
     def _studio(self, name: str) -> Studio:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from handlers.engine.scheduler import Scheduler
-from handlers.engine.tickets import Admitted, Refused, Ticket
+from handlers.engine.tickets import Admitted, Place, Refused, Ticket
 
 S = TypeVar("S")
 S_contra = TypeVar("S_contra", contravariant=True)
@@ -41,7 +41,7 @@ class Outcome(Generic[S]):
 
 
 class Engine(Generic[S]):
-    """Requests in flight; every turn is one step of some of them.
+    """Requests in flight; every turn is one step of some of those that are seated.
 
     `clock` gives seconds that only grow. Not safe for several threads: one steps, and the same one
     lets requests in and out between two turns.
@@ -56,22 +56,25 @@ class Engine(Generic[S]):
         self._states: dict[str, S] = {}
 
     def __len__(self) -> int:
-        """How many requests are in."""
+        """How many requests can step."""
         return len(self._states)
 
-    def enter(self, ticket: Ticket, begin: Callable[[int], S]) -> Admitted | Refused:
-        """Let a request in if its deadline can be kept; `begin` makes its state for so many steps.
+    def enter(self, ticket: Ticket) -> Admitted | Refused:
+        """Let a request in if its deadline can be kept; it waits until it is seated."""
+        return self._scheduler.admit(ticket, self._clock())
 
-        What `begin` raises goes to the caller, and the request is not in.
+    def seat(self, name: str, state: S, rows: int = 1, steps: int = 0) -> None:
+        """Let a request that is in step from now on: `rows` pictures, `steps` or more to come.
+
+        Where the steps it asked for are taken already, it is in no longer: raises KeyError.
         """
-        answer = self._scheduler.admit(ticket, self._clock())
-        if isinstance(answer, Admitted):
-            try:
-                self._states[ticket.name] = begin(answer.steps)
-            except BaseException:
-                self._scheduler.leave(ticket.name)
-                raise
-        return answer
+        self._scheduler.ready(name, rows, steps)
+        self._states[name] = state
+
+    def unseat(self, name: str) -> None:
+        """Let a request not step for the time being."""
+        if self._states.pop(name, None) is not None:
+            self._scheduler.hold(name)
 
     def leave(self, name: str) -> None:
         """Let a request go, wherever it stands; one that is not in is no error."""
@@ -79,15 +82,19 @@ class Engine(Generic[S]):
         self._states.pop(name, None)
 
     def state(self, name: str) -> S | None:
-        """Give the state of who is in, None for others."""
+        """Give the state of who is seated, None for others."""
         return self._states.get(name)
 
     def names(self) -> tuple[str, ...]:
         """Name everybody who is in, in the order of their turns."""
         return self._scheduler.waiting(self._clock())
 
+    def places(self) -> dict[str, Place]:
+        """Say of everybody who is in where they stand; times are the clock's."""
+        return self._scheduler.places(self._clock())
+
     def turn(self) -> Outcome[S]:
-        """Take the next step; with nobody in, nothing happens."""
+        """Take the next step; with nobody seated, nothing happens."""
         outcome: Outcome[S] = Outcome()
         began_s = self._clock()
         batch = self._scheduler.next_batch(began_s)

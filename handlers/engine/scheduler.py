@@ -15,7 +15,7 @@ from typing import Final
 
 from handlers.engine.costs import StepCosts
 from handlers.engine.deadlines import Claim, all_kept, room_s
-from handlers.engine.tickets import Admitted, Entry, Kind, Refused, Ticket
+from handlers.engine.tickets import Admitted, Entry, Kind, Place, Refused, Ticket
 
 _ROUNDING: Final = 1e-9  # of a step, which floating point may lose
 
@@ -24,7 +24,7 @@ _ROUNDING: Final = 1e-9  # of a step, which floating point may lose
 class Policy:
     """The deployment's choices.
 
-    max_batch: requests of one step at most. ageing: seconds of remaining work that a second of
+    max_batch: pictures of one step at most. ageing: seconds of remaining work that a second of
     waiting outweighs. fairness: seconds of remaining work that a second served to the same user
     beyond the others' outweighs. weights: by how much the work of a kind counts.
     """
@@ -59,7 +59,8 @@ class Scheduler:
     def admit(self, ticket: Ticket, now_s: float) -> Admitted | Refused:
         """Let a request in, perhaps with fewer steps, or refuse it with an estimate.
 
-        Raises ValueError for a name that is in already.
+        It counts from now on, and steps when it is `ready`. Raises ValueError for a name that is in
+        already.
         """
         if ticket.name in self._entries:
             raise ValueError(f"{ticket.name} is in already")
@@ -72,14 +73,23 @@ class Scheduler:
             return Refused(now_s + self._ahead_s(ticket, now_s) + ticket.steps * step_s)
         self._enter(Entry(ticket, steps, now_s))
         promised_s = math.inf if ticket.deadline_s is None else ticket.deadline_s
-        return Admitted(steps, min(self.estimate_s(ticket.name, now_s), promised_s))
+        return Admitted(steps, min(self.places(now_s)[ticket.name].done_s, promised_s))
+
+    def ready(self, name: str, rows: int = 1, steps: int = 0) -> None:
+        """Let a request step from now on, `rows` pictures at a time, at least `steps` more."""
+        entry = self._entries[name]
+        entry.rows, entry.left = rows, max(entry.left, steps)
+
+    def hold(self, name: str) -> None:
+        """Let a request that is in not step for the time being."""
+        self._entries[name].rows = 0
 
     def next_batch(self, now_s: float) -> Batch | None:
         """Say who steps now: the most urgent who makes nobody late, and who may join it.
 
         As many join as there are of its bucket, up to the knee.
         """
-        order = self._order(now_s)
+        order = [entry for entry in self._order(now_s) if entry.rows]
         batches = (batch for first in order for batch in self._batches(first, order))
         safe = (batch for batch in batches if self._keeps_promises(batch, now_s))
         chosen = next(safe, None)
@@ -89,17 +99,15 @@ class Scheduler:
 
     def stepped(self, batch: Batch, took_s: float) -> tuple[str, ...]:
         """Note that a batch took a step; give the names of those that are done, which are out."""
-        share_s = took_s / len(batch.names)
+        there = [self._entries[name] for name in batch.names if name in self._entries]
+        row_s = took_s / sum(entry.rows for entry in there) if there else 0.0
         done = []
-        for name in batch.names:
-            entry = self._entries.get(name)
-            if entry is None:  # left while it stepped
-                continue
-            entry.left -= 1
+        for entry in there:  # the others left while it stepped
+            entry.left -= entry.rows
             entry.served_s += took_s
-            self._served_s[entry.ticket.user] += share_s
+            self._served_s[entry.ticket.user] += row_s * entry.rows
             if entry.left <= 0:
-                done.append(name)
+                done.append(entry.ticket.name)
         for name in done:
             self.leave(name)
         return tuple(done)
@@ -114,14 +122,16 @@ class Scheduler:
         """Name everybody who is in, in the order of their turns."""
         return tuple(entry.ticket.name for entry in self._order(now_s))
 
-    def estimate_s(self, name: str, now_s: float) -> float:
-        """Estimate when a request will be done if nobody else comes; raises KeyError."""
+    def places(self, now_s: float) -> dict[str, Place]:
+        """Say of everybody where they stand, and estimate when they will be done."""
         order = self._order(now_s)
         ends = accumulate(self._work_s(entry) for entry in order)
-        for entry, end_s in zip(order, ends, strict=True):
-            if entry.ticket.name == name:
-                return now_s + end_s
-        raise KeyError(name)
+        batch = self.next_batch(now_s)
+        stepping = batch.names if batch else ()
+        return {
+            entry.ticket.name: Place(0 if entry.ticket.name in stepping else index, now_s + end_s)
+            for index, (entry, end_s) in enumerate(zip(order, ends, strict=True))
+        }
 
     def _enter(self, entry: Entry) -> None:
         user = entry.ticket.user
@@ -148,18 +158,24 @@ class Scheduler:
         """Batches that `first` may lead, the largest first."""
         bucket = first.ticket.bucket
         others = [one for one in order if one.ticket.bucket == bucket and one is not first]
-        together = [first, *others][: self._costs.knee(bucket, self._policy.max_batch)]
-        names = tuple(entry.ticket.name for entry in together)
+        room = self._costs.knee(bucket, self._policy.max_batch) - first.rows
+        together = [first.ticket.name]
+        for other in others:
+            if other.rows <= room:
+                together.append(other.ticket.name)
+                room -= other.rows
+        names = tuple(together)
         return (Batch(bucket, names[:members]) for members in range(len(names), 0, -1))
 
     def _keeps_promises(self, batch: Batch, now_s: float) -> bool:
-        after_s = now_s + self._costs.step_s(batch.bucket, len(batch.names))
+        rows = sum(self._entries[name].rows for name in batch.names)
+        after_s = now_s + self._costs.step_s(batch.bucket, rows)
         return all_kept(self._claims(batch.names), after_s)
 
     def _claims(self, stepped: Sequence[str] = ()) -> list[Claim]:
         """What is promised, once `stepped` have taken a step."""
         return [
-            Claim(self._work_s(entry, int(name in stepped)), _deadline_s(entry))
+            Claim(self._work_s(entry, entry.rows * (name in stepped)), _deadline_s(entry))
             for name, entry in self._entries.items()
         ]
 

@@ -17,8 +17,8 @@ class Kind(StrEnum):
 class Ticket:
     """A request before it is let in.
 
-    `deadline_s` is a time of the scheduler's clock; `least_steps` is how few steps the caller would
-    take rather than be refused.
+    A step counts once for every picture that takes it. `deadline_s` is a time of the scheduler's
+    clock; `least_steps` is how few steps the caller would take rather than be refused.
     """
 
     name: str
@@ -45,11 +45,26 @@ class Refused:
     estimate_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request stands: `position` others go before it; `done_s` is when it should be done.
+
+    Those who step together stand at one place, and `done_s` holds if nobody else comes.
+    """
+
+    position: int
+    done_s: float
+
+
 @dataclass(slots=True)
 class Entry:
-    """A request that is in: what is left of it, and since when it has been waiting."""
+    """A request that is in: what is left of it, and since when it has been waiting.
+
+    rows: pictures that take its next step, 0 while it is prepared and cannot step.
+    """
 
     ticket: Ticket
     left: int
     arrived_s: float
+    rows: int = 0
     served_s: float = 0.0

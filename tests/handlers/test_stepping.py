@@ -2,8 +2,9 @@
 
 import io
 import json
+import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +53,26 @@ class FrontEnd:
             if is_last is not False:
                 del self.rows[name]
 
-    def until_all_have_ended(self, turns: int = 100) -> None:
+    def until(self, came: Callable[[], object], turns: int = 1000) -> None:
         for _ in range(turns):
-            if not self.rows:
+            if came():
                 return
             self.turn()
-        raise AssertionError("some never ended")
+        raise AssertionError("it never came")
+
+    def until_all_have_ended(self) -> None:
+        self.until(lambda: not self.rows)
+
+    def until_stepping(self, *names: str) -> None:
+        self.until(lambda: all(self.handler._engine.state(name) for name in names))
 
     def frames(self, name: str) -> list[tuple[str, Any]]:
         return read_frames(self.streams[name])
+
+
+def scheduled(told: dict[str, Any], **changes: object) -> dict[str, Any]:
+    """The same with a schedule."""
+    return {**row(**changes), "schedule": json.dumps(told).encode()}
 
 
 def row(**changes: object) -> dict[str, Any]:
@@ -134,14 +146,13 @@ def test_whoever_is_wrong_hears_of_it_alone(front: FrontEnd) -> None:
     front.until_all_have_ended()
     assert [kind for kind, _ in front.frames("bad")] == ["E"]
     assert front.frames("bad")[0][1]["error_code"] == "VAL_2001"
-    assert front.frames("blind")[0][1]["error_code"] == "VAL_2004"
+    assert front.frames("blind")[-1][1]["error_code"] == "VAL_2004"
     assert np.abs(picture(front.frames("good")) - golden()[1]).max() <= 1
 
 
 def test_who_hangs_up_is_let_go_within_a_turn(front: FrontEnd) -> None:
     front.rows |= {"stays": row(), "gone": row(seed=3, steps=40)}
-    for _ in range(3):
-        front.turn()
+    front.until_stepping("stays", "gone")
     del front.rows["gone"]
     front.turn()
     assert "gone" not in front.handler._guests
@@ -166,8 +177,7 @@ def test_a_fault_in_a_step_costs_its_owner_alone(front: FrontEnd) -> None:
             raise torch.OutOfMemoryError("planted")
 
     front.rows |= {"good": row(), "long": row(steps=7), "also": row(seed=8)}
-    for _ in range(3):
-        front.turn()
+    front.until_stepping("long")
     seat = front.handler._engine.state("long")
     assert seat is not None
     seat.walk.now = seat.walk.now * HOT
@@ -187,6 +197,91 @@ def test_a_fault_in_a_step_costs_its_owner_alone(front: FrontEnd) -> None:
     assert front.frames("long")[-1][1]["error_code"] == "ML_4003"
     assert np.abs(picture(front.frames("good")) - golden()[1]).max() <= 1
     assert front.frames("also")[-1][0] == "D"
+
+
+def test_what_it_becomes_is_shown_every_so_many_steps(front: FrontEnd) -> None:
+    front.rows["shown"] = scheduled({"preview_every": 2}, steps=5)
+    front.until_all_have_ended()
+    frames = front.frames("shown")
+    before = [frames[n - 1][1]["step"] for n, (kind, _) in enumerate(frames) if kind == "V"]
+    assert before == [2, 4]
+    small = pixels(next(payload for kind, payload in frames if kind == "V"))
+    whole = picture(frames)
+    assert [whole.shape[n] // small.shape[n] for n in (0, 1)] == [8, 8]
+    assert small.std() > 0
+
+
+def test_what_cannot_be_there_in_time_is_refused_before_any_work(front: FrontEnd) -> None:
+    front.rows["late"] = scheduled({"within_s": 1e-4}, steps=40)
+    front.turn()
+    frames = front.frames("late")
+    assert [kind for kind, _ in frames] == ["E"]
+    assert frames[0][1]["error_code"] == "ML_4007"
+    assert frames[0][1]["details"]["within_s"] == 1e-4
+    assert frames[0][1]["details"]["estimate_s"] >= 0
+
+
+def test_who_would_take_fewer_steps_gets_as_many_as_there_is_time_for(front: FrontEnd) -> None:
+    worker = front.handler
+    step_s = worker._costs.step_s(worker.wish(golden()[0]).bucket, 1)  # type: ignore[union-attr]
+    within_s = worker._around_s + 20.5 * step_s
+    front.rows["lower"] = scheduled({"within_s": within_s, "least_steps": 2}, steps=40)
+    front.until_all_have_ended()
+    told = dict(front.frames("lower"))["D"]
+    assert told["steps_asked"] == 40
+    assert 10 <= told["steps"] <= 20
+    assert steps(front.frames("lower"))[-1] == (told["steps"], told["steps"])
+
+
+def test_a_schedule_that_is_none_names_what_is_wrong(front: FrontEnd) -> None:
+    front.rows["wrong"] = scheduled({"within_s": -1, "kind": "urgent", "colour": "red"})
+    front.turn()
+    told = front.frames("wrong")[0][1]
+    assert told["error_code"] == "VAL_2001"
+    assert sorted(told["details"]["fields"]) == [
+        "schedule.colour",
+        "schedule.kind",
+        "schedule.within_s",
+    ]
+
+
+def test_who_waits_hears_of_their_place_and_when_they_will_be_done(front: FrontEnd) -> None:
+    front.rows |= {f"r{n}": row(seed=n, steps=6) for n in range(3)}
+    front.turn()
+    first = [front.frames(f"r{n}")[0][1] for n in range(3)]
+    assert [one["stage"] for one in first] == ["queue"] * 3
+    assert [one["queue_position"] for one in first] == [0, 1, 2]
+    assert all(one["estimate_s"] >= 0 for one in first)
+    front.until_all_have_ended()
+
+
+def test_who_is_prepared_does_not_hold_up_who_steps(front: FrontEnd) -> None:
+    """The newcomer's preparing is held up until the other one is done."""
+    may_go_on = threading.Event()
+    analyst = front.handler._analyst
+    front.rows["steps"] = row(steps=4)
+    front.until_stepping("steps")
+
+    class Slow:
+        def understand(self, *given: Any) -> Any:  # noqa: ANN401  as the analyst's
+            assert may_go_on.wait(60)
+            return analyst.understand(*given)
+
+        def forget(self) -> None:
+            analyst.forget()
+
+    front.handler._analyst = Slow()  # type: ignore[assignment]
+    front.rows["new"] = {name: part for name, part in row().items() if name != "densepose"}
+    try:
+        front.until(lambda: steps(front.frames("steps"))[-1:] == [(4, 4)])
+        assert front.handler._guests["new"].is_aside
+        may_go_on.set()
+        front.until_all_have_ended()
+    finally:
+        may_go_on.set()
+        front.handler._analyst = analyst
+    assert front.frames("steps")[-1][0] == "D"
+    assert front.frames("new")[-1][0] in {"D", "E"}
 
 
 def test_the_tiny_repository_is_the_one_of_the_goldens() -> None:

@@ -58,7 +58,7 @@ def read_frames(data: bytes) -> list[tuple[str, Any]]:
         kind, length = chr(data[0]), struct.unpack("!I", data[1:5])[0]
         payload, data = data[5 : 5 + length], data[5 + length :]
         assert len(payload) == length
-        frames.append((kind, payload if kind == "I" else json.loads(payload)))
+        frames.append((kind, payload if kind in ("I", "V") else json.loads(payload)))
     return frames
 
 

@@ -61,7 +61,9 @@ def play(
 
 
 def _enter(scheduler: Scheduler, arrival: Arrival, now: float, story: Story) -> None:
-    if not isinstance(scheduler.admit(arrival.ticket, now), Admitted):
+    if isinstance(scheduler.admit(arrival.ticket, now), Admitted):
+        scheduler.ready(arrival.ticket.name)
+    else:
         story.refused.add(arrival.ticket.name)
 
 

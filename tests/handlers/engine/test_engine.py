@@ -55,7 +55,10 @@ def engine() -> Engine[Count]:
 
 def enter(into: Engine[Count], name: str, state: Count, **told: float) -> Admitted | Refused:
     ticket = Ticket(name, "ann", Kind.STANDARD, "size", state.wanted, told.get("deadline_s"))
-    return into.enter(ticket, lambda _steps: state)
+    answer = into.enter(ticket)
+    if isinstance(answer, Admitted):
+        into.seat(name, state)
+    return answer
 
 
 def play(crowd: Engine[Count], turns: int = 500) -> Outcome[Count]:
@@ -128,16 +131,19 @@ def test_who_leaves_is_not_stepped_again() -> None:
     assert gone.taken == 1
 
 
-def test_who_cannot_begin_is_not_in() -> None:
+def test_who_is_not_seated_waits_and_keeps_their_place() -> None:
     mine = engine()
-
-    def fail(_steps: int) -> Count:
-        raise ValueError("no picture")
-
-    with pytest.raises(ValueError, match="no picture"):
-        mine.enter(Ticket("bad", "ann", Kind.STANDARD, "size", 3), fail)
-    assert len(mine) == 0
-    assert mine.names() == ()
+    mine.enter(Ticket("prepares", "ann", Kind.STANDARD, "size", 3))
+    enter(mine, "steps", Count(4))
+    assert mine.turn().moved == ["steps"]
+    assert mine.names() == ("prepares", "steps")
+    mine.seat("prepares", Count(3))
+    mine.unseat("steps")
+    assert mine.turn().moved == ["prepares"]
+    assert {name: place.position for name, place in mine.places().items()} == {
+        "prepares": 0,
+        "steps": 1,
+    }
 
 
 def test_a_deadline_that_cannot_be_kept_is_refused_before_anything_is_made() -> None:

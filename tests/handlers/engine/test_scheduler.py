@@ -24,6 +24,14 @@ def scheduler(policy: Policy = POLICY) -> Scheduler:
     return Scheduler(policy, COSTS)
 
 
+def enter(crowd: Scheduler, told: Ticket, now_s: float, rows: int = 1) -> Admitted | Refused:
+    """Let a request in that is prepared already."""
+    answer = crowd.admit(told, now_s)
+    if isinstance(answer, Admitted):
+        crowd.ready(told.name, rows)
+    return answer
+
+
 def ticket(name: str, steps: int = 30, **told: object) -> Ticket:
     plain = Ticket(name, "ann", Kind.STANDARD, LARGE, steps)
     return replace(plain, **told)  # type: ignore[arg-type]
@@ -81,7 +89,7 @@ def test_nobody_who_was_promised_is_late(coming: list[Arrival], given_s: list[fl
 def test_a_batch_is_full_of_one_kind_of_latent(coming: list[Arrival]) -> None:
     crowd = scheduler()
     for one in coming:
-        crowd.admit(one.ticket, 0.0)
+        enter(crowd, one.ticket, 0.0)
     sizes = {one.ticket.name: one.ticket.bucket for one in coming}
     batch = crowd.next_batch(0.0)
     assert batch is not None
@@ -108,25 +116,25 @@ def test_a_lone_request_is_not_starved_by_a_stream(steps: int) -> None:
 
 def test_the_shortest_remaining_goes_first() -> None:
     crowd = scheduler()
-    crowd.admit(ticket("long", 30), 0.0)
-    crowd.admit(ticket("short", 4), 0.0)
+    enter(crowd, ticket("long", 30), 0.0)
+    enter(crowd, ticket("short", 4), 0.0)
     assert crowd.waiting(0.0) == ("short", "long")
 
 
 def test_a_preview_overtakes_at_the_next_step() -> None:
     crowd = scheduler()
-    crowd.admit(ticket("quality", 30), 0.0)
+    enter(crowd, ticket("quality", 30), 0.0)
     first = crowd.next_batch(0.0)
     assert first is not None
     crowd.stepped(first, 0.02)
-    crowd.admit(ticket("preview", 4, kind=Kind.PREVIEW), 0.02)
+    enter(crowd, ticket("preview", 4, kind=Kind.PREVIEW), 0.02)
     assert crowd.next_batch(0.02) == Batch(LARGE, ("preview",))
 
 
 def test_what_has_waited_long_goes_first() -> None:
     crowd = scheduler(replace(POLICY, ageing=1.0))
-    crowd.admit(ticket("long", 30), 0.0)
-    crowd.admit(ticket("short", 4, user="bob"), 1.0)
+    enter(crowd, ticket("long", 30), 0.0)
+    enter(crowd, ticket("short", 4, user="bob"), 1.0)
     assert crowd.waiting(1.0)[0] == "long"
 
 
@@ -148,9 +156,9 @@ def test_small_latents_step_together_and_large_ones_alone() -> None:
 
 def test_a_deadline_that_cannot_be_kept_is_refused_at_once() -> None:
     crowd = scheduler()
-    crowd.admit(ticket("first", 30), 0.0)
-    crowd.admit(ticket("promised", 10, deadline_s=0.5), 0.0)
-    answer = crowd.admit(ticket("second", 30, deadline_s=0.7), 0.0)
+    enter(crowd, ticket("first", 30), 0.0)
+    enter(crowd, ticket("promised", 10, deadline_s=0.5), 0.0)
+    answer = enter(crowd, ticket("second", 30, deadline_s=0.7), 0.0)
     assert isinstance(answer, Refused)
     assert answer.estimate_s == pytest.approx(1.4)
     assert len(crowd) == 2
@@ -158,8 +166,8 @@ def test_a_deadline_that_cannot_be_kept_is_refused_at_once() -> None:
 
 def test_a_caller_may_take_fewer_steps_instead() -> None:
     crowd = scheduler()
-    crowd.admit(ticket("first", 10, deadline_s=0.3), 0.0)
-    answer = crowd.admit(ticket("second", 30, deadline_s=0.6, least_steps=15), 0.0)
+    enter(crowd, ticket("first", 10, deadline_s=0.3), 0.0)
+    answer = enter(crowd, ticket("second", 30, deadline_s=0.6, least_steps=15), 0.0)
     assert isinstance(answer, Admitted)
     assert answer.steps == 20
     assert answer.estimate_s == pytest.approx(0.6)
@@ -167,10 +175,10 @@ def test_a_caller_may_take_fewer_steps_instead() -> None:
 
 def test_nobody_who_was_promised_is_made_late_by_a_newcomer() -> None:
     crowd = scheduler()
-    crowd.admit(ticket("promised", 30, deadline_s=0.65), 0.0)
+    enter(crowd, ticket("promised", 30, deadline_s=0.65), 0.0)
     hasty = ticket("hasty", 4, kind=Kind.PREVIEW, deadline_s=0.3)
-    assert isinstance(crowd.admit(hasty, 0.0), Refused)
-    crowd.admit(replace(hasty, name="patient", deadline_s=None), 0.0)
+    assert isinstance(enter(crowd, hasty, 0.0), Refused)
+    enter(crowd, replace(hasty, name="patient", deadline_s=None), 0.0)
     now_s, turns = 0.0, list[tuple[str, ...]]()
     while (batch := crowd.next_batch(now_s)) and len(turns) < 4:
         turns.append(batch.names)
@@ -183,7 +191,7 @@ def test_nobody_who_was_promised_is_made_late_by_a_newcomer() -> None:
 def test_who_leaves_in_the_middle_of_a_step_takes_no_other_with_them() -> None:
     crowd = scheduler()
     for name in ("a", "b"):
-        crowd.admit(ticket(name, 2, bucket=SMALL), 0.0)
+        enter(crowd, ticket(name, 2, bucket=SMALL), 0.0)
     batch = crowd.next_batch(0.0)
     assert batch is not None
     crowd.leave("a")
@@ -193,17 +201,60 @@ def test_who_leaves_in_the_middle_of_a_step_takes_no_other_with_them() -> None:
 
 def test_a_name_is_in_once() -> None:
     crowd = scheduler()
-    crowd.admit(ticket("same"), 0.0)
+    enter(crowd, ticket("same"), 0.0)
     with pytest.raises(ValueError, match="same is in already"):
-        crowd.admit(ticket("same"), 0.0)
+        enter(crowd, ticket("same"), 0.0)
 
 
 def test_an_estimate_counts_everybody_before() -> None:
     crowd = scheduler()
-    crowd.admit(ticket("short", 10), 0.0)
-    crowd.admit(ticket("long", 20), 0.0)
-    assert crowd.estimate_s("short", 0.0) == pytest.approx(0.2)
-    assert crowd.estimate_s("long", 0.0) == pytest.approx(0.6)
+    enter(crowd, ticket("short", 10), 0.0)
+    enter(crowd, ticket("long", 20), 0.0)
+    places = crowd.places(0.0)
+    assert places["short"].done_s == pytest.approx(0.2)
+    assert places["long"].done_s == pytest.approx(0.6)
+    assert [places[name].position for name in ("short", "long")] == [0, 1]
+
+
+def test_those_who_step_together_stand_at_one_place() -> None:
+    crowd = scheduler()
+    for name in "abcde":
+        enter(crowd, ticket(name, 5, bucket=SMALL), 0.0)
+    assert [crowd.places(0.0)[name].position for name in "abcde"] == [0, 0, 0, 0, 4]
+
+
+def test_who_is_prepared_counts_and_does_not_step() -> None:
+    crowd = scheduler()
+    crowd.admit(ticket("prepares", 4), 0.0)
+    enter(crowd, ticket("long", 30), 0.0)
+    assert crowd.next_batch(0.0) == Batch(LARGE, ("long",))
+    assert crowd.places(0.0)["long"].done_s == pytest.approx(0.68)
+    crowd.ready("prepares")
+    assert crowd.next_batch(0.0) == Batch(LARGE, ("prepares",))
+    crowd.hold("prepares")
+    assert crowd.next_batch(0.0) == Batch(LARGE, ("long",))
+
+
+def test_pictures_count_and_not_requests() -> None:
+    crowd = scheduler()
+    enter(crowd, ticket("three", 3 * 5, bucket=SMALL), 0.0, rows=3)
+    enter(crowd, ticket("two", 2 * 8, bucket=SMALL), 0.0, rows=2)
+    enter(crowd, ticket("one", 20, bucket=SMALL), 0.0)
+    batch = crowd.next_batch(0.0)
+    assert batch == Batch(SMALL, ("three", "one"))
+    steps = 0
+    while "three" in crowd.waiting(0.0):
+        crowd.stepped(Batch(SMALL, ("three",)), 0.006)
+        steps += 1
+    assert steps == 5
+
+
+def test_a_seat_of_more_steps_than_were_expected_is_stepped_to_its_end() -> None:
+    crowd = scheduler()
+    crowd.admit(ticket("more", 2), 0.0)
+    crowd.ready("more", steps=3)
+    one = Batch(LARGE, ("more",))
+    assert [crowd.stepped(one, 0.02) for _ in range(3)] == [(), (), ("more",)]
 
 
 def shop(load: float, seconds: float, seed: int) -> list[Arrival]:

@@ -1,0 +1,103 @@
+"""What a model that takes steps gives to the engine: what a request will need, and its seats."""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Protocol, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handlers.base import Outcome
+from handlers.engine.costs import StepCosts, pays
+
+Bucket: TypeAlias = tuple[str, int, int]
+"""What may step together: a model, and a picture's height and width in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a request will need, known before any work.
+
+    steps: of all its pictures together, at least; asked: the number its caller knows as steps.
+    """
+
+    bucket: Bucket
+    steps: int
+    asked: int
+
+
+class Seat(Protocol):
+    """Pictures of one request among those that step."""
+
+    @property
+    def rows(self) -> int:
+        """How many pictures take the step."""
+        ...
+
+    @property
+    def steps_left(self) -> int:
+        """How many steps there are still to take."""
+        ...
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many steps of its request were taken, of how many."""
+        ...
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it still holds numbers."""
+        ...
+
+    def preview(self) -> NDArray[np.uint8]:
+        """Show what it would become, small: (h, w, 3) RGB."""
+        ...
+
+
+S = TypeVar("S", bound=Seat)
+Sitting: TypeAlias = Generator[S, None, Outcome]
+"""A request: it prepares itself, gives a seat, is resumed when all its steps are taken, perhaps
+gives another, and returns its outcome."""
+
+
+def resumed(sitting: Sitting[S]) -> S | Outcome:
+    """Let a request go on to its next seat, or to what it returns."""
+    try:
+        return next(sitting)
+    except StopIteration as end:
+        outcome: Outcome = end.value
+        return outcome
+
+
+def measured(
+    bucket: Bucket,
+    sit: Callable[[], Sitting[S]],
+    advance: Callable[[Sequence[S]], None],
+    most: int,
+) -> StepCosts:
+    """Time a step of 1, 2, … `most` pictures together, as long as company pays.
+
+    `sit` gives requests for one picture of `bucket`, of `most` steps or more. Other sizes cost in
+    proportion to their area.
+    """
+    sittings, seats, taken = list[Sitting[S]](), list[S](), list[float]()
+    try:
+        while len(taken) < most and (len(taken) < 2 or pays(taken, len(taken))):  # noqa: PLR2004
+            sittings.append(sit())
+            seat = resumed(sittings[-1])
+            if isinstance(seat, Outcome):
+                raise TypeError("a request that takes no seat tells nothing of steps")
+            seats.append(seat)
+            started = perf_counter()
+            advance(seats)
+            taken.append(perf_counter() - started)
+    finally:
+        for sitting in sittings:
+            sitting.close()
+    return StepCosts.by_area(tuple(taken), area_px(bucket), area_px)
+
+
+def area_px(bucket: Bucket) -> int:
+    """Give the pixels of a bucket's pictures."""
+    return bucket[1] * bucket[2]
