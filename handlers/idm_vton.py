@@ -69,7 +69,7 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
         self._forget()
 
     def _sample(self) -> TryOnRequest | None:
-        """Give a request that shows what steps cost; None where networks visit, so none is seated."""
+        """Give a request that shows what steps cost; None where networks visit: none is seated."""
         asked = next(warmup.requests(replace(self.settings.warmup, rounds=1)))
         with self._wardrobe.studio(asked.params.category) as studio:
             if not studio.steps_with_others:
