@@ -99,10 +99,14 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
         """Serve one request by itself."""
         sitting = self.sit(request, stages)
         while not isinstance(went := resumed(sitting), Outcome):
-            while went.steps_left:
-                self.advance([went])
-                stages.progress(self.step_stage, *went.progress)
+            self.step_alone(went, stages)
         return went
+
+    def step_alone(self, seat: S, stages: Stages) -> None:
+        """Take all steps of a seat, with nobody else."""
+        while seat.steps_left:
+            self.advance([seat])
+            stages.progress(self.step_stage, *seat.progress)
 
     def handle(self, rows: Sequence[wire.Row], context: wire.Context) -> list[bytes]:
         """Serve a batch to its end, or take one turn of all who are in."""
