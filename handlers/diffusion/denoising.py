@@ -59,7 +59,7 @@ class Plan:
     guidance_scale: float
     strength: float
     sampler: str = "ddpm"
-    garment_latents: str = "mode"
+    garment_latents: str = "sample"
 
     @property
     def guided(self) -> bool:
@@ -138,7 +138,7 @@ class Run:
     prompt: tuple[PromptKeys, ...]
     text_embeds: Tensor
     time_ids: Tensor
-    numbers: tuple[int, ...]
+    numbers: tuple[float, ...]
     garment_record: str | None = None
 
     def look(self, index: int) -> Look:
@@ -217,7 +217,7 @@ def prepare(
     Raises ValueError for a strength that leaves no step, or needs a person who was not seen whole.
     """
     schedule = sampling.schedule(nets.scheduler, plan.sampler, plan.steps, plan.strength)
-    numbers = tuple(map(int, schedule.timesteps.tolist()))
+    numbers = tuple(map(float, schedule.timesteps.tolist()))
     schedule = schedule.to(nets.device)
     size = (plan.height_px // nets.factor, plan.width_px // nets.factor)
     shape = (plan.rows, _CHANNELS, *size)
@@ -264,15 +264,23 @@ def _start(
     return sampling.started(schedule, clean, drawn("start"))
 
 
-def denoise(nets: Networks, run: Run, noise: Noise, on_step: Callable[[Step], None]) -> Tensor:
+def denoise(
+    nets: Networks,
+    run: Run,
+    noise: Noise,
+    on_step: Callable[[Step], None],
+    store: FeatureStore | None = None,
+) -> Tensor:
     """Take all steps; give clean latents (rows, 4, h, w) in float32.
 
-    `on_step` hears of each; what it raises ends the run.
+    `on_step` hears of each; what it raises ends the run. What is seen of the garment is looked up
+    in `store`, and kept there.
     """
     now, clean, timesteps = run.start, None, run.schedule.timesteps
-    with garment_pass.at_work(nets, run.garment_latents, run.garment_text, timesteps) as features:
+    looks = [run.look(index) for index in range(len(timesteps))]
+    with garment_pass.at_work(nets, looks, store or FeatureStore()) as features:
         for index, timestep in enumerate(timesteps):
-            garment = features(index)
+            garment = run.spread(features(index))
             sample, predicted = predict(nets, run, now, timestep, garment)
             fresh = noise.draw("step", now.shape).to(now.device) if run.schedule.draws else None
             leaned = _leaned(run.plan, predicted)

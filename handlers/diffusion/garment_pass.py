@@ -1,13 +1,13 @@
-"""When the garment network runs: beside the try-on network, or ahead of it."""
+"""When the garment network runs: beside the try-on network, or ahead of it; or not at all."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from torch import Tensor
-
-from handlers.diffusion import networks
+from handlers.diffusion import features
 from handlers.diffusion.attention import GarmentFeatures
+from handlers.diffusion.features import Look
+from handlers.diffusion.features_store import FeatureStore
 from handlers.diffusion.loading import Networks
 from handlers.diffusion.visits import HOME
 
@@ -16,25 +16,37 @@ FeaturesOf: TypeAlias = Callable[[int], GarmentFeatures]
 
 
 @contextmanager
-def at_work(
-    nets: Networks, latents: Tensor, text: Tensor, timesteps: Tensor
-) -> Iterator[FeaturesOf]:
-    """Have the try-on network where it works, and the garment's features at each of `timesteps`.
+def at_work(nets: Networks, looks: Sequence[Look], store: FeatureStore) -> Iterator[FeaturesOf]:
+    """Have the try-on network where it works, and what each look sees.
 
-    latents: (rows, 4, height, width), text: (rows, 77, width). Features depend on nothing that is
-    painted. So where the two networks do not fit at once, the garment's runs over all steps first
-    and leaves; its features wait on the host (157 MB per step and picture at 768x1024 in half
-    precision), which costs far less traffic than the network itself would at every step.
+    Features depend on nothing that is painted. So where the two networks do not fit at once, the
+    garment's runs over all steps first and leaves; its features wait on the host (157 MB per step
+    and picture at 768x1024 in half precision), which costs far less traffic than the network
+    itself would at every step. Where all of them are known already, it does not come at all.
     """
-
-    def look(index: int) -> GarmentFeatures:
-        return networks.look_at_garment(nets.garment, latents, timesteps[index], text)
-
     if nets.tryon not in nets.visits:
         with nets.visits.of(nets.garment):
-            yield look
+            yield lambda index: features.see(nets, [looks[index]], store)[0].features
         return
-    with nets.visits.of(nets.garment):
-        seen = [tuple(one.to(HOME) for one in look(index)) for index in range(len(timesteps))]
+    seen = _seen_ahead(nets, looks, store)
     with nets.visits.of(nets.tryon):
-        yield lambda index: tuple(one.to(nets.device) for one in seen[index])
+        yield lambda index: tuple(layer.to(nets.device) for layer in seen[index])
+
+
+def _seen_ahead(
+    nets: Networks, looks: Sequence[Look], store: FeatureStore
+) -> list[GarmentFeatures]:
+    """Give what every look sees, on the host."""
+    known = [look.address and store.find(look.address) for look in looks]
+    if None in known:
+        with nets.visits.of(nets.garment):
+            known = [
+                one or _seen_now(nets, look, store) for one, look in zip(known, looks, strict=True)
+            ]
+    return [one for one in known if one]
+
+
+def _seen_now(nets: Networks, look: Look, store: FeatureStore) -> GarmentFeatures:
+    seen = features.see(nets, [look], store)[0].features
+    at_home = look.address and store.held(look.address)
+    return at_home or tuple(layer.to(HOME) for layer in seen)

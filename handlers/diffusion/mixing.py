@@ -24,7 +24,8 @@ class Walk:
 
     `fresh` is the noise that was drawn for that step, kept until the step succeeds, so that one
     that has to be taken again is taken with the same. `clean` is what the last step said the
-    latents are without noise, None before the first.
+    latents are without noise, None before the first. `looks` counts how often the garment network
+    ran for it.
     """
 
     run: Run
@@ -33,6 +34,7 @@ class Walk:
     index: int = 0
     fresh: Tensor | None = None
     clean: Tensor | None = None
+    looks: int = 0
 
     @classmethod
     def begin(cls, run: Run, noise: Noise) -> "Walk":
@@ -69,8 +71,9 @@ def advance(nets: Networks, walks: Sequence[Walk], store: FeatureStore | None = 
     garment = [walk.run.spread(one.features) for walk, one in zip(walks, seen, strict=True)]
     predicted = _predicted(nets, walks, garment)
     moved = [_stepped(walk, noise) for walk, noise in zip(walks, predicted, strict=True)]
-    for walk, to in zip(walks, moved, strict=True):
+    for walk, to, one in zip(walks, moved, seen, strict=True):
         walk.now, walk.clean, walk.index, walk.fresh = to.latents, to.clean, walk.index + 1, None
+        walk.looks += one.is_new
 
 
 def _predicted(

@@ -1,5 +1,6 @@
 """A short try-on of shipped pictures, the same each time: what INT8 is held against."""
 
+from dataclasses import replace
 from importlib import resources
 from typing import Final
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from handlers import samples
 from handlers.diffusion import conditioning, denoising, garment_pass, latents, sampling
 from handlers.diffusion.denoising import GarmentView, PersonView, Plan
+from handlers.diffusion.features_store import FeatureStore
 from handlers.diffusion.loading import Networks
 from handlers.diffusion.noise import SeededNoise
 from handlers.quantize import TIMESTEPS, Observed
@@ -39,7 +41,8 @@ def observe(nets: Networks, width_px: int, height_px: int) -> Observed:
     clean = person.masked.mean * person.masked.scale
     timesteps = torch.tensor(TIMESTEPS, device=nets.device)
     predicted: list[NDArray[np.float32]] = []
-    with garment_pass.at_work(nets, run.garment_latents, run.garment_text, timesteps) as features:
+    looks = [replace(run.look(0), timestep=one) for one in timesteps]
+    with garment_pass.at_work(nets, looks, FeatureStore()) as features:
         for index, timestep in enumerate(timesteps):
             noisy = sampling.add_noise(run.schedule, clean, run.start, timestep)
             _, told = denoising.predict(nets, run, noisy, timestep, features(index))
