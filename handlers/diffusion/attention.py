@@ -44,6 +44,15 @@ GarmentFeatures: TypeAlias = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """What one block attends to besides itself; logits, (few,), see `dilution`."""
+
+    garment: Tensor
+    prompt: PromptKeys | None
+    logits: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """What the try-on network attends to besides itself, one entry per layer.
 
@@ -52,6 +61,12 @@ class Reference:
 
     garment: GarmentFeatures
     prompt: tuple[PromptKeys, ...]
+
+    def at(self, layer: int) -> Layer:
+        """Give what concerns one block."""
+        garment = self.garment[layer]
+        prompt = self.prompt[layer] if self.prompt else None
+        return Layer(garment, prompt, _logits(garment.shape[1], garment.dtype, garment.device))
 
 
 class CapturingSelfAttention:
@@ -107,20 +122,19 @@ class ReferenceSelfAttention:
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
-        reference: Reference | None = None,
+        reference: Reference | Layer | None = None,
     ) -> Tensor:
         del encoder_hidden_states, attention_mask
-        if reference is None:
-            raise ValueError("the try-on network needs what to attend to")
-        garment = reference.garment[self.layer]
+        layer = _own(reference, self)
+        garment = layer.garment
         plain = hidden_states.shape[0] - garment.shape[0]
-        query, (keys, values) = _query(attn, hidden_states), _keys(attn, hidden_states)
+        query, keys, values = _all(attn, hidden_states)
         garment_keys, garment_values = _keys(attn, garment)
         both_keys = torch.cat([keys[plain:], garment_keys], dim=2)
         both_values = torch.cat([values[plain:], garment_values], dim=2)
         answers = self.attend(query[plain:], both_keys, both_values)
         if plain:
-            diluted = _attend_diluted(query[:plain], keys[:plain], values[:plain], garment.shape[1])
+            diluted = _attend_diluted(query[:plain], keys[:plain], values[:plain], layer.logits)
             answers = torch.cat([diluted, answers])
         return _project(attn, answers)
 
@@ -152,12 +166,12 @@ class ImageTextCrossAttention(nn.Module):
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
-        reference: Reference | None = None,
+        reference: Reference | Layer | None = None,
     ) -> Tensor:
         del encoder_hidden_states, attention_mask
-        if reference is None:
-            raise ValueError("the try-on network needs what to attend to")
-        prompt, query = reference.prompt[self.layer], _query(attn, hidden_states)
+        prompt, query = _own(reference, self).prompt, _query(attn, hidden_states)
+        if prompt is None:
+            raise ValueError("the try-on network needs the keys of what it is told")
         text = self.attend(query, prompt.text_keys, prompt.text_values)
         image = self.attend(query, prompt.image_keys, prompt.image_values)
         return _project(attn, text + image)
@@ -186,6 +200,26 @@ def use_backend(unet: UNet2DConditionModel, attend: Attend) -> None:
         block.attn1.processor.attend = block.attn2.processor.attend = attend
 
 
+def join(unet: UNet2DConditionModel) -> None:
+    """Let every self-attention make queries, keys and values by one product.
+
+    Their weights become views of one tensor, so nothing is held twice; they must stay where they
+    are from then on, and have no biases, as those of SDXL's family have none.
+    """
+    for block in transformer_blocks(unet):
+        layers = (block.attn1.to_q, block.attn1.to_k, block.attn1.to_v)
+        joined = torch.cat([layer.weight for layer in layers])
+        for layer, part in zip(layers, joined.chunk(3), strict=True):
+            layer.weight = nn.Parameter(part, requires_grad=False)
+        block.attn1.joined = joined
+
+
+def joined_weights(attn: Attention) -> Tensor | None:
+    """Give the weights of queries, keys and values, (3 x width, width), where they lie together."""
+    joined: Tensor | None = getattr(attn, "joined", None)
+    return joined
+
+
 @cache
 def dilution(tokens: int, dtype: torch.dtype) -> tuple[float, ...]:
     """Give logits, exact in `dtype`, whose exponentials add up to `tokens`.
@@ -203,15 +237,18 @@ def dilution(tokens: int, dtype: torch.dtype) -> tuple[float, ...]:
     return tuple(logits)
 
 
-def _attend_diluted(query: Tensor, keys: Tensor, values: Tensor, zeros: int) -> Tensor:
-    """Attend to `keys` and to as many tokens of logit 0 and value 0 as `zeros` says.
+@cache
+def _logits(tokens: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(dilution(tokens, dtype), dtype=dtype, device=device)
+
+
+def _attend_diluted(query: Tensor, keys: Tensor, values: Tensor, logits: Tensor) -> Tensor:
+    """Attend to `keys` and to further tokens of value 0, whose logits are given.
 
     By torch, whatever the backend: xformers wants a bias laid out in eights.
     """
-    logits = dilution(zeros, query.dtype)
-    bias = torch.zeros(keys.shape[2] + len(logits), dtype=query.dtype, device=query.device)
-    bias[keys.shape[2] :] = torch.tensor(logits, dtype=query.dtype)
-    padding = (0, 0, 0, len(logits))
+    bias = functional.pad(logits, (keys.shape[2], 0))
+    padding = (0, 0, 0, logits.shape[0])
     return functional.scaled_dot_product_attention(
         query,
         functional.pad(keys, padding),
@@ -220,11 +257,31 @@ def _attend_diluted(query: Tensor, keys: Tensor, values: Tensor, zeros: int) -> 
     )
 
 
+def _own(
+    reference: Reference | Layer | None, one: ReferenceSelfAttention | ImageTextCrossAttention
+) -> Layer:
+    """Give what concerns a processor's own block; who was given just that asks for no number."""
+    if reference is None:
+        raise ValueError("the try-on network needs what to attend to")
+    return reference if isinstance(reference, Layer) else reference.at(one.layer)
+
+
 def _query(attn: Attention, states: Tensor) -> Tensor:
     return _split(attn, attn.to_q(states))
 
 
+def _all(attn: Attention, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Give queries, keys and values, by one product where they lie together."""
+    if (joined := joined_weights(attn)) is None:
+        return _query(attn, states), *_keys(attn, states)
+    query, keys, values = functional.linear(states, joined).chunk(3, dim=-1)
+    return _split(attn, query), _split(attn, keys), _split(attn, values)
+
+
 def _keys(attn: Attention, states: Tensor) -> tuple[Tensor, Tensor]:
+    if (joined := joined_weights(attn)) is not None:
+        keys, values = functional.linear(states, joined[len(joined) // 3 :]).chunk(2, dim=-1)
+        return _split(attn, keys), _split(attn, values)
     return _split(attn, attn.to_k(states)), _split(attn, attn.to_v(states))
 
 

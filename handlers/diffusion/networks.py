@@ -6,7 +6,7 @@ beyond a UNet's own arguments (EMA bookkeeping, the resampler's type) is left ou
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
@@ -34,6 +34,8 @@ def tryon_unet(config: Mapping[str, Any], resampler: Sizes) -> UNet2DConditionMo
     runs once per garment and never in the network's own forward, is its `encoder_hid_proj`.
     """
     unet = UNet2DConditionModel(**_arguments(config))
+    if _attends(unet.down_blocks[0]) or _attends(unet.up_blocks[-1]):
+        raise ValueError("the finest layers attend, which those of IDM-VTON do not")
     unet.encoder_hid_proj = Resampler(resampler)
     for layer, block in enumerate(transformer_blocks(unet)):
         block.attn1.set_processor(ReferenceSelfAttention(layer))
@@ -101,6 +103,13 @@ def look_at_garment(
     return tuple(captured)
 
 
+class Predicted(NamedTuple):
+    """The noise that was predicted, and what the deep layers said to the last block, (rows, …)."""
+
+    noise: Tensor
+    deep: Tensor
+
+
 def predict_noise(
     unet: UNet2DConditionModel,
     sample: Tensor,
@@ -109,20 +118,99 @@ def predict_noise(
     text_embeds: Tensor,
     time_ids: Tensor,
 ) -> Tensor:
+    """Predict the noise alone, (rows, 4, height, width); see `predict`."""
+    return predict(unet, sample, timestep, reference, text_embeds, time_ids).noise
+
+
+def predict(
+    unet: UNet2DConditionModel,
+    sample: Tensor,
+    timestep: Tensor,
+    reference: Reference,
+    text_embeds: Tensor,
+    time_ids: Tensor,
+) -> Predicted:
     """Predict the noise in the first 4 of `sample`'s 13 channels: (rows, 4, height, width).
 
     timestep: (rows,) or (), text_embeds: (rows, pooled width), time_ids: (rows, 6). The text itself
     is in `reference`.
     """
+    embedding = _embedding(unet, sample, timestep, text_embeds, time_ids)
+    fine = _fine(unet, sample, embedding)
+    deep = _deep(unet, fine, embedding, reference, text_embeds)
+    return Predicted(_finished(unet, fine, embedding, deep), deep)
+
+
+def predict_again(
+    unet: UNet2DConditionModel,
+    sample: Tensor,
+    timestep: Tensor,
+    deep: Tensor,
+    text_embeds: Tensor,
+    time_ids: Tensor,
+) -> Tensor:
+    """Predict noise with what the deep layers said in an earlier step, an approximation.
+
+    Only the finest layers run, which attend to nothing (DeepCache, arXiv 2312.00858).
+    """
+    embedding = _embedding(unet, sample, timestep, text_embeds, time_ids)
+    return _finished(unet, _fine(unet, sample, embedding), embedding, deep)
+
+
+def _embedding(
+    unet: UNet2DConditionModel,
+    sample: Tensor,
+    timestep: Tensor,
+    text_embeds: Tensor,
+    time_ids: Tensor,
+) -> Tensor:
+    embedding = unet.time_embedding(unet.get_time_embed(sample, timestep))
     added = {"text_embeds": text_embeds, "time_ids": time_ids}
-    predicted: Tensor = unet(
-        sample,
-        timestep,
-        encoder_hidden_states=text_embeds[:, None],  # our processors take it from `reference`
-        added_cond_kwargs=added,
-        cross_attention_kwargs={"reference": reference},
-        return_dict=False,
-    )[0]
+    told: Tensor = embedding + unet.get_aug_embed(embedding, text_embeds, added)
+    return told
+
+
+def _fine(unet: UNet2DConditionModel, sample: Tensor, embedding: Tensor) -> list[Tensor]:
+    """Give what the last block is shown of the finest layers, in order of execution."""
+    shown = [unet.conv_in(sample)]
+    for resnet in unet.down_blocks[0].resnets:
+        shown.append(resnet(shown[-1], embedding))
+    return shown
+
+
+def _deep(
+    unet: UNet2DConditionModel,
+    fine: list[Tensor],
+    embedding: Tensor,
+    reference: Reference,
+    text_embeds: Tensor,
+) -> Tensor:
+    """Run everything between the finest layers."""
+    context = {
+        "encoder_hidden_states": text_embeds[:, None],  # our processors take it from `reference`
+        "cross_attention_kwargs": {"reference": reference},
+    }
+    sample = fine[-1]
+    for downsampler in unet.down_blocks[0].downsamplers:
+        sample = downsampler(sample)
+    skips = [*fine, sample]
+    for block in unet.down_blocks[1:]:
+        sample, outputs = block(sample, embedding, **(context if _attends(block) else {}))
+        skips.extend(outputs)
+    sample = unet.mid_block(sample, embedding, **context)
+    for block in unet.up_blocks[:-1]:
+        kept = len(skips) - len(block.resnets)
+        skips, given = skips[:kept], tuple(skips[kept:])
+        told = context if _attends(block) else {}
+        sample = block(sample, given, embedding, upsample_size=skips[-1].shape[2:], **told)
+    return sample
+
+
+def _finished(
+    unet: UNet2DConditionModel, fine: list[Tensor], embedding: Tensor, deep: Tensor
+) -> Tensor:
+    sample = unet.up_blocks[-1](deep, tuple(fine), embedding)
+    predicted: Tensor = unet.conv_out(unet.conv_act(unet.conv_norm_out(sample)))
     return predicted
 
 

@@ -81,6 +81,30 @@ def test_rows_do_not_know_of_one_another(condition: dict[str, Tensor]) -> None:
         assert tiny.relative(prediction(unet, alone, mine), together[rows]) < FLOAT32_ERROR
 
 
+@torch.inference_mode()
+def test_queries_keys_and_values_may_be_one_product(condition: dict[str, Tensor]) -> None:
+    nets = tiny.fresh_networks()
+    keys = prompt_keys(nets.tryon, condition["text"], condition["image"])
+    seen = features(condition)
+    before = prediction(nets.tryon, condition, Reference(seen, keys))
+    held = sum(one.nbytes for one in nets.tryon.state_dict().values())
+    for unet in (nets.tryon, nets.garment):
+        attention.join(unet)
+    again = networks.look_at_garment(
+        nets.garment,
+        condition["garment_latents"],
+        condition["timestep"][:2],
+        condition["garment_text"],
+    )
+    for mine, expected in zip(again, seen, strict=True):
+        assert tiny.relative(mine, expected) < FLOAT32_ERROR
+    after = prediction(nets.tryon, condition, Reference(again, keys))
+    assert tiny.relative(after, before) < 2 * FLOAT32_ERROR
+    assert sum(one.nbytes for one in nets.tryon.state_dict().values()) == held
+    first = next(iter(transformer_blocks(nets.tryon))).attn1
+    assert first.to_q.weight.data_ptr() == first.joined.data_ptr()
+
+
 @pytest.mark.parametrize(
     ("dtype", "error"),
     [(torch.float32, 1e-6), (torch.float16, 4e-3), (torch.bfloat16, 3e-2)],
@@ -88,7 +112,8 @@ def test_rows_do_not_know_of_one_another(condition: dict[str, Tensor]) -> None:
 def test_zero_tokens_dilute_as_if_they_were_there(dtype: torch.dtype, error: float) -> None:
     make = torch.Generator().manual_seed(5)
     query, keys, values = (torch.randn((2, 3, 40, 16), generator=make).to(dtype) for _ in range(3))
-    ours = attention._attend_diluted(query, keys, values, 3072)
+    logits = torch.tensor(dilution(3072, dtype), dtype=dtype)
+    ours = attention._attend_diluted(query, keys, values, logits)
     padding = (0, 0, 0, 3072)
     exact = functional.scaled_dot_product_attention(
         query.double(),
