@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Final, Generic
 
-from handlers import telemetry, wire
+from handlers import memory, telemetry, wire
 from handlers.base import ImageHandler, Outcome, as_handler_error
 from handlers.engine.aside import Aside
 from handlers.engine.costs import StepCosts
@@ -61,9 +61,13 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
         del request
         return True
 
-    def is_sound(self, state: S) -> bool:
-        """Whether a seat still holds numbers."""
-        return state.is_sound
+    def are_sound(self, states: Sequence[S]) -> Sequence[bool]:
+        """Say of each seat whether it still holds numbers."""
+        return [state.is_sound for state in states]
+
+    def recover(self) -> None:
+        """Give back what a step held that failed."""
+        memory.recover()
 
     def initialize(self, context: wire.Context) -> None:
         """Load and warm up, knowing whether turns will be asked for."""

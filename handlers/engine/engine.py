@@ -26,8 +26,12 @@ class Denoiser(Protocol[S_contra]):
         """Take one step of every state; whatever is raised, no state has moved."""
         ...
 
-    def is_sound(self, state: S_contra) -> bool:
-        """Whether a state still holds numbers."""
+    def are_sound(self, states: Sequence[S_contra]) -> Sequence[bool]:
+        """Say of each state whether it still holds numbers."""
+        ...
+
+    def recover(self) -> None:
+        """Give back what a step held that failed, before it is taken again."""
         ...
 
 
@@ -115,12 +119,17 @@ class Engine(Generic[S]):
             if len(names) == 1:
                 outcome.failed[names[0]] = fault
                 return
-            middle = len(names) // 2
-            self._advance(names[:middle], outcome)
-            self._advance(names[middle:], outcome)
+        else:
+            self._look(names, states, outcome)
             return
-        for name, state in zip(names, states, strict=True):
-            if self._denoiser.is_sound(state):
+        self._denoiser.recover()  # here, where the error no longer holds what it ran out with
+        middle = len(names) // 2
+        self._advance(names[:middle], outcome)
+        self._advance(names[middle:], outcome)
+
+    def _look(self, names: Sequence[str], states: Sequence[S], outcome: Outcome[S]) -> None:
+        for name, is_sound in zip(names, self._denoiser.are_sound(states), strict=True):
+            if is_sound:
                 outcome.moved.append(name)
             else:
                 outcome.failed[name] = Broken("the result is not a number any more")

@@ -18,6 +18,7 @@ from handlers.engine.deadlines import Claim, all_kept, room_s
 from handlers.engine.tickets import Admitted, Entry, Kind, Place, Refused, Ticket
 
 _ROUNDING: Final = 1e-9  # of a step, which floating point may lose
+_NEWS: Final = 0.1  # how much the last step says of how fast the device is now
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Scheduler:
     def __init__(self, policy: Policy, costs: StepCosts) -> None:
         self._policy = policy
         self._costs = costs
+        self._pace = 1.0
         self._entries: dict[str, Entry] = {}
         self._served_s: dict[str, float] = {}
 
@@ -64,7 +66,7 @@ class Scheduler:
         """
         if ticket.name in self._entries:
             raise ValueError(f"{ticket.name} is in already")
-        step_s = self._costs.step_s(ticket.bucket, 1)
+        step_s = self._step_s(ticket.bucket, 1)
         steps = ticket.steps
         if ticket.deadline_s is not None:
             room = room_s(self._claims(), ticket.deadline_s, now_s)
@@ -100,12 +102,15 @@ class Scheduler:
     def stepped(self, batch: Batch, took_s: float) -> tuple[str, ...]:
         """Note that a batch took a step; give the names of those that are done, which are out."""
         there = [self._entries[name] for name in batch.names if name in self._entries]
-        row_s = took_s / sum(entry.rows for entry in there) if there else 0.0
+        if not there:
+            return ()
+        rows = sum(entry.rows for entry in there)
+        self._learn(took_s / self._costs.step_s(batch.bucket, rows))
         done = []
         for entry in there:  # the others left while it stepped
             entry.left -= entry.rows
             entry.served_s += took_s
-            self._served_s[entry.ticket.user] += row_s * entry.rows
+            self._served_s[entry.ticket.user] += took_s * entry.rows / rows
             if entry.left <= 0:
                 done.append(entry.ticket.name)
         for name in done:
@@ -169,7 +174,7 @@ class Scheduler:
 
     def _keeps_promises(self, batch: Batch, now_s: float) -> bool:
         rows = sum(self._entries[name].rows for name in batch.names)
-        after_s = now_s + self._costs.step_s(batch.bucket, rows)
+        after_s = now_s + self._step_s(batch.bucket, rows)
         return all_kept(self._claims(batch.names), after_s)
 
     def _claims(self, stepped: Sequence[str] = ()) -> list[Claim]:
@@ -191,7 +196,14 @@ class Scheduler:
 
     def _work_s(self, entry: Entry, steps_less: int = 0) -> float:
         """Seconds of the device that are left of a request, were it alone."""
-        return (entry.left - steps_less) * self._costs.step_s(entry.ticket.bucket, 1)
+        return (entry.left - steps_less) * self._step_s(entry.ticket.bucket, 1)
+
+    def _step_s(self, bucket: Hashable, rows: int) -> float:
+        return self._pace * self._costs.step_s(bucket, rows)
+
+    def _learn(self, slower: float) -> None:
+        """Note how many times slower than measured a step was: promises go by the present pace."""
+        self._pace += _NEWS * (slower - self._pace)
 
 
 def _deadline_s(entry: Entry) -> float:

@@ -1,5 +1,6 @@
 """The engine with a denoiser that counts: faults, leaving, and that nobody pays for another."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -36,8 +37,11 @@ class Counter:
             state.taken += 1
             state.company.append(len(states))
 
-    def is_sound(self, state: Count) -> bool:
-        return state.rots_at is None or state.taken < state.rots_at
+    def are_sound(self, states: Sequence[Count]) -> list[bool]:
+        return [state.rots_at is None or state.taken < state.rots_at for state in states]
+
+    def recover(self) -> None:
+        """Nothing is held."""
 
 
 class Clock:
@@ -118,6 +122,33 @@ def test_a_fault_is_found_by_halves_and_the_others_move_in_the_same_turn() -> No
     outcome = mine.turn()
     assert sorted(outcome.moved) == ["a", "b", "d"]
     assert list(outcome.failed) == ["c"]
+
+
+def test_what_a_failed_step_held_is_given_back_before_it_is_taken_again() -> None:
+    class Tight(Counter):
+        """A device with room for two."""
+
+        def __init__(self) -> None:
+            self.recovered, self.held = 0, 0
+
+        def advance(self, states: Sequence[Count]) -> None:
+            self.held += len(states)
+            if self.held > 2:
+                raise MemoryError("planted")
+            super().advance(states)
+            self.held = 0
+
+        def recover(self) -> None:
+            assert sys.exc_info() == (None, None, None)  # an error in hand would hold its frames
+            self.recovered += 1
+            self.held = 0
+
+    device = Tight()
+    mine = Engine(Scheduler(POLICY, COSTS), device, Clock())
+    for name in "abcd":
+        enter(mine, name, Count(1))
+    assert sorted(mine.turn().done) == ["a", "b", "c", "d"]
+    assert device.recovered == 1
 
 
 def test_who_leaves_is_not_stepped_again() -> None:

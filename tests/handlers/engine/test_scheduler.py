@@ -257,6 +257,20 @@ def test_a_seat_of_more_steps_than_were_expected_is_stepped_to_its_end() -> None
     assert [crowd.stepped(one, 0.02) for _ in range(3)] == [(), (), ("more",)]
 
 
+def test_a_device_that_has_become_slower_is_promised_less() -> None:
+    crowd = scheduler()
+    enter(crowd, ticket("first", 60), 0.0)
+    now_s = 0.0
+    for _ in range(40):
+        batch = crowd.next_batch(now_s)
+        assert batch is not None
+        now_s += 0.04  # twice what was measured
+        crowd.stepped(batch, 0.04)
+    assert crowd.places(now_s)["first"].done_s - now_s == pytest.approx(20 * 0.04, rel=0.05)
+    assert isinstance(crowd.admit(ticket("hasty", 10, deadline_s=now_s + 0.3), now_s), Refused)
+    assert isinstance(crowd.admit(ticket("calm", 10, deadline_s=now_s + 0.5), now_s), Admitted)
+
+
 def shop(load: float, seconds: float, seed: int) -> list[Arrival]:
     """Poisson arrivals, 70 % previews of 4 steps and 30 % of 30, at a share of the capacity."""
     draw = random.Random(seed)
