@@ -33,6 +33,11 @@ class Posterior:
         return (self.mean + self.std * noise) * self.scale
 
     @property
+    def mode(self) -> Tensor:
+        """The likeliest latents."""
+        return self.mean * self.scale
+
+    @property
     def nbytes(self) -> int:
         """What the tensors occupy, in bytes."""
         return self.mean.nbytes + self.std.nbytes
