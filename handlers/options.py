@@ -45,8 +45,8 @@ def check_offer(kind: type, offer: Offer, path: str) -> None:
     """Raise BadSetting, `path` being the section's name, for an offer that cannot be kept.
 
     Options must be known to `kind` and hold what it requires, every one that is a number has a
-    range and every choice its names, ranges, names and defaults belong to options, and a default
-    is a value that may be asked for.
+    range and every choice its names, ranges, names, multiples and defaults belong to options, and a
+    default is a value that may be asked for.
     """
     types = _types(kind)
     if missing := sorted(set(_required(kind)) - set(offer.options)):
@@ -60,6 +60,7 @@ def check_offer(kind: type, offer: Offer, path: str) -> None:
         if types.get(name) not in _NUMBERS or low > high:
             raise BadSetting(f"{path}.ranges.{name}: not the range of an option")
     _check_names(types, offer, path)
+    _check_grains(types, offer, path)
     for name, value in offer.defaults.items():
         if fault := _fault(types, name, value, offer):
             raise BadSetting(f"{path}.defaults.{name}: {fault}")
@@ -73,6 +74,12 @@ def _check_names(types: Mapping[str, Any], offer: Offer, path: str) -> None:
     for name in names:
         if types.get(name) != Choice:
             raise BadSetting(f"{path}.choices.{name}: not a choice")
+
+
+def _check_grains(types: Mapping[str, Any], offer: Offer, path: str) -> None:
+    for name, grain in offer.grains().items():
+        if types.get(name) is not int or grain < 1:
+            raise BadSetting(f"{path}.multiples.{name}: not what an option is a multiple of")
 
 
 def _types(kind: type) -> dict[str, type]:
@@ -96,7 +103,8 @@ def _fault(types: Mapping[str, type], name: str, value: object, offer: Offer) ->
     if name in (names := {**offer.names(), "output_format": FORMATS}):
         return _choice_fault(value, names[name])
     if types[name] in _NUMBERS:
-        return _number_fault(types[name], value, offer.ranges[name])
+        grain = offer.grains().get(name, 1)
+        return _number_fault(types[name], value, offer.ranges[name], grain)
     return _flag_fault(value) if types[name] is bool else _text_fault(value)
 
 
@@ -104,12 +112,16 @@ def _choice_fault(value: object, allowed: tuple[str, ...]) -> str | None:
     return None if value in allowed else f"must be one of {', '.join(allowed)}"
 
 
-def _number_fault(kind: type, value: object, allowed: tuple[float, float]) -> str | None:
+def _number_fault(
+    kind: type, value: object, allowed: tuple[float, float], grain: int
+) -> str | None:
     if not isinstance(value, int | float) or type(value) not in (int, kind):
         return _NUMBERS[kind]
     low, high = allowed
     # Written so that a NaN, which no comparison holds for, is outside.
-    return None if low <= value <= high else f"must be from {low:.15g} to {high:.15g}"
+    if not low <= value <= high:
+        return f"must be from {low:.15g} to {high:.15g}"
+    return f"must be a multiple of {grain}" if grain > 1 and value % grain else None
 
 
 def _flag_fault(value: object) -> str | None:

@@ -4,17 +4,17 @@ TorchServe imports this file by itself, as the top-level module `sdxl`, and want
 in it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handlers import images, places, provenance
-from handlers.base import ImageHandler, Outcome
+from handlers.base import Outcome
 from handlers.diffusion import prompting
-from handlers.diffusion.bodies import Painter
+from handlers.diffusion.bodies import Painter, Seat
 from handlers.diffusion.prompting import Body
 from handlers.diffusion.repository import SDXL, Repository
 from handlers.diffusion.safety import Checker
@@ -22,23 +22,25 @@ from handlers.diffusion.sdxl_memory import Assembled, assemble
 from handlers.diffusion.sdxl_settings import SdxlSettings
 from handlers.diffusion.sdxl_walks import Plan
 from handlers.diffusion.solvers import SOLVERS
-from handlers.errors import BadParameters
 from handlers.images import Size
 from handlers.loader import Loader
 from handlers.request import BodiesParams, BodiesRequest
+from handlers.seats import Sitting, Wish
 from handlers.seeds import consecutive
 from handlers.settings import BadSetting, Offer, needed
 from handlers.stages import Stages
+from handlers.stepping import SteppingHandler
 
 _MODEL_VARIABLE: Final = "VTON_SDXL_MODEL"
 _NO_GUIDANCE: Final = 1.0
 
 
-class SdxlHandler(ImageHandler[BodiesRequest]):
+class SdxlHandler(SteppingHandler[BodiesRequest, Seat]):
     """Draws adults in plain fitted clothes, head to toe, and marks the pictures as drawn."""
 
     request_type = BodiesRequest
     stages = ("text", "drawing", "safety", "encode")
+    step_stage = "drawing"
     settings: SdxlSettings
 
     def load(self) -> None:
@@ -49,37 +51,49 @@ class SdxlHandler(ImageHandler[BodiesRequest]):
         _check(self.settings, self.offer)
         self._assembled = Loader(lambda: _assembled(self.settings))
         self._checker = _checker(self.settings)
-        self._assembled.get()
+        made = self._assembled.get()
+        _check_sizes(self.offer, made.networks.grain_px)
+        self._painter = Painter(made.networks, made.room)
 
     def warm_up(self) -> None:
-        """Draw somebody in a few steps."""
+        """Draw somebody in a few steps, and be ready for turns where they are asked for."""
+        first = self._sample(self.settings.warm_up_steps)
+        self.run(first, Stages((), lambda *_: None))
+        if self.is_continuous:
+            told = self.settings.stepping
+            timed = self._sample(told.max_batch) if self._painter.steps_with_others else None
+            self.open_seats(told, timed)
+
+    def _sample(self, steps: int) -> BodiesRequest:
+        """Give a request for one picture of the default size."""
         asked: dict[str, Any] = {
             **{name: sum(self.offer.ranges[name]) / 2 for name in ("height_cm", "weight_kg")},
             **self.offer.defaults,
             "count": 1,
             "output_format": "png",
-            "steps": self.settings.warm_up_steps,
+            "steps": steps,
         }
-        self.run(BodiesRequest(BodiesParams(**asked)), Stages((), lambda *_: None))
+        return BodiesRequest(BodiesParams(**asked))
 
-    def run(self, request: BodiesRequest, stages: Stages) -> Outcome:
-        """Draw the people of one request; raises BadParameters for a size that is none."""
-        params, made = request.params, self._assembled.get()
-        painter = Painter(made.networks, made.room)
-        plan = self._plan(params, made.networks.grain_px)
-        seeds = consecutive(params.seed, params.count)
+    def wish(self, request: BodiesRequest) -> Wish:
+        """Say what a request will need."""
+        plan = self._plan(request.params)
+        bucket = (self.settings.name, plan.height_px, plan.width_px)
+        return Wish(bucket, request.params.count * plan.steps, plan.steps)
+
+    def lowered(self, request: BodiesRequest, steps: int) -> BodiesRequest:
+        """Give the request with fewer steps."""
+        return replace(request, params=replace(request.params, steps=steps))
+
+    def sit(self, request: BodiesRequest, stages: Stages) -> Sitting[Seat]:
+        """Draw the people of one request."""
+        params, painter = request.params, self._painter
+        plan, seeds = self._plan(params), consecutive(params.seed, params.count)
         with stages.stage("text"):
             words = painter.words(prompting.prompt(_body(params)), prompting.NEGATIVE)
         with stages.stage("drawing"):
-            pictures = []
-            with painter.at_work():
-                seats = list(painter.seats(words, plan, seeds))
-                for seat in seats:
-                    while seat.steps_left:
-                        painter.advance([seat])
-                        stages.progress("drawing", *seat.progress)
-            for seat in seats:
-                pictures += painter.developed(seat)
+            seats = painter.seats(words, plan, seeds, self.at_once(request))
+            pictures = yield from self._drawn(seats, stages)
         kept = self._kept(pictures, stages)
         with stages.stage("encode"):
             encoded = [self._encoded(pictures[number], params.output_format) for number in kept]
@@ -90,27 +104,40 @@ class SdxlHandler(ImageHandler[BodiesRequest]):
             "seeds": [seeds[number] for number in kept],
             "safety_checked": self._checker is not None,
             "blocked": len(pictures) - len(kept),
-            "runtime": made.told(),
+            "runtime": self._assembled.get().told(),
         }
         return Outcome(tuple(encoded), {**told, **asdict(plan)})
+
+    def _drawn(
+        self, seats: Iterator[Seat], stages: Stages
+    ) -> Generator[Seat, None, list[NDArray[np.uint8]]]:
+        """Have every seat stepped, by itself where the network only visits."""
+        painter, pictures = self._painter, list[NDArray[np.uint8]]()
+        with painter.at_work():
+            for seat in seats:
+                if painter.steps_with_others:
+                    yield seat
+                else:
+                    self.step_alone(seat, stages)
+                pictures += painter.developed(seat)
+        return pictures
+
+    def advance(self, states: Sequence[Seat]) -> None:
+        """Take one step of every seat of one size; whatever is raised, none has moved."""
+        self._painter.advance(states)
 
     def gauges(self) -> Mapping[str, float]:
         """Give nothing of its own."""
         return {}
 
-    def _plan(self, params: BodiesParams, grain_px: int) -> Plan:
-        plan = Plan(
+    def _plan(self, params: BodiesParams) -> Plan:
+        return Plan(
             height_px=needed(params.height_px, "bodies.defaults.height_px"),
             width_px=needed(params.width_px, "bodies.defaults.width_px"),
             steps=needed(params.steps, "bodies.defaults.steps"),
             guidance_scale=needed(params.guidance_scale, "bodies.defaults.guidance_scale"),
             solver=self.settings.solver,
         )
-        sides = {"width_px": plan.width_px, "height_px": plan.height_px}
-        fault = f"must be a multiple of {grain_px}"
-        if wrong := {name: fault for name, side in sides.items() if side % grain_px}:
-            raise BadParameters("The parameters are not valid.", {"fields": wrong})
-        return plan
 
     def _kept(self, pictures: Sequence[NDArray[np.uint8]], stages: Stages) -> list[int]:
         """Give the numbers of the pictures that may leave."""
@@ -138,6 +165,13 @@ def _check(settings: SdxlSettings, offer: Offer) -> None:
     # Without guidance nothing keeps out of a picture what must not be in it.
     if offer.ranges["guidance_scale"][0] <= _NO_GUIDANCE:
         raise BadSetting("bodies.ranges.guidance_scale: must begin above 1")
+
+
+def _check_sizes(offer: Offer, grain_px: int) -> None:
+    """Raise BadSetting where a size is offered that the networks cannot draw."""
+    for name in ("width_px", "height_px"):
+        if offer.grains().get(name, 1) % grain_px:
+            raise BadSetting(f"bodies.multiples.{name}: must be a multiple of {grain_px}")
 
 
 def _assembled(settings: SdxlSettings) -> Assembled:

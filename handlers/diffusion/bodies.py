@@ -1,12 +1,14 @@
 """New people by SDXL as a worker uses it: words and a seed per picture in, steps, pixels out."""
 
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from handlers.diffusion import conditioning, latents, sdxl_walks
 from handlers.diffusion.conditioning import Text
@@ -16,9 +18,9 @@ from handlers.diffusion.sdxl_walks import Plan, Room, Walk
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Pictures of one request among those that step together: all of one size.
+    """Pictures of one request among those that step.
 
-    before: steps of the request that were taken in earlier seats; of: of all its seats.
+    before: pictures of the request that were drawn in earlier seats; of: of all its seats.
     """
 
     walk: Walk
@@ -26,9 +28,9 @@ class Seat:
     of: int
 
     @property
-    def bucket(self) -> Hashable:
-        """What may step together with it has an equal one."""
-        return tuple(self.walk.now.shape[2:])
+    def rows(self) -> int:
+        """How many pictures take the step."""
+        return self.walk.pictures
 
     @property
     def steps_left(self) -> int:
@@ -37,13 +39,24 @@ class Seat:
 
     @property
     def progress(self) -> tuple[int, int]:
-        """How many steps of its request were taken, of how many."""
-        return self.before + self.walk.index, self.of
+        """How many steps of its request were taken, of how many; each counts once per picture.
+
+        One picture, or all at once, are the steps that the caller knows.
+        """
+        taken, of = self.walk.index, self.walk.plan.steps
+        if self.rows == self.of:
+            return taken, of
+        return self.before * of + self.rows * taken, self.of * of
 
     @property
     def is_sound(self) -> bool:
         """Whether the latents are numbers."""
         return self.walk.is_sound
+
+    @torch.inference_mode()
+    def preview(self) -> NDArray[np.uint8]:
+        """Show what the first picture was taken for in the last step, a pixel per latent cell."""
+        return latents.preview_rgb(self.walk.clean[:1])[0]
 
 
 class Painter:
@@ -52,6 +65,7 @@ class Painter:
     def __init__(self, nets: SdxlNetworks, room: Room) -> None:
         self._nets = nets
         self._room = room
+        self._turns: AbstractContextManager[object] = nullcontext() if room.beside else Lock()
 
     @property
     def steps_with_others(self) -> bool:
@@ -67,12 +81,12 @@ class Painter:
         """Encode what a picture shows and what it must not, as two rows: the latter first."""
         return conditioning.encode_text(self._nets, [unwished, wished])
 
-    def seats(self, words: Text, plan: Plan, seeds: Sequence[int]) -> Iterator[Seat]:
-        """Give the seats of a request, as many pictures in each as fit, one after the other."""
-        firsts = range(0, len(seeds), self._room.at_once)
-        for number, first in enumerate(firsts):
-            walk = self._walk(words, plan, seeds[first : first + self._room.at_once])
-            yield Seat(walk, number * plan.steps, len(firsts) * plan.steps)
+    def seats(self, words: Text, plan: Plan, seeds: Sequence[int], at_once: int) -> Iterator[Seat]:
+        """Give seats of `at_once` pictures at most, and no more than fit, one after the other."""
+        most = min(at_once, self._room.at_once)
+        for first in range(0, len(seeds), most):
+            walk = self._walk(words, plan, seeds[first : first + most])
+            yield Seat(walk, first, len(seeds))
 
     @torch.inference_mode()
     def _walk(self, words: Text, plan: Plan, seeds: Sequence[int]) -> Walk:
@@ -81,11 +95,15 @@ class Painter:
     @torch.inference_mode()
     def advance(self, seats: Sequence[Seat]) -> None:
         """Take one step of every seat; whatever is raised, none has moved."""
-        sdxl_walks.advance(self._nets, [seat.walk for seat in seats], self._room)
+        with self._turns:
+            sdxl_walks.advance(self._nets, [seat.walk for seat in seats], self._room)
 
-    @torch.inference_mode()
     def developed(self, seat: Seat) -> list[NDArray[np.uint8]]:
         """Give the pictures of a seat whose steps are taken, (H, W, 3) RGB each."""
         # One by one: at full size the decoder needs more memory than all the rest.
-        rows = (row[None] for row in seat.walk.now)
-        return [latents.to_rgb(latents.decode(self._nets, row))[0] for row in rows]
+        return [self._decoded(row[None]) for row in seat.walk.now]
+
+    @torch.inference_mode()
+    def _decoded(self, row: Tensor) -> NDArray[np.uint8]:
+        with self._turns:
+            return latents.to_rgb(latents.decode(self._nets, row))[0]

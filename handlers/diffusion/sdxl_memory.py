@@ -19,7 +19,8 @@ from handlers.diffusion.sdxl_walks import Room
 from handlers.diffusion.visits import HOME, Visits
 
 _NETWORK_GB: Final = 5.13
-_WEIGHTS_GB: Final = _NETWORK_GB + 1.64 + 0.33
+_DECODER_GB: Final = 0.33
+_WEIGHTS_GB: Final = _NETWORK_GB + 1.64 + _DECODER_GB
 _GROWTH: Final = 832 * 1216 / (768 * 1024)
 _PICTURE_GB: Final = profiles.PICTURE_STEP_GB * _GROWTH
 _DECODE_GB: Final = profiles.DECODE_GB * _GROWTH
@@ -40,13 +41,15 @@ class Fit:
         """Give the most that a request has on the card at any time."""
         drawing = self.room.at_once * _PICTURE_GB / (2 if self.room.apart else 1)
         if self.visiting:
-            return _NETWORK_GB + drawing + profiles.RESERVE_GB
-        return _WEIGHTS_GB + max(drawing, _DECODE_GB) + profiles.RESERVE_GB
+            work = max(drawing, _DECODER_GB + profiles.TILE_GB)
+            return _NETWORK_GB + work + profiles.RESERVE_GB
+        work = drawing + _DECODE_GB if self.room.beside else max(drawing, _DECODE_GB)
+        return _WEIGHTS_GB + work + profiles.RESERVE_GB
 
 
 FITS: Final[Mapping[str, Fit]] = {
     "8gb": Fit(Room(1, apart=True), visiting=True),
-    "12gb": Fit(Room(1)),
+    "12gb": Fit(Room(1, beside=False)),
     "16gb": Fit(Room(2)),
     "24gb": Fit(Room(4)),
     "full": Fit(Room(10)),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from handlers import places
-from handlers.settings import Encoding, HandlerSettings
+from handlers.settings import Encoding, HandlerSettings, Stepping
 
 _SAFETY_VARIABLE: Final = "VTON_SAFETY_MODEL"
 
@@ -35,8 +35,8 @@ class SdxlSettings(HandlerSettings):
     device: auto, cpu, cuda or cuda:N; dtype: auto, float32, float16 or bfloat16; auto is the first
     GPU in float16 where there is one, else the CPU in float32. memory: auto, 8gb, 12gb, 16gb, 24gb
     or full, the card that all must fit. solver: euler or dpmpp_2m. max_images_per_forward: pictures
-    that are drawn at once, two rows each; a small memory allows fewer. warm_up_steps: of the one
-    picture of default size that is drawn before the worker is ready.
+    that share a pass of the network, two rows each; a small memory allows fewer. warm_up_steps: of
+    the picture of default size that is drawn before the worker is ready.
     """
 
     model_path: str
@@ -47,4 +47,5 @@ class SdxlSettings(HandlerSettings):
     max_images_per_forward: int
     warm_up_steps: int
     encode: Encoding
+    stepping: Stepping
     safety_checker: SafetyChecker

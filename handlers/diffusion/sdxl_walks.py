@@ -40,11 +40,13 @@ class Plan:
 class Room:
     """How much of the network's memory a step may take: `at_once` pictures together, at most.
 
-    apart: what is wished and what is not go through the network one after the other.
+    apart: what is wished and what is not go through the network one after the other. beside:
+    pictures may be decoded while others take a step.
     """
 
     at_once: int
     apart: bool = False
+    beside: bool = True
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ def advance(nets: SdxlNetworks, walks: Sequence[Walk], room: Room) -> None:
     """
     if len({walk.now.shape[2:] for walk in walks}) > 1:
         raise ValueError("only latents of one size step together")
-    told = _told(nets, walks, room).float().split([walk.pictures for walk in walks], dim=1)
+    told = torch.split(_told(nets, walks, room).float(), [walk.pictures for walk in walks], dim=1)
     moved = [_stepped(walk, mine) for walk, mine in zip(walks, told, strict=True)]
     for walk, (now, clean) in zip(walks, moved, strict=True):
         walk.now, walk.clean, walk.index = now, clean, walk.index + 1
@@ -169,7 +171,7 @@ class _Asked:
             },
             return_dict=False,
         )[0]
-        return predicted.unflatten(0, (sides, pictures))
+        return predicted.reshape(sides, pictures, *predicted.shape[1:])
 
 
 def _each(rows: Tensor, pictures: int) -> Tensor:

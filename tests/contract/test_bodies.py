@@ -16,7 +16,8 @@ from gateway.domain.jobs import Prediction
 from gateway.errors import InvalidInput, Unfit
 from handlers.sdxl import SdxlHandler
 from tests.handlers.diffusion import sdxl_deployment, tiny_sdxl
-from tests.handlers.torchserve_rows import FrontEnd, context
+from tests.handlers.test_stepping import FrontEnd
+from tests.handlers.torchserve_rows import context
 
 BODY: dict[str, Any] = {"count": 1, "height_cm": 172, "weight_kg": 68.5, "output_format": "png"}
 
@@ -29,17 +30,13 @@ def _root_logger() -> Iterator[None]:
     root.handlers[:], root.level = before
 
 
-def started(sections: dict[str, Any]) -> tuple[SdxlHandler, Any, FrontEnd]:
-    handler = SdxlHandler()
-    made, front_end = context(1, model_yaml=sections)
-    handler.initialize(made)
-    return handler, made, front_end
-
-
 def answered(sections: dict[str, Any], **options: object) -> Prediction:
-    handler, made, front_end = started(sections)
-    handler.handle([{"params": BODY | options}], made)
-    frames = list(FrameReader(1 << 24).feed(front_end.sent["row-0"]))
+    handler, (made, _) = SdxlHandler(), context(1, model_yaml=sections)
+    handler.initialize(made)
+    front = FrontEnd(handler, sections)
+    front.rows["row"] = {"params": BODY | options}
+    front.until_all_have_ended()
+    frames = list(FrameReader(1 << 24).feed(front.streams["row"]))
     return prediction_of([frame for frame in frames if frame.kind.value != b"P"])
 
 
@@ -51,11 +48,11 @@ def test_people_go_from_worker_to_gateway() -> None:
     assert {Image.open(io.BytesIO(one)).size for one in answer.images} == {size}
 
 
-def test_a_size_that_only_the_worker_can_refuse_is_a_fault_of_its_field() -> None:
+def test_a_size_that_the_worker_refuses_is_a_fault_of_its_field() -> None:
     with pytest.raises(InvalidInput) as caught:
         answered(sdxl_deployment.sections(), width_px=65)
     faults = caught.value.details["fields"]
-    assert faults == [{"field": "width_px", "message": "must be a multiple of 16"}]
+    assert faults == [{"field": "width_px", "message": "must be a multiple of 32"}]
 
 
 def test_pictures_that_are_all_kept_back_are_no_failure(tmp_path: Path) -> None:

@@ -146,8 +146,17 @@ def test_an_analysis_offers_its_own_options() -> None:
 
 BODIES = BodiesOffer(
     engine="drawn",
-    options=("count", "height_cm", "weight_kg", "output_format", "ethnicity", "skin_tone"),
-    ranges={"count": (1, 10), "height_cm": (140, 220), "weight_kg": (40, 200)},
+    options=(
+        *("count", "height_cm", "weight_kg", "output_format", "ethnicity", "skin_tone"),
+        "width_px",
+    ),
+    ranges={
+        "count": (1, 10),
+        "height_cm": (140, 220),
+        "weight_kg": (40, 200),
+        "width_px": (500, 1500),
+    },
+    multiples={"width_px": 32},
     choices={"ethnicity": ("asian", "black"), "skin_tone": ("fair", "tan")},
     defaults={},
     licence="Apache-2.0",
@@ -198,10 +207,26 @@ def test_a_choice_is_a_listed_name_and_no_text(name: str, value: object) -> None
         assert body_faults({**BODY, name: value}) == {name: f"must be one of {', '.join(names)}"}
 
 
+@pytest.mark.prop(27)
+@given(width_px=st.integers(400, 1600) | st.integers(15, 48).map(lambda number: number * 32))
+def test_a_size_is_a_multiple_of_what_the_engine_says(width_px: int) -> None:
+    asked = {**BODY, "width_px": width_px}
+    if not 500 <= width_px <= 1500:
+        assert body_faults(asked) == {"width_px": "must be from 500 to 1500"}
+    elif width_px % 32:
+        assert body_faults(asked) == {"width_px": "must be a multiple of 32"}
+    else:
+        assert read_options(BodiesParams, asked, BODIES).width_px == width_px
+
+
 @pytest.mark.prop(37)
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
+        ({"multiples": {"height_cm": 2}}, "bodies.multiples.height_cm: not what an option is"),
+        ({"multiples": {"width_px": 0}}, "bodies.multiples.width_px: not what an option is"),
+        ({"defaults": {"width_px": 800, "count": 1.5}}, "bodies.defaults.count: must be a whole"),
+        ({"defaults": {"width_px": 810}}, "bodies.defaults.width_px: must be a multiple of 32"),
         ({"choices": {"ethnicity": ("asian",)}}, "bodies.choices.skin_tone: missing"),
         ({"choices": {**BODIES.choices, "count": ("1",)}}, "bodies.choices.count: not a choice"),
         ({"defaults": {"ethnicity": "elf"}}, "bodies.defaults.ethnicity: must be one of"),

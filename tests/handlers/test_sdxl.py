@@ -99,13 +99,40 @@ def test_who_is_asked_for_changes_the_picture(
 def test_every_step_is_announced(handler: SdxlHandler) -> None:
     told: list[tuple[str, int, int]] = []
     handler.run(asked(count=3), Stages((), lambda *step: told.append(step)))
-    assert told == [("drawing", step, 6) for step in range(1, 7)]
+    # Two pictures and then one, in three steps each.
+    assert told == [("drawing", step, 9) for step in (2, 4, 6, 7, 8, 9)]
 
 
-def test_a_size_that_the_networks_cannot_draw_is_named(handler: SdxlHandler) -> None:
+def test_pictures_that_fit_at_once_take_the_steps_that_were_asked_for(
+    handler: SdxlHandler,
+) -> None:
+    told: list[tuple[str, int, int]] = []
+    handler.run(asked(count=2, steps=4), Stages((), lambda *step: told.append(step)))
+    assert told == [("drawing", step, 4) for step in (1, 2, 3, 4)]
+
+
+def test_a_size_that_the_networks_cannot_draw_is_named() -> None:
     with pytest.raises(BadParameters) as refused:
-        handler.run(asked(width_px=70), silent())
-    assert refused.value.details["fields"] == {"width_px": "must be a multiple of 16"}
+        asked(width_px=70, height_px=112)
+    fault = "must be a multiple of 32"
+    assert refused.value.details["fields"] == {"width_px": fault, "height_px": fault}
+
+
+@pytest.mark.prop(37)
+@pytest.mark.parametrize("multiples", [{}, {"width_px": 32}, {"width_px": 32, "height_px": 24}])
+def test_sizes_that_cannot_be_drawn_may_not_be_offered(multiples: dict[str, int]) -> None:
+    made, sections = configured(), sdxl_deployment.sections()
+    sections["bodies"]["multiples"] = multiples
+    made.offer = read_offer(sections)
+    with pytest.raises(BadSetting, match=r"bodies\.multiples\.\w+: must be a multiple of 16"):
+        made.load()
+
+
+def test_a_wish_counts_every_picture_s_steps(handler: SdxlHandler) -> None:
+    wish = handler.wish(asked(count=3, steps=7))
+    assert (wish.steps, wish.asked, wish.bucket) == (21, 7, ("sdxl", 96, 64))
+    fewer = handler.lowered(asked(count=3, steps=7), 5)
+    assert fewer == asked(count=3, steps=5)
 
 
 def test_a_size_can_be_asked_for(handler: SdxlHandler) -> None:
@@ -166,10 +193,6 @@ def test_guidance_cannot_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.prop(25)
 def test_the_networks_are_loaded_once(handler: SdxlHandler) -> None:
     assert handler._assembled.get() is handler._assembled.get()
-
-
-def test_a_worker_warms_up_with_somebody(handler: SdxlHandler) -> None:
-    handler.warm_up()
 
 
 @pytest.mark.parametrize(("memory", "at_once"), [("8gb", 1), ("12gb", 1), ("auto", 2)])

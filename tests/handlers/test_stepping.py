@@ -25,7 +25,7 @@ SECTIONS = deployment.sections()
 class FrontEnd:
     """TorchServe's side: who is in flight, what was streamed to whom, and who has ended."""
 
-    def __init__(self, handler: IdmVtonHandler, sections: dict[str, Any]) -> None:
+    def __init__(self, handler: Any, sections: dict[str, Any]) -> None:  # noqa: ANN401  any that steps
         self.handler, self.sections = handler, sections
         self.rows: dict[str, dict[str, Any]] = {}
         self.streams: dict[str, bytes] = defaultdict(bytes)

@@ -130,7 +130,7 @@ def test_the_gateway_names_what_cannot_be_asked_for(
 def test_a_size_that_only_the_worker_can_refuse_is_named(drawing: Running) -> None:
     answer = draw(drawing, width_px=70)
     assert answer.status_code == 422
-    assert "must be a multiple of 16" in str(answer.json()["details"])
+    assert "must be a multiple of 32" in str(answer.json()["details"])
 
 
 @pytest.mark.slow

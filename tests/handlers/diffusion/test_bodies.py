@@ -1,5 +1,6 @@
 """New people: the pipeline of diffusers itself is the oracle."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from handlers.diffusion import latents
 from handlers.diffusion.bodies import Painter, Seat
 from handlers.diffusion.sdxl_walks import Plan, Room
 from handlers.diffusion.visits import Visits
@@ -34,7 +36,7 @@ def stepped(painter: Painter, seats: Sequence[Seat]) -> None:
 
 
 def seats(painter: Painter, seeds: Sequence[int], plan: Plan = PLAN) -> list[Seat]:
-    return list(painter.seats(painter.words(*WORDS), plan, seeds))
+    return list(painter.seats(painter.words(*WORDS), plan, seeds, at_once=10))
 
 
 def painted(painter: Painter, seeds: Sequence[int]) -> list[NDArray[np.uint8]]:
@@ -104,21 +106,29 @@ def test_pictures_are_those_of_diffusers_own_pipeline() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "at_once", "sizes"), [(1, 4, [1]), (5, 2, [2, 2, 1]), (4, 4, [4]), (10, 4, [4, 4, 2])]
+    ("count", "room", "at_once", "sizes"),
+    [
+        (1, 4, 10, [1]),
+        (5, 2, 10, [2, 2, 1]),
+        (4, 4, 10, [4]),
+        (10, 4, 10, [4, 4, 2]),
+        (3, 4, 1, [1, 1, 1]),
+    ],
 )
 def test_pictures_that_do_not_fit_at_once_have_seats_one_after_the_other(
-    count: int, at_once: int, sizes: list[int]
+    count: int, room: int, at_once: int, sizes: list[int]
 ) -> None:
-    painter, told = Painter(tiny_sdxl.networks(), Room(at_once)), list[tuple[int, int]]()
+    painter, told = Painter(tiny_sdxl.networks(), Room(room)), list[tuple[int, int]]()
     plan, found = replace(PLAN, steps=2), list[int]()
-    for seat in painter.seats(painter.words(*WORDS), plan, range(count)):
-        found.append(seat.walk.pictures)
+    for seat in painter.seats(painter.words(*WORDS), plan, range(count), at_once):
+        found.append(seat.rows)
+        assert seat.steps_left == 2
         while seat.steps_left:
             painter.advance([seat])
             told.append(seat.progress)
     assert found == sizes
-    every = 2 * len(sizes)
-    assert told == [(step, every) for step in range(1, every + 1)]
+    assert told == sorted(set(told))
+    assert told[-1][0] == told[-1][1] == (2 if len(sizes) == 1 else 2 * count)
 
 
 @pytest.mark.prop(16)
@@ -129,11 +139,43 @@ def test_a_picture_is_that_of_its_seed_in_whatever_seat() -> None:
     assert np.abs(alone.astype(int) - pictures[2]).max() <= 1
 
 
-def test_only_pictures_of_one_size_share_a_bucket() -> None:
-    painter = Painter(tiny_sdxl.networks(), Room(4))
-    wide = replace(PLAN, width_px=96)
-    one, other, larger = (seats(painter, [1], plan)[0] for plan in (PLAN, PLAN, wide))
-    assert one.bucket == other.bucket != larger.bucket
+def test_a_preview_shows_what_is_under_the_noise() -> None:
+    painter = Painter(tiny_sdxl.networks(), Room(2))
+    seat, other = seats(painter, [1, 2])[0], seats(painter, [1])[0]
+    for one in (seat, other):
+        painter.advance([one])
+    shown = seat.preview()
+    assert (shown.shape, shown.dtype) == ((12, 8, 3), np.uint8)
+    assert np.abs(shown.astype(int) - other.preview()).max() <= 1
+    assert np.array_equal(shown, latents.preview_rgb(seat.walk.clean)[0])
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_where_both_do_not_fit_nobody_steps_while_pictures_are_decoded(*, beside: bool) -> None:
+    nets = tiny_sdxl.networks()
+    painter, stepping = Painter(nets, Room(1, beside=beside)), threading.Event()
+    done, one = seats(painter, [1])[0], seats(painter, [2])[0]
+    stepped(painter, [done])
+    met: list[bool] = []
+
+    def step() -> None:
+        stepping.set()
+        painter.advance([one])
+
+    def decoding(*_given: object) -> None:
+        thread.start()
+        stepping.wait(10)
+        thread.join(10 if beside else 0.05)
+        met.append(not thread.is_alive())
+
+    thread = threading.Thread(target=step)
+    hook = nets.vae.decoder.register_forward_pre_hook(decoding)
+    try:
+        painter.developed(done)
+    finally:
+        hook.remove()
+    thread.join(10)
+    assert (met, one.walk.index) == ([beside], 1)
 
 
 def test_a_network_that_visits_does_not_step_with_others() -> None:

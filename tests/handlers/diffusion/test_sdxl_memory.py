@@ -26,6 +26,10 @@ def test_a_request_fits_its_card(name: str, card: int) -> None:
     assert FITS[name].needs_gb() <= card
 
 
+def test_only_where_both_fit_pictures_are_decoded_beside_steps() -> None:
+    assert {name for name, fit in FITS.items() if not fit.room.beside} == {"12gb"}
+
+
 def test_a_larger_card_draws_no_fewer_at_once() -> None:
     assert all(one.room.at_once <= other.room.at_once for one, other in pairwise(FITS.values()))
 
