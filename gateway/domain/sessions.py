@@ -52,7 +52,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What an item wants: stored pictures by the engine's names for them, and options.
+    """What an item wants: stored pictures by the fields they came in, and options.
 
     `person` and `garment` count the batch's own: which person in which garment.
     """
@@ -76,6 +76,31 @@ class Draft:
     created_at: float
     expires_at: float
     cancel_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatKey:
+    """What tells a repeated request from a new one: the caller's key, and a digest of the body."""
+
+    key: str
+    body_hash: str
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The session of a request, and whether an earlier one had made it."""
+
+    session_id: str
+    is_repeat: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page of a list begins: behind this session."""
+
+    created_at: float
+    session_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +165,11 @@ class Claim:
     `tries` counts the times it was begun in earnest, this one included.
     """
 
-    item_id: str
     session_id: str
+    position: int
     owner: str
     kind: Kind
     engine: str
-    position: int
     ask: Ask
     attempt: int
     tries: int

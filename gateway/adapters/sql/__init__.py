@@ -1,0 +1,1 @@
+"""Sessions in SQLite or Postgres, by one code path."""

@@ -1,0 +1,138 @@
+"""One database, SQLite or Postgres, chosen by URL: its engine, its transactions, its failures."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy import Connection, event, func, select
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from gateway.errors import DatabaseFailed, Misconfigured
+
+_DRIVERS: Final = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+}
+_IS_READING: Final = "is_reading"
+_PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+_PRIVATE: Final = 0o700
+_LOCK_BYTES: Final = 8
+# Before there is a connection, the driver's own errors come through as they are.
+_FAILURES: Final = (
+    SQLAlchemyError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+
+
+class Database:
+    """Connections to the database at `url`: `sqlite:///file` or `postgresql://…`.
+
+    There are at most `pool_size`; to have one, or SQLite's turn to write, may take `timeout_s`.
+    Raises Misconfigured for any other URL.
+    """
+
+    def __init__(self, url: str, pool_size: int, timeout_s: float) -> None:
+        parsed = _checked(url)
+        self.is_postgres: Final = parsed.get_backend_name() == "postgresql"
+        options: dict[str, Any] = {
+            "pool_size": pool_size,
+            "max_overflow": 0,
+            "pool_timeout": timeout_s,
+        }
+        if self.is_postgres:
+            waits = {"timeout": timeout_s, "command_timeout": timeout_s}
+            options |= {"pool_pre_ping": True, "connect_args": waits}
+        else:
+            _make_folder(parsed)
+            options |= {"connect_args": {"timeout": timeout_s}}
+        self.engine: Final[AsyncEngine] = create_async_engine(parsed, **options)
+        if not self.is_postgres:
+            event.listen(self.engine.sync_engine, "connect", _prepare)
+            event.listen(self.engine.sync_engine, "begin", _begin)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that changes nothing; raises DatabaseFailed."""
+        with _database_errors():
+            async with self.engine.connect() as connection:
+                yield await connection.execution_options(**{_IS_READING: True})
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that is kept if the block ends well; raises DatabaseFailed.
+
+        SQLite has one writer at a time, and this is it from its first line.
+        """
+        with _database_errors():
+            async with self.engine.begin() as connection:
+                yield connection
+
+    async def lock(self, connection: AsyncConnection, name: str) -> None:
+        """Wait until nobody else holds the name; it is let go with the transaction."""
+        if self.is_postgres:
+            await connection.execute(select(func.pg_advisory_xact_lock(_lock_key(name))))
+
+    async def try_lock(self, connection: AsyncConnection, name: str) -> bool:
+        """Hold the name until the transaction ends, unless somebody else does."""
+        if not self.is_postgres:
+            return True
+        taken = select(func.pg_try_advisory_xact_lock(_lock_key(name)))
+        return bool((await connection.execute(taken)).scalar_one())
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def _checked(url: str) -> URL:
+    message = "setting VTON_DATABASE__URL: must begin with sqlite:/// or postgresql://"
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise Misconfigured(message) from None
+    driver = _DRIVERS.get(parsed.drivername.partition("+")[0])
+    is_file = bool(parsed.database) and parsed.database != ":memory:"
+    if driver is None or not is_file:
+        raise Misconfigured(message)
+    return parsed.set(drivername=driver)
+
+
+def _make_folder(url: URL) -> None:
+    Path(url.database or "").absolute().parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+
+
+def _prepare(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own type
+    """Let us begin transactions ourselves: the driver would begin them when it is too late."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    is_reading = connection.get_execution_options().get(_IS_READING, False)
+    connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+
+
+def _lock_key(name: str) -> int:
+    """A name as Postgres takes it: 64 bits, signed."""
+    return int.from_bytes(sha256(name.encode()).digest()[:_LOCK_BYTES], "big", signed=True)
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    """Whatever the database raises becomes DatabaseFailed, whose message shows nothing of it."""
+    try:
+        yield
+    except _FAILURES as error:
+        raise DatabaseFailed from error

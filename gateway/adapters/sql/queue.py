@@ -1,0 +1,276 @@
+"""Sessions as runners see them: claimed under a lease, moved on while it holds, taken over after.
+
+An attempt is a fencing token. Every write of a runner is guarded by it, so whoever lost an item
+changes nothing any more, and each item ends exactly once.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.adapters.sql.database import Database
+from gateway.adapters.sql.records import claim_of, fault_json, outcome_json, progress_json
+from gateway.adapters.sql.tables import session_items, sessions
+from gateway.adapters.sql.turns import Turn
+from gateway.domain.jobs import Progress
+from gateway.domain.sessions import Claim, EventKind, Fault, Outcome
+from gateway.domain.sessions_lifecycle import OPEN, Move, State, after, origins
+from gateway.domain.sessions_queue import given_up
+from gateway.ports import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRules:
+    """How long a lease holds, how often an item is begun, how many items of one owner run."""
+
+    lease_s: float
+    max_tries: int
+    per_owner: int
+
+
+class SqlSessionQueue:
+    """Implements the SessionQueue port."""
+
+    def __init__(self, database: Database, clock: Clock, rules: QueueRules) -> None:
+        self._database = database
+        self._clock = clock
+        self._rules = rules
+
+    async def claim(self, runner: str, engines: Collection[str]) -> Claim | None:
+        """Take the item that is next for these engines, from whoever lost it, too."""
+        passed_over: set[str] = set()
+        async with self._database.writing() as connection:
+            now = self._clock.now()
+            while (row := await self._next(connection, engines, passed_over, now)) is not None:
+                if await self._may_run(connection, row.owner, now):
+                    await self._take(connection, row, runner, now)
+                    return claim_of(row)
+                passed_over.add(row.owner)
+        return None
+
+    async def beat(self, runner: str) -> Collection[tuple[str, int, int]]:
+        """Renew a runner's leases; what it still holds, as (session, position, attempt)."""
+        items = session_items.c
+        held = and_(items.runner == runner, items.state == State.PROCESSING.value)
+        which = (items.session_id, items.position)
+        # Whoever holds a row changes it now: it is renewed the next time, or gone.
+        free = select(*which).where(held).with_for_update(skip_locked=True)
+        renewed = (
+            update(session_items)
+            .where(held, tuple_(*which).in_(free))
+            .values(lease_until=self._clock.now() + self._rules.lease_s)
+        )
+        async with self._database.writing() as connection:
+            await connection.execute(renewed)
+            rows = await connection.execute(select(*which, items.attempt).where(held))
+            return {(row.session_id, row.position, row.attempt) for row in rows}
+
+    async def progress(self, claim: Claim, progress: Progress) -> bool:
+        """Say how far an item is; whether it is still the runner's."""
+        told = progress_json(progress)
+        async with self._database.writing() as connection:
+            turn = await Turn.take(connection, claim.session_id, self._clock.now())
+            if turn is None or not await self._note(connection, claim, told):
+                return False
+            turn.tell(EventKind.PROGRESS, {"item": claim.position, **told})
+            await turn.close()
+        return True
+
+    async def complete(self, claim: Claim, outcome: Outcome) -> bool:
+        """End an item well; whether it was still the runner's, or has ended so before."""
+        changes = {"outcome": outcome_json(outcome), "progress": None}
+        return await self._end(claim, Move.COMPLETE, changes, {})
+
+    async def fail(self, claim: Claim, fault: Fault) -> bool:
+        """End an item that failed for good; whether it was still the runner's."""
+        told = fault_json(fault)
+        return await self._end(claim, Move.FAIL, {"fault": told, "progress": None}, told)
+
+    async def give_back(self, claim: Claim, wait_s: float, *, is_tried: bool) -> bool:
+        """Let others have an item after a while; not counted unless `is_tried`."""
+        changes = {
+            "runner": None,
+            "lease_until": None,
+            "not_before": self._clock.now() + wait_s,
+            "tries": claim.tries - (not is_tried),
+            "progress": None,
+        }
+        return await self._end(claim, Move.GIVE_BACK, changes, {})
+
+    async def tidy(self) -> int:
+        """End sessions past their time, and items that nobody survived; how many were touched."""
+        due = await self._due()
+        for session_id in due:
+            async with self._database.writing() as connection:
+                turn = await Turn.take(connection, session_id, self._clock.now())
+                if turn is not None:
+                    await self._tidy(connection, turn)
+                    await turn.close()
+        return len(due)
+
+    async def _next(
+        self,
+        connection: AsyncConnection,
+        engines: Collection[str],
+        passed_over: Collection[str],
+        now: float,
+    ) -> Row[Any] | None:
+        """Hold the item that is next, and its session; what others hold is passed over."""
+        items = session_items.c
+        wanted = (
+            select(session_items, sessions.c.kind, sessions.c.request_id, sessions.c.expires_at)
+            .join(sessions, sessions.c.id == items.session_id)
+            .where(
+                or_(self._waits(now), self._is_lost(now)),
+                items.engine.in_(engines),
+                items.owner.not_in(passed_over),
+                *_is_in_time(now),
+            )
+            .order_by(items.rank, items.session_id)
+            .limit(1)
+            .with_for_update(skip_locked=True, of=[session_items, sessions])
+        )
+        return (await connection.execute(wanted)).one_or_none()
+
+    async def _may_run(self, connection: AsyncConnection, owner: str, now: float) -> bool:
+        """Whether one more of an owner's items may run; nobody else decides it meanwhile."""
+        if not await self._database.try_lock(connection, f"runs {owner}"):
+            return False
+        items = session_items.c
+        running = (
+            select(func.count())
+            .select_from(session_items)
+            .where(
+                items.owner == owner,
+                items.state == State.PROCESSING.value,
+                items.lease_until > now,
+            )
+        )
+        count: int = (await connection.execute(running)).scalar_one()
+        return count < self._rules.per_owner
+
+    async def _take(
+        self, connection: AsyncConnection, row: Row[Any], runner: str, now: float
+    ) -> None:
+        turn = await Turn.take(connection, row.session_id, now)
+        if turn is None:
+            return
+        move = Move.CLAIM if State(row.state) in origins(Move.CLAIM) else Move.TAKE_OVER
+        changes = {
+            "attempt": row.attempt + 1,
+            "tries": row.tries + 1,
+            "runner": runner,
+            "lease_until": now + self._rules.lease_s,
+            "started_at": now,
+            "progress": None,
+        }
+        state = await turn.move_item(row.position, move, row.attempt, changes)
+        if turn.state in origins(Move.CLAIM):
+            turn.set(started_at=now)
+            turn.move(Move.CLAIM)
+        told = {"item": row.position, "state": state, "attempt": row.attempt + 1}
+        turn.tell(EventKind.ITEM, told)
+        await turn.close()
+
+    async def _note(
+        self, connection: AsyncConnection, claim: Claim, told: Mapping[str, Any]
+    ) -> bool:
+        noted = update(session_items).where(*_is_still(claim)).values(progress=told)
+        return (await connection.execute(noted)).rowcount == 1
+
+    async def _end(
+        self, claim: Claim, move: Move, changes: dict[str, Any], told: Mapping[str, Any]
+    ) -> bool:
+        async with self._database.writing() as connection:
+            turn = await Turn.take(connection, claim.session_id, self._clock.now())
+            if turn is None:
+                return False
+            state = await turn.move_item(claim.position, move, claim.attempt, changes)
+            if state is None:
+                return await _has_ended_so(connection, claim, move)
+            turn.tell(EventKind.ITEM, {"item": claim.position, "state": state.value, **told})
+            await turn.settle()
+            await turn.close()
+        return True
+
+    async def _due(self) -> Collection[str]:
+        now = self._clock.now()
+        over = select(sessions.c.id).where(
+            sessions.c.state.in_(OPEN),
+            (sessions.c.expires_at <= now) | (sessions.c.cancel_at <= now),
+        )
+        lost = select(session_items.c.session_id).where(self._is_beyond(now))
+        async with self._database.reading() as connection:
+            return set((await connection.execute(over.union(lost))).scalars())
+
+    async def _tidy(self, connection: AsyncConnection, turn: Turn) -> None:
+        now, session = self._clock.now(), turn.session
+        is_over = session.expires_at <= now
+        if is_over or (session.cancel_at is not None and session.cancel_at <= now):
+            never_begun = turn.state is State.CREATED
+            await turn.end_all(Move.EXPIRE if is_over or never_begun else Move.CANCEL)
+            return
+        items = session_items.c
+        lost = select(session_items).where(items.session_id == session.id, self._is_beyond(now))
+        for row in (await connection.execute(lost)).all():
+            fault = fault_json(given_up(row.tries))
+            changes = {"fault": fault, "progress": None}
+            state = await turn.move_item(row.position, Move.FAIL, row.attempt, changes)
+            if state is not None:
+                told = {"item": row.position, "state": state.value, **fault}
+                turn.tell(EventKind.ITEM, told)
+        await turn.settle()
+
+    def _waits(self, now: float) -> ColumnElement[bool]:
+        items = session_items.c
+        return and_(items.state.in_(origins(Move.CLAIM)), items.not_before <= now)
+
+    def _is_lost(self, now: float) -> ColumnElement[bool]:
+        """Its runner let the lease pass, and it may be begun again."""
+        return and_(_lease_is_over(now), session_items.c.tries < self._rules.max_tries)
+
+    def _is_beyond(self, now: float) -> ColumnElement[bool]:
+        """Its runner let the lease pass once too often."""
+        return and_(_lease_is_over(now), session_items.c.tries >= self._rules.max_tries)
+
+
+def _lease_is_over(now: float) -> ColumnElement[bool]:
+    items = session_items.c
+    return and_(items.state.in_(origins(Move.TAKE_OVER)), items.lease_until <= now)
+
+
+def _is_in_time(now: float) -> tuple[ColumnElement[bool], ...]:
+    """The session is not about to end by itself."""
+    return (
+        sessions.c.state.in_(OPEN),
+        ~sessions.c.is_forgotten,
+        sessions.c.expires_at > now,
+        or_(sessions.c.cancel_at.is_(None), sessions.c.cancel_at > now),
+    )
+
+
+def _is_still(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    """The item is still in the attempt that was claimed."""
+    items = session_items.c
+    return (
+        items.session_id == claim.session_id,
+        items.position == claim.position,
+        items.attempt == claim.attempt,
+        items.state == State.PROCESSING.value,
+    )
+
+
+async def _has_ended_so(connection: AsyncConnection, claim: Claim, move: Move) -> bool:
+    """Whether this very attempt made this very move before: its answer was lost on the way."""
+    items = session_items.c
+    state = after(State.PROCESSING, move)
+    same = select(items.position).where(
+        items.session_id == claim.session_id,
+        items.position == claim.position,
+        items.attempt == claim.attempt,
+        items.state == state.value,
+    )
+    return (await connection.execute(same)).one_or_none() is not None

@@ -1,0 +1,102 @@
+"""The tables of sessions; their history is in `migrations`.
+
+The items are the queue. Times are Unix seconds; JSON columns hold what `records` writes.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+_JSON: Final = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+_ID: Final = String(64)
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+def _of_session() -> Column[str]:
+    """A column that goes when its session goes."""
+    return Column(
+        "session_id", _ID, ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True
+    )
+
+
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("owner", _ID, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("engine", _ID, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("request_id", String(128), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("started_at", Double),
+    Column("ended_at", Double),
+    Column("expires_at", Double, nullable=False, index=True),
+    Column("cancel_at", Double, index=True),
+    Column("last_event", Integer, nullable=False),
+    Column("is_forgotten", Boolean, nullable=False, index=True),
+    Index("ix_sessions_list", "owner", "created_at", "id"),
+)
+
+session_items: Final = Table(
+    "session_items",
+    metadata,
+    _of_session(),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("owner", _ID, nullable=False),
+    Column("engine", _ID, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("rank", Double, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("not_before", Double, nullable=False),
+    Column("runner", _ID),
+    Column("lease_until", Double),
+    Column("started_at", Double),
+    Column("ended_at", Double),
+    Column("ask", _JSON, nullable=False),
+    Column("progress", _JSON),
+    Column("outcome", _JSON),
+    Column("fault", _JSON),
+    Index("ix_session_items_queue", "state", "engine", "rank"),
+    Index("ix_session_items_running", "owner", "state"),
+)
+
+session_events: Final = Table(
+    "session_events",
+    metadata,
+    _of_session(),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("data", _JSON, nullable=False),
+)
+
+idempotency_keys: Final = Table(
+    "idempotency_keys",
+    metadata,
+    Column("owner", _ID, primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("body_hash", String(64), nullable=False),
+    Column("session_id", _ID, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+)

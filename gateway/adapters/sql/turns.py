@@ -1,0 +1,113 @@
+"""The only way to change a session: its row is held, moves are guarded, and events tell of them.
+
+Whoever changes a session or an item of it first holds the session's row, so that writers take
+turns: its events are numbered without a gap, and the last of its items sees that it is the last.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.adapters.sql.tables import session_events, session_items, sessions
+from gateway.domain.sessions import EventKind
+from gateway.domain.sessions_lifecycle import ENDED, OPEN, Move, State, after, ending, origins
+
+
+class Turn:
+    """A transaction's turn at one session; `close` writes what happened in it."""
+
+    def __init__(self, connection: AsyncConnection, session: Row[Any], now: float) -> None:
+        self._connection = connection
+        self._now = now
+        self._events: list[Mapping[str, Any]] = []
+        self._changes: dict[str, Any] = {}
+        self.session = session
+        self.state = State(session.state)
+
+    @classmethod
+    async def take(
+        cls, connection: AsyncConnection, session_id: str, now: float, owner: str | None = None
+    ) -> "Turn | None":
+        """Wait for the session; None where there is none, or it is not the owner's."""
+        wanted = select(sessions).where(sessions.c.id == session_id).with_for_update()
+        if owner is not None:
+            alive = sessions.c.expires_at > now
+            wanted = wanted.where(sessions.c.owner == owner, ~sessions.c.is_forgotten, alive)
+        row = (await connection.execute(wanted)).one_or_none()
+        return None if row is None else cls(connection, row, now)
+
+    def tell(self, kind: EventKind, data: Mapping[str, Any]) -> None:
+        """Say what happened."""
+        self._events.append({"kind": kind.value, "at": self._now, "data": dict(data)})
+
+    def set(self, **changes: object) -> None:
+        """Change columns of the session."""
+        self._changes |= changes
+
+    async def move_item(
+        self, position: int, move: Move, attempt: int, changes: dict[str, Any]
+    ) -> State | None:
+        """Make a move of an item that is still in this attempt; gives its new state, or None."""
+        state = after(next(iter(origins(move))), move)
+        values = {"state": state.value} | self._ended(state) | changes
+        guarded = (
+            update(session_items)
+            .where(
+                session_items.c.session_id == self.session.id,
+                session_items.c.position == position,
+                session_items.c.attempt == attempt,
+                session_items.c.state.in_(origins(move)),
+            )
+            .values(values)
+        )
+        moved = (await self._connection.execute(guarded)).rowcount == 1
+        return state if moved else None
+
+    async def end_all(self, move: Move) -> bool:
+        """Cancel or expire the session with every open item; whether it was open."""
+        if self.state not in OPEN:
+            return False
+        state = after(self.state, move)
+        items = (
+            update(session_items)
+            .where(
+                session_items.c.session_id == self.session.id,
+                session_items.c.state.in_(origins(move)),
+            )
+            .values(state=state.value, **self._ended(state))
+        )
+        await self._connection.execute(items)
+        self.move(move)
+        return True
+
+    async def settle(self) -> None:
+        """End the session if the last of its items has ended."""
+        states = select(session_items.c.state).where(session_items.c.session_id == self.session.id)
+        found = (await self._connection.execute(states)).scalars()
+        move = ending(State(state) for state in found)
+        if move is not None and self.state in OPEN:
+            self.move(move)
+
+    def move(self, move: Move) -> None:
+        """Make a move of the session itself; raises IllegalMove."""
+        self.state = after(self.state, move)
+        self.set(state=self.state.value, **self._ended(self.state))
+        self.tell(EventKind.STATE, {"state": self.state.value})
+
+    async def close(self) -> None:
+        """Write the session's changes and its events."""
+        first = self.session.last_event + 1
+        rows = [
+            {"session_id": self.session.id, "seq": first + place, **event}
+            for place, event in enumerate(self._events)
+        ]
+        changes = self._changes | {"last_event": self.session.last_event + len(rows)}
+        own = sessions.c.id == self.session.id
+        await self._connection.execute(update(sessions).where(own).values(**changes))
+        if rows:
+            await self._connection.execute(insert(session_events), rows)
+
+    def _ended(self, state: State) -> dict[str, Any]:
+        return {"ended_at": self._now} if state in ENDED else {}
