@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Protocol
 
 from gateway.domain.images import Picture
 from gateway.domain.jobs import Job, ModelState, Prediction, Progress
 from gateway.domain.results import StoredResult
+from gateway.domain.sessions import (
+    Claim,
+    Created,
+    Cursor,
+    Draft,
+    Event,
+    Fault,
+    Outcome,
+    RepeatKey,
+    Session,
+)
+from gateway.domain.sessions_lifecycle import State
 from gateway.domain.uploads import Upload
 
 OnProgress = Callable[[Progress], None]
@@ -94,4 +106,100 @@ class PictureDecoder(Protocol):
 
     async def mask(self, upload: Upload, person: Picture) -> Picture:
         """Normalise a mask; raises what `domain.images.normalise_mask` raises, or Busy."""
+        ...
+
+
+class SessionBook(Protocol):
+    """Sessions as their owners see them; everything raises DatabaseFailed.
+
+    What is forgotten or over its expiry is not found any more.
+    """
+
+    async def create(self, draft: Draft, repeat: RepeatKey | None = None) -> Created:
+        """Write a session down, unless its request was made before; raises Conflict."""
+        ...
+
+    async def repeated(self, owner: str, repeat: RepeatKey) -> str | None:
+        """The session that an earlier request with this key made; raises Conflict."""
+        ...
+
+    async def find(self, session_id: str, owner: str) -> Session | None:
+        """An owner's session; nobody else's."""
+        ...
+
+    async def page(
+        self, owner: str, limit: int, after: Cursor | None = None, state: State | None = None
+    ) -> Sequence[Session]:
+        """An owner's sessions, the newest first, from behind a cursor; without their places."""
+        ...
+
+    async def cancel(self, session_id: str, owner: str) -> bool | None:
+        """End an open session; whether it was open, or None where there is none."""
+        ...
+
+    async def forget(self, session_id: str, owner: str) -> bool:
+        """End and hide a session until it is erased; whether there was one."""
+        ...
+
+    async def to_erase(self, limit: int) -> Sequence[Session]:
+        """Sessions that are forgotten or over, and still have to be erased."""
+        ...
+
+    async def erase(self, session_id: str) -> None:
+        """Drop a session's rows, after its objects."""
+        ...
+
+    async def events_since(self, session_id: str, seq: int, limit: int) -> Sequence[Event]:
+        """What happened to a session after its event `seq`, in order."""
+        ...
+
+
+class SessionQueue(Protocol):
+    """Sessions as runners see them; everything raises DatabaseFailed.
+
+    A claim holds until its lease ends: until somebody else takes the item over. Whatever is said
+    about an item says whether it was still the runner's; if not, nothing was changed.
+    """
+
+    async def claim(self, runner: str, engines: Collection[str]) -> Claim | None:
+        """Take the item that is next for these engines, from whoever lost it, too."""
+        ...
+
+    async def beat(self, runner: str) -> Collection[tuple[str, int, int]]:
+        """Renew a runner's leases; what it still holds, as (session, position, attempt)."""
+        ...
+
+    async def progress(self, claim: Claim, progress: Progress) -> bool:
+        """Say how far an item is."""
+        ...
+
+    async def complete(self, claim: Claim, outcome: Outcome) -> bool:
+        """End an item well."""
+        ...
+
+    async def fail(self, claim: Claim, fault: Fault) -> bool:
+        """End an item that failed for good."""
+        ...
+
+    async def give_back(self, claim: Claim, wait_s: float, *, is_tried: bool) -> bool:
+        """Let others have an item after a while; not counted unless `is_tried`."""
+        ...
+
+    async def tidy(self) -> int:
+        """End sessions past their time, and items that nobody survived; how many were touched."""
+        ...
+
+
+class Notices(Protocol):
+    """Wake-ups between processes: that something happened, never what.
+
+    They may be lost or come twice: whoever listens looks for himself, and now and then unasked.
+    """
+
+    async def publish(self, topic: str) -> None:
+        """Wake everyone who listens to this topic, in every process."""
+        ...
+
+    def listen(self, topic: str) -> AsyncIterator[None]:
+        """Wake-ups of a topic, from now on, until the iterator is closed."""
         ...
