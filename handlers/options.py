@@ -30,15 +30,15 @@ P = TypeVar("P")
 def read_options(kind: type[P], raw: Mapping[str, Any], offer: Offer) -> P:
     """Read `kind`, a dataclass of options, as far as `offer` honours them.
 
-    An option that is left out takes the offer's default, where there is one. Raises BadParameters
-    naming each wrong field.
+    An option that is left out takes what the preset says, or the offer's default, where there is
+    one. Raises BadParameters naming each wrong field.
     """
     types = _types(kind)
     faults = {str(name): fault for name in raw if (fault := _fault(types, name, raw[name], offer))}
     faults |= {name: "missing" for name in _required(kind) if name not in raw}
     if faults:
         raise BadParameters("The parameters are not valid.", {"fields": faults})
-    return kind(**{**offer.defaults, **raw})
+    return kind(**offer.filled(raw))
 
 
 def check_offer(kind: type, offer: Offer, path: str) -> None:
@@ -46,7 +46,7 @@ def check_offer(kind: type, offer: Offer, path: str) -> None:
 
     Options must be known to `kind` and hold what it requires, every one that is a number has a
     range and every choice its names, ranges, names, multiples and defaults belong to options, and a
-    default is a value that may be asked for.
+    default is a value that may be asked for, and so is what a preset stands for.
     """
     types = _types(kind)
     if missing := sorted(set(_required(kind)) - set(offer.options)):
@@ -61,9 +61,12 @@ def check_offer(kind: type, offer: Offer, path: str) -> None:
             raise BadSetting(f"{path}.ranges.{name}: not the range of an option")
     _check_names(types, offer, path)
     _check_grains(types, offer, path)
-    for name, value in offer.defaults.items():
-        if fault := _fault(types, name, value, offer):
-            raise BadSetting(f"{path}.defaults.{name}: {fault}")
+    values = {"defaults": offer.defaults}
+    values |= {f"presets.{name}": bundle for name, bundle in offer.bundles().items()}
+    for where, given in values.items():
+        for name, value in given.items():
+            if fault := _fault(types, name, value, offer):
+                raise BadSetting(f"{path}.{where}.{name}: {fault}")
 
 
 def _check_names(types: Mapping[str, Any], offer: Offer, path: str) -> None:

@@ -30,7 +30,9 @@ class Params:
 
     `strength` 1 repaints from noise alone, less starts from the photo; `keep_unmasked` restores
     every pixel outside the mask exactly; `pose_seed` draws the pose's latent by itself, as the
-    original does, and is else derived from `seed`.
+    original does, and is else derived from `seed`. `preset` is a name for the options after it and
+    a sampler: guidance in the steps from and until a share of the schedule alone (arXiv
+    2404.07724), and the network's deep layers in every `step_cache`-th step (arXiv 2312.00858).
     """
 
     category: Choice
@@ -46,6 +48,10 @@ class Params:
     keep_unmasked: bool | None = None
     pose_seed: int | None = None
     garment_description: str | None = None
+    preset: Choice | None = None
+    guidance_from: float | None = None
+    guidance_until: float | None = None
+    step_cache: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

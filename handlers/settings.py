@@ -4,7 +4,7 @@ Config holds the numbers, this module their names: there is no default here to d
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -125,9 +125,37 @@ class Offer:
         """Give the values that each option may have whose values are names."""
         return {}
 
+    def bundles(self) -> Mapping[str, Mapping[str, Plain]]:
+        """Give the options that each value of the option `preset` stands for."""
+        return {}
+
+    def filled(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give options with those left out: what is given wins, then its preset, then defaults."""
+        known = {**self.defaults, **given}
+        return {**self.defaults, **self.bundles().get(known.get("preset", ""), {}), **given}
+
     def grains(self) -> Mapping[str, int]:
         """Give what the values of options are multiples of, of those that have to be."""
         return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """What one name of the option `preset` stands for.
+
+    sampler: how noise becomes latents, which is no option of its own; the others: see the options
+    of these names.
+    """
+
+    steps: int
+    sampler: str
+    guidance_from: float
+    guidance_until: float
+    step_cache: int
+
+    def options(self) -> Mapping[str, Plain]:
+        """Give the options that it stands for."""
+        return {name: value for name, value in asdict(self).items() if name != "sampler"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +163,16 @@ class GarmentOffer(Offer):
     """What an engine honours that knows garments (section `tryon` or `analysis`)."""
 
     categories: tuple[str, ...]
+    presets: Mapping[str, Preset] = field(default_factory=dict)
 
     def names(self) -> Mapping[str, tuple[str, ...]]:
         """Give the values that each option may have whose values are names."""
-        return {"category": self.categories}
+        presets = {"preset": tuple(self.presets)} if self.presets else {}
+        return {"category": self.categories, **presets}
+
+    def bundles(self) -> Mapping[str, Mapping[str, Plain]]:
+        """Give the options that each preset stands for."""
+        return {name: preset.options() for name, preset in self.presets.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,19 +194,26 @@ class BodiesOffer(Offer):
 def read(kind: type[T], section: object, path: str) -> T:
     """Build `kind`, a dataclass, from a YAML mapping; `path` is the section's name in messages.
 
-    Fields may be scalars, unions of them, tuples, mappings from names, and dataclasses.
+    Fields may be scalars, unions of them, tuples, mappings from names, and dataclasses; a mapping
+    that the class itself makes may be left out.
     Raises BadSetting naming the key that is missing, unknown or of the wrong type.
     """
     content = _mapping(section, path)
     hints = get_type_hints(kind)
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # T is a dataclass
+    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]  # T is a dataclass
     for key in content:
-        if key not in names:
-            raise BadSetting(f"{path}.{key}: unknown setting, known are {', '.join(names)}")
-    for name in names:
-        if name not in content:
+        if key not in known:
+            raise BadSetting(f"{path}.{key}: unknown setting, known are {', '.join(known)}")
+    for name, one in known.items():
+        if name not in content and one.default_factory is MISSING:
             raise BadSetting(f"{path}.{name}: missing")
-    return kind(**{name: _value(hints[name], content[name], f"{path}.{name}") for name in names})
+    return kind(
+        **{
+            name: _value(hints[name], content[name], f"{path}.{name}")
+            for name in known
+            if name in content
+        }
+    )
 
 
 def needed(value: N | None, path: str) -> N:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from handlers.errors import BadParameters
 from handlers.options import FORMATS, check_offer, read_options
 from handlers.request import BodiesParams, Params, PersonParams
-from handlers.settings import BadSetting, BodiesOffer, GarmentOffer
+from handlers.settings import BadSetting, BodiesOffer, GarmentOffer, Preset
 
 OFFER = GarmentOffer(
     engine="diffusion",
@@ -114,6 +114,40 @@ def test_every_fault_is_named_at_once() -> None:
     }
 
 
+PRESET_OFFER = replace(
+    OFFER,
+    options=(*OFFER.options, "preset", "guidance_from", "guidance_until", "step_cache"),
+    ranges={
+        **OFFER.ranges,
+        "steps": (4, 50),
+        "guidance_from": (0, 1),
+        "guidance_until": (0, 1),
+        "step_cache": (1, 5),
+    },
+    presets={"fast": Preset(8, "dpmpp_2m", 0.0, 0.75, 2)},
+)
+
+
+def test_a_preset_stands_for_what_is_not_said() -> None:
+    asked = {**VALID, "preset": "fast", "step_cache": 1}
+    read = read_options(Params, asked, PRESET_OFFER)
+    assert read == Params(
+        **asked, steps=8, guidance_from=0.0, guidance_until=0.75, auto_crop=True
+    )  # beside what the engine takes in any case
+
+
+def test_a_preset_may_be_the_default() -> None:
+    offer = replace(PRESET_OFFER, defaults={**OFFER.defaults, "preset": "fast"})
+    check_offer(Params, offer, "tryon")
+    assert read_options(Params, VALID, offer).steps == 8
+    assert read_options(Params, {**VALID, "steps": 31}, offer).steps == 31
+
+
+def test_a_preset_that_is_not_there_is_refused() -> None:
+    with pytest.raises(BadParameters):
+        read_options(Params, {**VALID, "preset": "magic"}, PRESET_OFFER)
+
+
 def changed(**fields: Any) -> GarmentOffer:  # noqa: ANN401
     return replace(OFFER, **fields)
 
@@ -130,6 +164,11 @@ def changed(**fields: Any) -> GarmentOffer:  # noqa: ANN401
         (changed(defaults={"steps": 5}), "tryon.defaults.steps: must be from 20 to 50"),
         (changed(defaults={"seed": 5}), "tryon.defaults.seed: the diffusion engine cannot"),
         (changed(defaults={"colour": 5}), "tryon.defaults.colour: unknown field"),
+        (changed(presets=PRESET_OFFER.presets), "tryon.presets.fast.steps: must be from 20 to 50"),
+        (
+            replace(PRESET_OFFER, presets={"fast": Preset(8, "ddpm", 0.0, 2.0, 1)}),
+            "tryon.presets.fast.guidance_until: must be from 0 to 1",
+        ),
     ],
 )
 def test_an_offer_that_cannot_be_kept_is_refused_by_name(offer: GarmentOffer, named: str) -> None:
