@@ -225,7 +225,11 @@ class EngineResponse(Strict):
     ranges: dict[str, tuple[int | float, int | float]] = Field(
         description="from and to, of the options that are numbers"
     )
+    multiples: dict[str, int] = Field(description="what the value of an option is a multiple of")
     defaults: dict[str, JsonValue] = Field(description="taken for options left out")
+    presets: dict[str, dict[str, JsonValue]] = Field(
+        description="what each name of the option `preset` stands for; other options outrank it"
+    )
     deadline_s: float = Field(description="the longest time to an answer")
     licence: str = Field(description="of the engine, as SPDX names it")
     commercial_use: bool = Field(description="allowed by the engine and all models within")

@@ -31,9 +31,12 @@ from gateway.errors import (
     StorageFailed,
     TimedOut,
     TooLarge,
+    TooLate,
     TypeNotAllowed,
     Unfit,
 )
+from gateway.events import MEDIA_TYPE as EVENTS
+from gateway.events import PreviewEvent, ProgressEvent
 from gateway.schemas import BodiesBody, PersonBody, PersonOptions, TryOnBody, TryOnOptions
 
 if TYPE_CHECKING:
@@ -66,6 +69,7 @@ ENGINE_ERRORS: Final = (
     ModelNotLoaded,
     NotDeployed,
     OutOfMemory,
+    TooLate,
     TimedOut,
 )
 """What one that asks an engine may answer besides."""
@@ -75,8 +79,12 @@ IMAGE: Final[dict[str, Any]] = {
     "content": {media_type: {"schema": _BINARY} for media_type in MEDIA_TYPES},
 }
 TRYON_IMAGE: Final[dict[str, Any]] = {
-    "description": "The result; with `Accept: image/*` the picture itself.",
-    "content": IMAGE["content"],
+    "description": (
+        "The result; with `Accept: image/*` the picture itself, with `Accept: text/event-stream` "
+        "events: `progress` (ProgressEvent), `preview` (PreviewEvent), `result` (TryOnResponse), "
+        "`error` (ErrorResponse)."
+    ),
+    "content": {**IMAGE["content"], EVENTS: {"schema": {"type": "string"}}},
 }
 UPLOAD_BODY: Final[dict[str, Any]] = {
     "required": True,
@@ -200,6 +208,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(_schemas(ProgressEvent) | _schemas(PreviewEvent))
     schemas.update(_schemas(TryOnBody) | _schemas(PersonBody) | _schemas(_bodies_body(app)))
     schemas["TryOnForm"] = _form_schema(TryOnOptions, _TRYON_FILES, "user_image", "garment_image")
     schemas["PersonForm"] = _form_schema(PersonOptions, _PERSON_FILE, "user_image")

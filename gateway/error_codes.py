@@ -34,6 +34,7 @@ class ErrorCode(StrEnum):
     UNFIT = "ML_4005"
     NOT_LICENSED = "ML_4006"
     TOO_LATE = "ML_4007"
+    PINS_FULL = "ML_4008"
     GEMINI = "EXT_5001"
     EBAY = "EXT_5002"
     SUPABASE = "EXT_5003"
@@ -70,6 +71,7 @@ STATUS: Mapping[ErrorCode, int] = MappingProxyType(
         ErrorCode.UNFIT: 422,
         ErrorCode.NOT_LICENSED: 403,
         ErrorCode.TOO_LATE: 503,
+        ErrorCode.PINS_FULL: 409,
         ErrorCode.GEMINI: 502,
         ErrorCode.EBAY: 502,
         ErrorCode.SUPABASE: 502,

@@ -22,6 +22,7 @@ GatewayError
 ├── Unfit                     ML_4005    the engine cannot use this picture, and says why
 ├── NotLicensed               ML_4006    the engine is not licensed for this deployment's use
 ├── TooLate                   ML_4007   the engine could not be done by the caller's deadline
+├── PinsFull                  ML_4008   the engine has no room for another pinned garment
 ├── TimedOut                  EXT_5004   a service behind the gateway took too long
 ├── Internal                  SYS_9001   our fault
 ├── Misconfigured             SYS_9002   a setting is wrong
@@ -228,7 +229,8 @@ class NotLicensed(GatewayError):
 class TooLate(GatewayError):
     """The engine could not be done in time, and says so at once.
 
-    `details["estimate_s"]` is in how many seconds it would be, `details["within_s"]` what was asked.
+    `details["estimate_s"]` says in how many seconds it could be, `details["within_s"]` what was
+    asked.
     """
 
     code = ErrorCode.TOO_LATE
@@ -242,9 +244,17 @@ class TooLate(GatewayError):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         estimate_s = (details or {}).get("estimate_s")
-        is_known = isinstance(estimate_s, int | float) and math.isfinite(estimate_s)
-        retry = {"Retry-After": str(max(1, math.ceil(estimate_s)))} if is_known else {}
+        retry = {}
+        if isinstance(estimate_s, int | float) and math.isfinite(estimate_s):
+            retry["Retry-After"] = str(max(1, math.ceil(estimate_s)))
         super().__init__(message, details=details, headers={**retry, **(headers or {})})
+
+
+class PinsFull(GatewayError):
+    """The engine cannot keep one more garment ready for good; `details` say what room is left."""
+
+    code = ErrorCode.PINS_FULL
+    default_message = "There is no room for another pinned garment: delete one, or do not pin it."
 
 
 class TimedOut(GatewayError):

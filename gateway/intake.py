@@ -58,6 +58,7 @@ async def read_tryon(request: Request, limits: UploadSettings) -> TryOnRequest:
         engine=options.engine,
         given=options.given(),
         request_id=request.scope["request_id"],
+        caller=request.scope["caller"],
     )
 
 
@@ -69,7 +70,9 @@ async def read_person(request: Request, limits: UploadSettings) -> PersonRequest
         body = await _from_json(request, PersonBody)
         options = body.options
         sources = await _sources(body, limits, PERSON)
-    return PersonRequest(sources[PERSON], options.given(), request.scope["request_id"])
+    return PersonRequest(
+        sources[PERSON], options.given(), request.scope["request_id"], request.scope["caller"]
+    )
 
 
 async def read_bodies(request: Request, kind: type[BodiesBody]) -> BodiesRequest:
@@ -77,7 +80,7 @@ async def read_bodies(request: Request, kind: type[BodiesBody]) -> BodiesRequest
     if _essence(request) != JSON:
         raise TypeNotAllowed("Send application/json.", details={"allowed": [JSON]})
     body = await _from_json(request, kind)
-    return BodiesRequest(body.given(), request.scope["request_id"])
+    return BodiesRequest(body.given(), request.scope["request_id"], request.scope["caller"])
 
 
 async def read_upload(request: Request, limits: UploadSettings) -> Upload:

@@ -38,5 +38,7 @@ def _annotation(field: FieldInfo, name: str, engine: Engine) -> Any:  # noqa: AN
         return names | None
     if name in engine.ranges:
         low, high = engine.ranges[name]
-        return Annotated[field.annotation, Field(ge=low, le=high)]
+        return Annotated[
+            field.annotation, Field(ge=low, le=high, multiple_of=engine.multiples.get(name))
+        ]
     return field.annotation

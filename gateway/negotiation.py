@@ -1,12 +1,27 @@
-"""Which of two forms of an answer a client prefers."""
+"""Which of the forms of an answer a client prefers."""
+
+_IMAGE = "image/"
+_EVENTS = "text/event-stream"
+_JSON = "application/"
 
 
 def prefers_image(accept: str) -> bool:
     """Whether an Accept header ranks some image type above JSON; a bare `*/*` means JSON."""
+    return _prefers(accept, _IMAGE, _JSON)
+
+
+def prefers_events(accept: str) -> bool:
+    """Whether an Accept header ranks a stream of events above JSON and every image type."""
+    return _prefers(accept, _EVENTS, _JSON) and _prefers(accept, _EVENTS, _IMAGE)
+
+
+def _prefers(accept: str, wanted: str, other: str) -> bool:
     ranges = [_range(part) for part in accept.lower().split(",") if part.strip()]
-    image = max((weight for kind, weight in ranges if kind.startswith("image/")), default=0.0)
-    json = max((weight for kind, weight in ranges if kind.startswith("application/")), default=0.0)
-    return image > json
+    return _weight_of(ranges, wanted) > _weight_of(ranges, other)
+
+
+def _weight_of(ranges: list[tuple[str, float]], prefix: str) -> float:
+    return max((weight for kind, weight in ranges if kind.startswith(prefix)), default=0.0)
 
 
 def _range(part: str) -> tuple[str, float]:

@@ -49,23 +49,32 @@ class SafeJSONResponse(JSONResponse):
     """JSON in which no string can open a tag, whatever page it is pasted into."""
 
     def render(self, content: Any) -> bytes:  # noqa: ANN401 - Starlette's signature
-        """Encode; `<` and `>` occur only inside strings, so escaping them is safe."""
-        body = orjson.dumps(content)
-        for char, escape in _HTML:
-            body = body.replace(char, escape)
-        return body
+        """Encode."""
+        return safe_json(content)
 
 
-def error_response(error: GatewayError, request_id: str) -> Response:
-    """The one shape of every error answer."""
-    body = {
+def safe_json(content: Any) -> bytes:  # noqa: ANN401 - whatever JSON can hold
+    """Encode on one line; `<` and `>` occur only inside strings, so escaping them is safe."""
+    body = orjson.dumps(content)
+    for char, escape in _HTML:
+        body = body.replace(char, escape)
+    return body
+
+
+def error_body(error: GatewayError, request_id: str) -> dict[str, Any]:
+    """The one shape of every error."""
+    return {
         "error_code": error.code,
         "message": error.message,
         "details": error.details,
         "request_id": request_id,
     }
+
+
+def error_response(error: GatewayError, request_id: str) -> Response:
+    """An error as an answer."""
     headers = {"Cache-Control": "no-store", "X-Error-Code": error.code, **error.headers}
-    return SafeJSONResponse(body, error.status, headers)
+    return SafeJSONResponse(error_body(error, request_id), error.status, headers)
 
 
 def as_gateway_error(error: BaseException) -> GatewayError:

@@ -12,11 +12,14 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.domain.options import Category, OutputFormat, Quality
+from gateway.domain.options import Category, OutputFormat
 
 _ALIASES: Final = {"full_body": Category.DRESSES}
 _NO_CONTROLS: Final = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 _MAX_SEED: Final = 2**32 - 1
+_DEADLINE: Final = "refuse at once what cannot be done within so many seconds"
+_LEAST_STEPS: Final = "rather take so few steps than miss the deadline"
+_PREVIEW_EVERY: Final = "in a stream of events, a preview after every so many steps"
 
 
 def _dealiased(value: object) -> object:
@@ -32,6 +35,9 @@ AnyCategory = Annotated[
 ]
 
 
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
+
+
 class Strict(BaseModel):
     """Knows its fields, and no others."""
 
@@ -44,7 +50,7 @@ class TryOnOptions(Strict):
     category: AnyCategory = Field(
         default=Category.UPPER_BODY, description="what the garment covers"
     )
-    engine: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")] | None = Field(
+    engine: Name | None = Field(
         default=None, description="engine to use; the deployment's default when absent"
     )
     output_format: OutputFormat = Field(
@@ -56,10 +62,32 @@ class TryOnOptions(Strict):
     height_px: int | None = Field(
         default=None, ge=768, le=2048, description="the result is not higher"
     )
-    quality: Quality | None = Field(default=None, description="preset of steps")
+    preset: Name | None = Field(
+        default=None, description="numbers for quality or speed, see `presets` of the models"
+    )
     steps: int | None = Field(default=None, ge=1, le=150, description="denoising steps")
     guidance_scale: float | None = Field(
         default=None, ge=0, le=30, allow_inf_nan=False, description="classifier-free guidance"
+    )
+    guidance_from: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="guidance only from this share of the steps on (arXiv 2404.07724)",
+    )
+    guidance_until: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="guidance only until this share of the steps",
+    )
+    step_cache: int | None = Field(
+        default=None,
+        ge=1,
+        le=50,
+        description="the deep layers run in every n-th step only (arXiv 2312.00858); 1: in all",
     )
     strength: float | None = Field(
         default=None, ge=0, le=1, allow_inf_nan=False, description="1 repaints from noise alone"
@@ -83,6 +111,9 @@ class TryOnOptions(Strict):
     garment_description: (
         Annotated[str, StringConstraints(max_length=500, pattern=_NO_CONTROLS)] | None
     ) = Field(default=None, description="a hint in words: 'a red knitted pullover'")
+    deadline_s: float | None = Field(default=None, gt=0, allow_inf_nan=False, description=_DEADLINE)
+    least_steps: int | None = Field(default=None, ge=1, le=150, description=_LEAST_STEPS)
+    preview_every: int | None = Field(default=None, ge=1, le=150, description=_PREVIEW_EVERY)
 
     def given(self) -> dict[str, JsonValue]:
         """Every option that has a value, the engine's name apart."""
@@ -104,7 +135,6 @@ class PersonOptions(Strict):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
 Whole = Annotated[int, Field(strict=True)]
 Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -129,6 +159,8 @@ class BodiesBody(Strict):
     output_format: OutputFormat = Field(
         default=OutputFormat.JPEG, description="encoding of the pictures"
     )
+    deadline_s: Real | None = Field(default=None, gt=0, description=_DEADLINE)
+    least_steps: Whole | None = Field(default=None, ge=1, description=_LEAST_STEPS)
 
     def given(self) -> dict[str, JsonValue]:
         """Every option that has a value."""

@@ -30,7 +30,9 @@ class _Offer(Section):
     model: str | None = None
     options: frozenset[str] = frozenset()
     ranges: dict[str, tuple[Number, Number]] = Field(default_factory=dict)
+    multiples: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
     defaults: dict[str, JsonValue] = Field(default_factory=dict)
+    presets: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
     def names(self) -> dict[str, tuple[str, ...]]:
         """The names that options may have whose values are names."""
@@ -43,7 +45,8 @@ class _GarmentOffer(_Offer):
     categories: Annotated[list[Category], Field(min_length=1)]
 
     def names(self) -> dict[str, tuple[str, ...]]:
-        return {"category": tuple(self.categories)}
+        presets = {"preset": tuple(self.presets)} if self.presets else {}
+        return {"category": tuple(self.categories), **presets}
 
 
 class _BodiesOffer(_Offer):
@@ -64,13 +67,23 @@ class _Patience(Section):
 
 
 class _Registry(Section):
-    """The section `registry`: what no other section says; it is nobody else's."""
+    """The section `registry`: what no other section says; it is nobody else's.
+
+    A worker that `warms_garments` takes a garment alone, to be ready for who wears it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     inputs: tuple[str, ...] = ()
     resolutions_px: tuple[tuple[Pixels, Pixels], ...] = ()
     memory_bytes: dict[str, Bytes] = Field(default_factory=dict)
+    warms_garments: bool = False
+
+
+class _Serving(Section):
+    """What TorchServe reads of the file, as far as it changes what may be asked."""
+
+    shares_steps: bool = Field(default=False, alias="continuousBatching")
 
 
 class _Handler(Section):
@@ -119,6 +132,7 @@ def _engines(folder: Path, service: str) -> Iterator[Engine]:
 
 def _engine(file: Path, content: dict[str, Any], service: str) -> Engine:
     offer = checked(_OFFERS[service], content[service], f"{file.name}: {service}")
+    told = checked(_Registry, content.get("registry", {}), f"{file.name}: registry")
     patience = None
     if "patience" in content:
         waits = checked(_Patience, content["patience"], f"{file.name}: patience")
@@ -130,14 +144,17 @@ def _engine(file: Path, content: dict[str, Any], service: str) -> Engine:
         terms=terms_of(content, service, file.name),
         choices=offer.names(),
         ranges=offer.ranges,
+        multiples=offer.multiples,
         defaults=offer.defaults,
+        presets=offer.presets,
+        shares_steps=checked(_Serving, content, file.name).shares_steps,
+        warms_garments=told.warms_garments,
         patience=patience,
-        registration=_registration(file, content),
+        registration=_registration(file, content, told),
     )
 
 
-def _registration(file: Path, content: dict[str, Any]) -> Registration:
-    told = checked(_Registry, content.get("registry", {}), f"{file.name}: registry")
+def _registration(file: Path, content: dict[str, Any], told: _Registry) -> Registration:
     handler = checked(_Handler, content.get("handler", {}), f"{file.name}: handler")
     return Registration(
         version=handler.version,

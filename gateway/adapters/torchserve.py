@@ -93,13 +93,15 @@ class TorchServe:
         """Run one inference, asking again as long as that is safe and the deadline allows."""
         last: GatewayError | None = None
         crashes, pause_s = 0, self._retries.first_s
+        now_s = asyncio.get_running_loop().time
+        began_s = now_s()
         try:
             async with asyncio.timeout(self._models[job.model].deadline_s):
                 if self.state(job.model).readiness is not Readiness.READY:
                     await self._until_ready(job.model)
                 while True:
                     try:
-                        return await self._attempt(job, on_progress)
+                        return await self._attempt(job.after(now_s() - began_s), on_progress)
                     except RetryError as retry:
                         last, crashes = retry.error, crashes + retry.crashed
                         if crashes >= self._retries.max_crashes:
@@ -118,7 +120,8 @@ class TorchServe:
     async def _attempt(self, job: Job, on_progress: OnProgress | None) -> Prediction:
         """Ask once; raises RetryError for what may be asked again, else the final error."""
         try:
-            return prediction_of(await self._answer(job, on_progress))
+            answer = await self._answer(job, on_progress)
+            return prediction_of(answer, is_shown=job.is_shown)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise RetryError("unreachable", ModelNotLoaded()) from error
         except (httpx.TransportError, BrokenStream) as error:
@@ -172,6 +175,11 @@ def _check(response: httpx.Response, state: ModelState) -> None:
 
 
 def _parts(job: Job) -> dict[str, Any]:
-    params = json.dumps(dict(job.params)).encode()
+    told = {"params": dict(job.params)}
+    if job.schedule is not None:
+        told["schedule"] = job.schedule.wire()
+    fields = {
+        name: (None, json.dumps(value).encode(), "application/json") for name, value in told.items()
+    }
     images = {name: (f"{name}.png", content, "image/png") for name, content in job.images.items()}
-    return {"params": (None, params, "application/json"), **images}
+    return {**fields, **images}

@@ -1,6 +1,7 @@
 """What TorchServe's answers mean: statuses, error frames and model descriptions, as tables."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
@@ -20,6 +21,8 @@ from gateway.errors import (
     Misconfigured,
     ModelNotLoaded,
     OutOfMemory,
+    PinsFull,
+    TooLate,
     Unfit,
 )
 
@@ -33,6 +36,8 @@ _WORKER_ERRORS: Final[Mapping[str, type[GatewayError]]] = MappingProxyType(
             InferenceFailed,
             OutOfMemory,
             BadDimensions,
+            PinsFull,
+            TooLate,
             Unfit,
         )
     }
@@ -96,7 +101,15 @@ def progress_of_frame(frame: Frame) -> Progress:
     stage, step, of = (content.get(name) for name in ("stage", "step", "of"))
     if not (isinstance(stage, str) and isinstance(step, int) and isinstance(of, int)):
         raise BrokenStream("a progress frame without stage, step and of")
-    return Progress(stage, step, of)
+    return Progress(stage, step, of, *_outlook(content))
+
+
+def _outlook(content: Mapping[str, JsonValue]) -> tuple[int | None, float | None]:
+    """How many come before, and in how many seconds it will be done, where the worker says it."""
+    position, estimate_s = content.get("queue_position"), content.get("estimate_s")
+    if not isinstance(estimate_s, int | float) or not math.isfinite(estimate_s):
+        estimate_s = None
+    return position if isinstance(position, int) else None, estimate_s
 
 
 def model_state(status: int, body: bytes) -> ModelState:
@@ -107,12 +120,14 @@ def model_state(status: int, body: bytes) -> ModelState:
         return UNKNOWN
     try:
         described = json.loads(body)[0]
-        return _described(described, described["workers"])
+        return described_state(described)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         return UNKNOWN
 
 
-def _described(model: Mapping[str, Any], workers: Sequence[Mapping[str, Any]]) -> ModelState:
+def described_state(model: Mapping[str, Any]) -> ModelState:
+    """One version as TorchServe describes it; raises KeyError and the like for anything else."""
+    workers: Sequence[Mapping[str, Any]] = model["workers"]
     ready = [worker for worker in workers if worker.get("status") == "READY"]
     return ModelState(
         readiness=Readiness.READY if ready else Readiness.LOADING,
@@ -122,6 +137,7 @@ def _described(model: Mapping[str, Any], workers: Sequence[Mapping[str, Any]]) -
         memory_bytes=sum(int(worker.get("memoryUsage") or 0) for worker in workers),
         ready_pids=frozenset(int(worker.get("pid") or 0) for worker in ready),
         batch_size=int(model.get("batchSize") or 1),
+        pids=frozenset(pid for one in workers if (pid := int(one.get("pid") or 0)) > 0),
         gpu=any(worker.get("gpu") is True for worker in workers),
     )
 

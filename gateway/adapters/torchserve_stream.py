@@ -6,14 +6,18 @@ TorchServe ends the streams of a batch together, so the end may come seconds aft
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from typing import Final
 
 import httpx
 
 from gateway.adapters.torchserve_answers import error_of_frame, progress_of_frame
-from gateway.domain.frames import TERMINAL, Frame, FrameKind, FrameReader
-from gateway.domain.jobs import Prediction
+from gateway.domain.frames import TERMINAL, BrokenStream, Frame, FrameKind, FrameReader
+from gateway.domain.jobs import Prediction, Progress
 from gateway.errors import GatewayError, InferenceFailed, Unfit
 from gateway.ports import OnProgress
+
+_NEWS: Final = frozenset({FrameKind.PROGRESS, FrameKind.PREVIEW})
 
 
 class Endings:
@@ -52,28 +56,39 @@ async def answer_of(
     Raises BrokenStream when the stream ends without one, or breaks the protocol.
     """
     frames: list[Frame] = []
+    progress: Progress | None = None
     async for chunk in chunks:
         for frame in reader.feed(chunk):
-            if frame.kind is not FrameKind.PROGRESS:
+            if frame.kind not in _NEWS:
                 frames.append(frame)
             elif on_progress is not None:
-                on_progress(progress_of_frame(frame))
+                progress = _told(frame, progress)
+                on_progress(progress)
         if frames and frames[-1].kind in TERMINAL:
             break
     reader.close()
     return frames
 
 
-def prediction_of(answer: Sequence[Frame]) -> Prediction:
+def _told(frame: Frame, before: Progress | None) -> Progress:
+    """The progress that a frame tells; a preview belongs to the progress before it."""
+    if frame.kind is FrameKind.PROGRESS:
+        return progress_of_frame(frame)
+    if before is None:
+        raise BrokenStream("a preview before any progress")
+    return replace(before, preview=frame.payload)
+
+
+def prediction_of(answer: Sequence[Frame], *, is_shown: bool = True) -> Prediction:
     """What an answer says.
 
-    Raises the worker's error, and for an answer without a picture InferenceFailed, or Unfit when
-    every picture was kept back.
+    Raises the worker's error, and for an answer without a picture, unless none `is_shown`,
+    InferenceFailed, or Unfit when every picture was kept back.
     """
     *images, last = answer
     if last.kind is FrameKind.ERROR:
         raise error_of_frame(last)
-    if not images:
+    if not images and is_shown:
         raise _nothing_to_show(last)
     return Prediction(tuple(image.payload for image in images), last.json())
 

@@ -1,7 +1,8 @@
 """The stream a worker answers with: self-delimiting frames, cut anywhere by the network.
 
 A frame is one kind byte, a four-byte big-endian length, and that many bytes of payload.
-A stream is any number of progress and image frames, then exactly one done or error frame.
+A stream is any number of progress, preview and image frames, then exactly one done or error frame;
+a preview belongs to the progress before it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class FrameKind(Enum):
     """What a frame carries; the value is the byte on the wire."""
 
     PROGRESS = b"P"
+    PREVIEW = b"V"
     IMAGE = b"I"
     DONE = b"D"
     ERROR = b"E"

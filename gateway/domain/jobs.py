@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -11,19 +11,31 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
+    from gateway.domain.schedule import Schedule
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One inference: the model, its parameters, and the images by name (PNG bytes).
 
-    `version` None means the version the model server serves by default.
+    `schedule` None is for a model that serves its requests one after the other; `is_shown` False
+    for work that gives no picture. `version` None means the version the model server serves by
+    default.
     """
 
     model: str
     params: Mapping[str, JsonValue]
     images: Mapping[str, bytes]
     request_id: str
+    schedule: Schedule | None = None
+    is_shown: bool = True
     version: str | None = None
+
+    def after(self, elapsed_s: float) -> Job:
+        """The same some seconds later, when less is left of the time its caller gave."""
+        if self.schedule is None:
+            return self
+        return replace(self, schedule=self.schedule.after(elapsed_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +48,19 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an inference is."""
+    """How far an inference is: `stage` is the `step`-th of `of`, or came so far itself.
+
+    Where the model schedules its requests, `queue_position` says how many come before (0: none)
+    and `estimate_s` in how many seconds it will be done. `preview` is a small JPEG of what the
+    picture is to be, for those who asked.
+    """
 
     stage: str
     step: int
     of: int
+    queue_position: int | None = None
+    estimate_s: float | None = None
+    preview: bytes | None = None
 
 
 class Readiness(StrEnum):
@@ -64,6 +84,7 @@ class ModelState:
     gpu: bool = False
     ready_pids: frozenset[int] = frozenset()
     batch_size: int = 1
+    pids: frozenset[int] = frozenset()
 
 
 UNKNOWN = ModelState(Readiness.UNREACHABLE)

@@ -10,6 +10,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from gateway.domain import schedule
+from gateway.domain.schedule import UNHURRIED, Schedule
 from gateway.domain.terms import Part
 from gateway.errors import InvalidInput
 
@@ -30,13 +32,6 @@ class OutputFormat(StrEnum):
     JPEG = "jpeg"
     PNG = "png"
     WEBP = "webp"
-
-
-class Quality(StrEnum):
-    """A preset of steps: `fast` for a preview, `quality` for the final picture."""
-
-    FAST = "fast"
-    QUALITY = "quality"
 
 
 HINTS: Final = frozenset({"garment_description"})
@@ -79,8 +74,10 @@ class Engine:
 
     `terms` are its own and those of the models within it, in this order. `choices` are the names
     that options may have whose values are names, `ranges` closed intervals of options that are
-    numbers, `defaults` what the engine takes for options left out; `patience` None means the
-    deployment's own.
+    numbers, `multiples` what their values must be multiples of, `defaults` what the engine takes
+    for options left out, `presets` what each name of the option `preset` stands for; `patience`
+    None means the deployment's own. One that `shares_steps` schedules its requests, one that
+    `warms_garments` may be shown a garment before anybody wears it.
     """
 
     name: str
@@ -89,7 +86,11 @@ class Engine:
     terms: tuple[Part, ...]
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    multiples: Mapping[str, int] = field(default_factory=dict)
     defaults: Given = field(default_factory=dict)
+    presets: Mapping[str, Given] = field(default_factory=dict)
+    shares_steps: bool = False
+    warms_garments: bool = False
     patience: Patience | None = None
     registration: Registration = field(default_factory=Registration)
 
@@ -106,7 +107,12 @@ class Engine:
     @property
     def honoured(self) -> frozenset[str]:
         """Every option it makes use of."""
-        return self.options | self.choices.keys() | ALWAYS
+        return self.options | self.choices.keys() | ALWAYS | self.scheduling
+
+    @property
+    def scheduling(self) -> frozenset[str]:
+        """The options of a schedule that it honours: all, or none."""
+        return schedule.OPTIONS if self.shares_steps else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +132,12 @@ class Registry:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is sent to the engine, and what the caller is told about the rest."""
+    """What is sent to the engine, how urgent it is, and what the caller is told about the rest."""
 
     engine: Engine
     params: Given
     warnings: tuple[dict[str, JsonValue], ...]
+    schedule: Schedule = UNHURRIED
 
 
 def choose(engines: Mapping[str, Engine], wanted: str | None, default: str) -> Engine:
@@ -161,9 +168,10 @@ def plan(engine: Engine, given: Given, pictures: Collection[str] = ()) -> Plan:
     ]
     if faults:
         raise InvalidInput.many(faults)
-    params = {name: value for name, value in asked.items() if name in honoured}
+    params = {name: value for name, value in asked.items() if name in honoured - schedule.OPTIONS}
     unused = sorted(set(asked) & HINTS - engine.options)
-    return Plan(engine, params, tuple(_unused(name, engine) for name in unused))
+    warnings = tuple(_unused(name, engine) for name in unused)
+    return Plan(engine, params, warnings, Schedule.of(asked))
 
 
 def _out_of_range(field: str, value: JsonValue, engine: Engine) -> dict[str, JsonValue] | None:

@@ -47,12 +47,25 @@ def request_key(images: Mapping[str, Picture], plan: Plan, version: str | None) 
 
 
 def finished_metadata(prediction: Prediction, plan: Plan) -> dict[str, JsonValue]:
-    """The engine's metadata, completed by its licence and by what was asked in vain."""
+    """The engine's metadata, completed by its licence and by what was not done as asked."""
     reported = prediction.metadata.get("warnings")
     warnings = [*(reported if isinstance(reported, list) else []), *plan.warnings]
+    if is_lowered(prediction):
+        warnings.append(_lowered(prediction.metadata))
     return {
         **prediction.metadata,
         "warnings": warnings,
         "licence": plan.engine.licence,
         "commercial_use": plan.engine.commercial_use,
     }
+
+
+def is_lowered(prediction: Prediction) -> bool:
+    """Whether steps were left out to keep a deadline: then it is not what the request is."""
+    return "steps_asked" in prediction.metadata
+
+
+def _lowered(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    taken, asked = metadata.get("steps"), metadata["steps_asked"]
+    message = f"Done in {taken} of {asked} steps, to be in time."
+    return {"code": "steps_lowered", "message": message, "steps": taken, "steps_asked": asked}

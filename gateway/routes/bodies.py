@@ -7,6 +7,7 @@ from gateway.deps import R
 from gateway.documentation import BODIES_BODY, BODY_ERRORS, ENGINE_ERRORS, errors
 from gateway.domain.bodies import Drawing
 from gateway.intake import read_bodies
+from gateway.presence import while_there
 from gateway.resources import Resources
 from gateway.services.inference import Answer
 
@@ -27,7 +28,7 @@ async def bodies(request: Request, r: R) -> BodiesResponse:
     r.bodies.engine()
     with r.admission.one():
         asked = await read_bodies(request, r.bodies_schema)
-        answer = await r.bodies.draw(asked)
+        answer = await while_there(request.receive, r.bodies.draw(asked))
     return _described(answer, r, asked.request_id)
 
 

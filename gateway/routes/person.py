@@ -8,6 +8,7 @@ from gateway.documentation import BODY_ERRORS, ENGINE_ERRORS, PERSON_BODY, PICTU
 from gateway.domain.analysis import Analysis
 from gateway.errors import NotFound
 from gateway.intake import read_person
+from gateway.presence import while_there
 from gateway.resources import Resources
 from gateway.services.inference import Answer
 
@@ -27,7 +28,7 @@ async def analyse(request: Request, r: R) -> PersonResponse:
     """
     with r.admission.one():
         asked = await read_person(request, r.settings.uploads)
-        answer = await r.person.analyse(asked)
+        answer = await while_there(request.receive, r.person.analyse(asked))
     return _described(answer, r, asked.request_id)
 
 

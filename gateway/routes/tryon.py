@@ -1,5 +1,8 @@
 """POST /api/v1/process-tryon: one call, one answer."""
 
+from contextlib import ExitStack
+from functools import partial
+
 from fastapi import APIRouter, Request, Response
 
 from gateway.answers import TryOnResponse, served
@@ -13,10 +16,14 @@ from gateway.documentation import (
     errors,
 )
 from gateway.errors import NotFound
+from gateway.events import EventStream, events_of
 from gateway.intake import read_tryon
-from gateway.negotiation import prefers_image
+from gateway.negotiation import prefers_events, prefers_image
+from gateway.ports import OnProgress
+from gateway.presence import while_there
 from gateway.resources import Resources
 from gateway.services.inference import Answer
+from gateway.services.tryon import TryOnRequest
 
 router = APIRouter(prefix="/api/v1", tags=["try-on"])
 
@@ -33,15 +40,27 @@ router = APIRouter(prefix="/api/v1", tags=["try-on"])
 async def process_tryon(request: Request, r: R) -> TryOnResponse | Response:
     """Put the garment on the person, and answer with a link to the picture.
 
-    With `Accept: image/*` the answer is the (first) picture itself. A diffusion engine may take
-    minutes; `deadline_s` of `/api/v1/models` says how long at most.
+    With `Accept: image/*` the answer is the (first) picture itself, with `text/event-stream` a
+    stream of events: `progress`, `preview` where `preview_every` asks for some, then `result` with
+    the JSON of the plain answer, or `error`. A diffusion engine may take minutes; `deadline_s` of
+    `/api/v1/models` says how long at most. Who hangs up ends the work.
     """
-    with r.admission.one():
+    accept = request.headers.get("accept", "")
+    with ExitStack() as held:
+        held.enter_context(r.admission.one())
         asked = await read_tryon(request, r.settings.uploads)
-        answer = await r.tryon.run(asked)
-    if prefers_image(request.headers.get("accept", "")):
+        if prefers_events(accept):
+            events = events_of(partial(_told, asked, r), r.settings.http.still_here_s)
+            first = await while_there(request.receive, anext(events))
+            return EventStream(first, events, held.pop_all())
+        answer = await while_there(request.receive, r.tryon.run(asked))
+    if prefers_image(accept):
         return await _picture(answer, r)
     return _described(answer, r, asked.request_id)
+
+
+async def _told(asked: TryOnRequest, r: Resources, tell: OnProgress) -> TryOnResponse:
+    return _described(await r.tryon.run(asked, tell), r, asked.request_id)
 
 
 def _described(answer: Answer, r: Resources, request_id: str) -> TryOnResponse:

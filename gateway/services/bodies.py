@@ -15,6 +15,7 @@ class BodiesRequest:
 
     given: Given
     request_id: str
+    caller: str
 
 
 class BodiesService:
@@ -46,4 +47,5 @@ class BodiesService:
             fields={},
             image_type=ImageType[str(made.params["output_format"]).upper()],
             request_id=request.request_id,
+            caller=request.caller,
         )

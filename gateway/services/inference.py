@@ -1,5 +1,6 @@
 """One question to a model: answered from store, from what is under way, or by a worker."""
 
+import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -7,13 +8,13 @@ from functools import partial
 import structlog
 
 from gateway.domain.images import Picture
-from gateway.domain.jobs import Job, Prediction
+from gateway.domain.jobs import Job, Prediction, Progress
 from gateway.domain.options import Engine, Plan
-from gateway.domain.results import StoredResult, finished_metadata, request_key
+from gateway.domain.results import StoredResult, finished_metadata, is_lowered, request_key
 from gateway.domain.uploads import ImageType
 from gateway.errors import GatewayError
 from gateway.metrics import Metrics
-from gateway.ports import Clock, Models
+from gateway.ports import Clock, Models, OnProgress
 from gateway.services.results import ResultService
 from gateway.services.single_flight import SingleFlight
 
@@ -23,7 +24,7 @@ class Question:
     """What a model is asked: options, and normalised pictures by the model's names for them.
 
     `fields` says under which of its own names the caller sent a picture; `image_type` is the type
-    of the pictures that come back.
+    of the pictures that come back; `caller` tells who asks, without a name.
     """
 
     plan: Plan
@@ -31,6 +32,7 @@ class Question:
     fields: Mapping[str, str]
     image_type: ImageType
     request_id: str
+    caller: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,45 +55,56 @@ class InferenceService:
         self._results = results
         self._clock = clock
         self._metrics = metrics
-        self._flights = SingleFlight[StoredResult]()
+        self._flights = SingleFlight[Progress, StoredResult]()
 
-    async def ask(self, preparing: Awaitable[Question]) -> Answer:
+    async def ask(
+        self, preparing: Awaitable[Question], on_progress: OnProgress | None = None
+    ) -> Answer:
         """Answer a question, its preparation timed along.
 
-        Raises what preparing raises, the Models port and the store.
+        `on_progress` hears how the model gets on, with previews if the question asks for some.
+        Cancelled, it takes the inference along, unless somebody else waits for the same. Raises
+        what preparing raises, the Models port and the store.
         """
         started = self._clock.monotonic()
         question = await preparing
         engine = question.plan.engine
-        version = self._models.state(engine.model).version
+        version = self._models.version_for(engine.model, question.request_id)
         key = request_key(question.images, question.plan, version)
+        flight = f"{key} {question.plan.schedule.promise}"
         result = await self._results.recall(key)
-        reuse = "hit" if result is not None else "joined" if key in self._flights else "miss"
+        reuse = "hit" if result is not None else "joined" if flight in self._flights else "miss"
         self._metrics.memo.labels(reuse).inc()
         if result is None:
-            result = await self._flights.join(key, partial(self._make, key, question))
+            work = partial(self._make, key, question, started)
+            result = await self._flights.join(flight, work, _heard(question, on_progress))
         duration_ms = round((self._clock.monotonic() - started) * 1000, 1)
         return Answer(engine, result, reuse != "miss", duration_ms)
 
-    async def _make(self, key: str, question: Question) -> StoredResult:
-        prediction = await self._predict(question)
+    async def _make(
+        self, key: str, question: Question, began_s: float, tell: OnProgress
+    ) -> StoredResult:
+        job = _job(question).after(self._clock.monotonic() - began_s)
+        prediction = await self._predict(job, question, tell)
         metadata = finished_metadata(prediction, question.plan)
-        return await self._results.keep(key, prediction.images, question.image_type, metadata)
-
-    async def _predict(self, question: Question) -> Prediction:
-        engine = question.plan.engine
-        job = Job(
-            model=engine.model,
-            params=question.plan.params,
-            images={name: picture.png for name, picture in question.images.items()},
-            request_id=question.request_id,
+        return await self._results.keep(
+            None if is_lowered(prediction) else key,
+            prediction.images,
+            question.image_type,
+            metadata,
         )
+
+    async def _predict(self, job: Job, question: Question, tell: OnProgress) -> Prediction:
+        engine = question.plan.engine
         started, outcome = self._clock.monotonic(), "ok"
         try:
-            prediction = await self._models.predict(job)
+            prediction = await self._models.predict(job, tell)
         except GatewayError as error:
             outcome = str(error.code)
             _name_field(error, question.fields)
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
             raise
         finally:
             duration_s = self._clock.monotonic() - started
@@ -100,6 +113,29 @@ class InferenceService:
         log = structlog.get_logger(__name__)
         log.info("inference finished", metadata=dict(prediction.metadata))
         return prediction
+
+
+def _job(question: Question) -> Job:
+    plan = question.plan
+    return Job(
+        model=plan.engine.model,
+        params=plan.params,
+        images={name: picture.png for name, picture in question.images.items()},
+        request_id=question.request_id,
+        schedule=plan.schedule.asked_by(question.caller) if plan.engine.shares_steps else None,
+    )
+
+
+def _heard(question: Question, on_progress: OnProgress | None) -> OnProgress | None:
+    """Who hears of the inference; previews only who asked for some, whoever it is shared with."""
+    if on_progress is None or question.plan.schedule.preview_every is not None:
+        return on_progress
+
+    def hear(progress: Progress) -> None:
+        if progress.preview is None:
+            on_progress(progress)
+
+    return hear
 
 
 def _name_field(error: GatewayError, fields: Mapping[str, str]) -> None:

@@ -20,6 +20,7 @@ class PersonRequest:
     person: Source
     given: Given
     request_id: str
+    caller: str
 
 
 class PersonService:
@@ -55,4 +56,5 @@ class PersonService:
             fields={_IMAGE: request.person.field},
             image_type=ImageType.PNG,
             request_id=request.request_id,
+            caller=request.caller,
         )

@@ -63,12 +63,12 @@ class ResultService:
 
     async def keep(
         self,
-        request_key: str,
+        request_key: str | None,
         images: Sequence[bytes],
         image_type: ImageType,
         metadata: Mapping[str, JsonValue],
     ) -> StoredResult:
-        """Store the pictures of a finished request, and remember the request."""
+        """Store the pictures of a finished request, and remember the request by its key, if any."""
         expires_at = int(self._clock.now() + self._retention_s)
         names = []
         for image in images:
@@ -77,7 +77,8 @@ class ResultService:
             await self._store.put(name.key(Folder.RESULTS), image, image_type.media_type)
             names.append(str(name))
         result = StoredResult(tuple(names), expires_at, metadata)
-        self._memo.put(request_key, result)
+        if request_key is not None:
+            self._memo.put(request_key, result)
         return result
 
     async def recall(self, request_key: str) -> StoredResult | None:

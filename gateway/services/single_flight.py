@@ -1,29 +1,68 @@
 """The same work asked for several times at once is done once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
+N = TypeVar("N")
+
+Hear: TypeAlias = Callable[[N], None]
+Work: TypeAlias = Callable[[Hear[N]], Coroutine[Any, Any, T]]
 
 
-class SingleFlight(Generic[T]):
-    """Work under way, by what identifies it.
+class _Flight(Generic[N, T]):
+    """Work under way: who waits for it, and what it told last."""
 
-    Whoever asks for it while it runs gets the same outcome, an error included; it goes on when
-    one of them goes away.
+    def __init__(self, work: Work[N, T]) -> None:
+        self.listeners: list[Hear[N] | None] = []
+        self.told: N | None = None
+        self.task = asyncio.create_task(work(self._tell))
+
+    def _tell(self, news: N) -> None:
+        self.told = news
+        for hear in self.listeners:
+            if hear is not None:
+                hear(news)
+
+
+class SingleFlight(Generic[N, T]):
+    """Work under way, by what identifies it; it tells news of one kind, and gives another.
+
+    Whoever asks for it while it runs gets the same outcome, an error included, and hears how it
+    goes. It goes on when one of them goes away, and is cancelled with the last.
     """
 
     def __init__(self) -> None:
-        self._flights: dict[str, asyncio.Future[T]] = {}
+        self._flights: dict[str, _Flight[N, T]] = {}
 
     def __contains__(self, key: str) -> bool:
         return key in self._flights
 
-    async def join(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
-        """Join the work under this key; start it when nobody has."""
+    async def join(self, key: str, work: Work[N, T], hear: Hear[N] | None = None) -> T:
+        """Join the work under this key; start it when nobody has.
+
+        The work is given whom to tell its news; `hear` is called with each, first with the last
+        one told before.
+        """
         flight = self._flights.get(key)
         if flight is None:
-            flight = self._flights[key] = asyncio.ensure_future(work())
-            flight.add_done_callback(lambda _: self._flights.pop(key))
-        return await asyncio.shield(flight)
+            flight = self._flights[key] = _Flight(work)
+            flight.task.add_done_callback(lambda _: self._land(key, flight))
+        elif hear is not None and flight.told is not None:
+            hear(flight.told)
+        flight.listeners.append(hear)
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.listeners.remove(hear)
+            if not flight.listeners:
+                flight.task.cancel()  # changes nothing where it is done
+                self._land(key, flight)
+
+    def _land(self, key: str, flight: _Flight[N, T]) -> None:
+        """Let the next one who asks begin anew."""
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+        if flight.task.done() and not flight.task.cancelled():
+            flight.task.exception()  # looked at, or asyncio reports one that nobody waited for

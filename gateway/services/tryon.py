@@ -8,6 +8,7 @@ from gateway.domain.images import Picture
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine, Given, choose, plan
 from gateway.domain.uploads import ImageType
+from gateway.ports import OnProgress
 from gateway.services.inference import Answer, InferenceService, Question
 from gateway.services.pictures import PictureService, Source
 
@@ -23,6 +24,7 @@ class TryOnRequest:
     engine: str | None
     given: Given
     request_id: str
+    caller: str
 
     @property
     def overlays(self) -> Mapping[str, Source]:
@@ -48,9 +50,9 @@ class TryOnService:
         self._pictures = pictures
         self._inference = inference
 
-    async def run(self, request: TryOnRequest) -> Answer:
-        """Serve one try-on; raises the GatewayErrors of its parts."""
-        return await self._inference.ask(self._question(request))
+    async def run(self, request: TryOnRequest, on_progress: OnProgress | None = None) -> Answer:
+        """Serve one try-on, telling how it gets on; raises the GatewayErrors of its parts."""
+        return await self._inference.ask(self._question(request), on_progress)
 
     async def _question(self, request: TryOnRequest) -> Question:
         engine = choose(self._engines, request.engine, self._default_engine)
@@ -62,6 +64,7 @@ class TryOnService:
             fields={"person_image": request.person.field, "garment_image": request.garment.field},
             image_type=ImageType[str(made.params["output_format"]).upper()],
             request_id=request.request_id,
+            caller=request.caller,
         )
 
     async def _decoded(self, request: TryOnRequest) -> Mapping[str, Picture]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.adapters.engines import load_registry
 from gateway.adapters.torchserve_answers import error_of_frame, progress_of_frame
 from gateway.adapters.torchserve_stream import prediction_of
+from gateway.domain import schedule
 from gateway.domain.analysis import Analysis
 from gateway.domain.frames import MEDIA_TYPE, Frame, FrameKind, FrameReader
 from gateway.domain.jobs import Progress
@@ -83,11 +84,15 @@ def test_both_sides_call_the_pictures_alike() -> None:
     }
 
 
+_COMING = {"preset", "guidance_from", "guidance_until", "step_cache"}
+
+
 def test_both_sides_call_the_options_alike() -> None:
-    asked = set(TryOnOptions.model_fields) - {"engine", "quality"}
-    assert asked == {field.name for field in fields(Params)}
+    asked = set(TryOnOptions.model_fields) - {"engine"} - schedule.OPTIONS
+    assert asked == {field.name for field in fields(Params)} | _COMING
     assert set(PersonOptions.model_fields) == {field.name for field in fields(PersonParams)}
-    assert set(BodiesBody.model_fields) == {field.name for field in fields(BodiesParams)}
+    asked = set(BodiesBody.model_fields) - schedule.OPTIONS
+    assert asked == {field.name for field in fields(BodiesParams)}
 
 
 def test_named_pictures_and_joints_read_back() -> None:
@@ -197,8 +202,13 @@ def numbers_of(engine: Engine, kind: type) -> dict[str, st.SearchStrategy[Any]]:
     """Numbers within the ranges of an engine, whole where a worker reads whole ones."""
     hints = get_type_hints(kind)
     return {
-        name: st.integers(int(low), int(high))
+        name: multiples(low, high, engine.multiples.get(name, 1))
         if int in (hints[name], *get_args(hints[name]))
         else st.floats(low, high)
         for name, (low, high) in engine.ranges.items()
     }
+
+
+def multiples(low: float, high: float, of: int) -> st.SearchStrategy[int]:
+    """Whole numbers of a range that are multiples of one."""
+    return st.integers(-int(-low // of), int(high // of)).map(lambda times: times * of)

@@ -46,9 +46,9 @@ def test_every_option_the_engine_cannot_honour_is_named() -> None:
     with pytest.raises(InvalidInput) as caught:
         plan(
             ENGINE,
-            BASE | {"category": "lower_body", "steps": 30, "quality": "fast"},
+            BASE | {"category": "lower_body", "steps": 30, "preset": "fast"},
         )
-    assert faults(caught.value) == ["quality", "steps", "category"]
+    assert faults(caught.value) == ["preset", "steps", "category"]
 
 
 def test_a_mask_needs_an_engine_that_takes_one() -> None:
