@@ -3,8 +3,7 @@
 import io
 import json
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,85 +15,11 @@ from handlers import telemetry
 from handlers.idm_vton import IdmVtonHandler
 from tests.handlers.diffusion import deployment, published, tiny
 from tests.handlers.test_idm_vton import golden, pixels
-from tests.handlers.torchserve_rows import context, read_frames
+from tests.handlers.torchserve_rows import context
+from tests.handlers.turns import FrontEnd, row, scheduled
 
 HOT = 1e6  # latents are never so large
-SECTIONS = deployment.sections()
-
-
-class FrontEnd:
-    """TorchServe's side: who is in flight, what was streamed to whom, and who has ended."""
-
-    def __init__(self, handler: Any, sections: dict[str, Any]) -> None:  # noqa: ANN401  any that steps
-        self.handler, self.sections = handler, sections
-        self.rows: dict[str, dict[str, Any]] = {}
-        self.streams: dict[str, bytes] = defaultdict(bytes)
-        self.turns: dict[str, int] = defaultdict(int)
-        self.opened: set[str] = set()
-
-    def turn(self) -> None:
-        """Call the worker once with everybody in flight; payloads are sent the first time alone."""
-        names = list(self.rows)
-        made, _ = context(
-            len(names),
-            *({"X-Request-Id": f"asked-{name}"} for name in names),
-            model_yaml=self.sections,
-        )
-        made.request_ids = dict(enumerate(names))
-        rows = [{} if name in self.opened else self.rows[name] for name in names]
-        answers = self.handler.handle(rows, made)
-        for index, (name, frames) in enumerate(zip(names, answers, strict=True)):
-            is_last = made.stopping_criteria[index](frames)
-            # TorchServe never ends a stream that it has not opened.
-            assert is_last is not True or name in self.opened
-            self.opened.add(name)
-            self.streams[name] += frames
-            self.turns[name] += 1
-            if is_last is not False:
-                del self.rows[name]
-
-    def until(self, came: Callable[[], object], turns: int = 1000) -> None:
-        for _ in range(turns):
-            if came():
-                return
-            self.turn()
-        raise AssertionError("it never came")
-
-    def until_all_have_ended(self) -> None:
-        self.until(lambda: not self.rows)
-
-    def until_stepping(self, *names: str) -> None:
-        self.until(lambda: all(self.handler._engine.state(name) for name in names))
-
-    def frames(self, name: str) -> list[tuple[str, Any]]:
-        return read_frames(self.streams[name])
-
-
-def scheduled(told: dict[str, Any], **changes: object) -> dict[str, Any]:
-    """The same with a schedule."""
-    return {**row(**changes), "schedule": json.dumps(told).encode()}
-
-
-def row(**changes: object) -> dict[str, Any]:
-    """The golden's request as TorchServe hands it over, with other options."""
-    request, _ = golden()
-    told = {
-        "category": "upper_body",
-        "output_format": "png",
-        "seed": request.params.seed,
-        "pose_seed": request.params.pose_seed,
-        "steps": request.params.steps,
-        "guidance_scale": request.params.guidance_scale,
-        "garment_description": request.params.garment_description,
-        **changes,
-    }
-    return {
-        "params": json.dumps(told).encode(),
-        "person_image": request.person_image,
-        "garment_image": request.garment_image,
-        "mask": request.mask,
-        "densepose": request.densepose,
-    }
+SECTIONS = deployment.original()
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +148,7 @@ def test_what_cannot_be_there_in_time_is_refused_before_any_work(front: FrontEnd
 
 def test_who_would_take_fewer_steps_gets_as_many_as_there_is_time_for(front: FrontEnd) -> None:
     worker = front.handler
-    step_s = worker._costs.step_s(worker.wish(golden()[0]).bucket, 1)  # type: ignore[union-attr]
+    step_s = worker._costs.step_s(worker.wish(golden()[0]).bucket, 1)
     within_s = worker._around_s + 20.5 * step_s
     front.rows["lower"] = scheduled({"within_s": within_s, "least_steps": 2}, steps=40)
     front.until_all_have_ended()
@@ -270,7 +195,7 @@ def test_who_is_prepared_does_not_hold_up_who_steps(front: FrontEnd) -> None:
         def forget(self) -> None:
             analyst.forget()
 
-    front.handler._analyst = Slow()  # type: ignore[assignment]
+    front.handler._analyst = Slow()
     front.rows["new"] = {name: part for name, part in row().items() if name != "densepose"}
     try:
         front.until(lambda: steps(front.frames("steps"))[-1:] == [(4, 4)])

@@ -1,0 +1,84 @@
+"""TorchServe's side of continuous batching without its Java: turns, joins, leavers."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from tests.handlers.test_idm_vton import golden
+from tests.handlers.torchserve_rows import context, read_frames
+
+
+class FrontEnd:
+    """TorchServe's side: who is in flight, what was streamed to whom, and who has ended."""
+
+    def __init__(self, handler: Any, sections: dict[str, Any]) -> None:  # noqa: ANN401  any that steps
+        self.handler, self.sections = handler, sections
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.streams: dict[str, bytes] = defaultdict(bytes)
+        self.turns: dict[str, int] = defaultdict(int)
+        self.opened: set[str] = set()
+
+    def turn(self) -> None:
+        """Call the worker once with everybody in flight; payloads are sent the first time alone."""
+        names = list(self.rows)
+        made, _ = context(
+            len(names),
+            *({"X-Request-Id": f"asked-{name}"} for name in names),
+            model_yaml=self.sections,
+        )
+        made.request_ids = dict(enumerate(names))
+        rows = [{} if name in self.opened else self.rows[name] for name in names]
+        answers = self.handler.handle(rows, made)
+        for index, (name, frames) in enumerate(zip(names, answers, strict=True)):
+            is_last = made.stopping_criteria[index](frames)
+            # TorchServe never ends a stream that it has not opened.
+            assert is_last is not True or name in self.opened
+            self.opened.add(name)
+            self.streams[name] += frames
+            self.turns[name] += 1
+            if is_last is not False:
+                del self.rows[name]
+
+    def until(self, came: Callable[[], object], turns: int = 1000) -> None:
+        for _ in range(turns):
+            if came():
+                return
+            self.turn()
+        raise AssertionError("it never came")
+
+    def until_all_have_ended(self) -> None:
+        self.until(lambda: not self.rows)
+
+    def until_stepping(self, *names: str) -> None:
+        self.until(lambda: all(self.handler._engine.state(name) for name in names))
+
+    def frames(self, name: str) -> list[tuple[str, Any]]:
+        return read_frames(self.streams[name])
+
+
+def scheduled(told: dict[str, Any], **changes: object) -> dict[str, Any]:
+    """The same with a schedule."""
+    return {**row(**changes), "schedule": json.dumps(told).encode()}
+
+
+def row(**changes: object) -> dict[str, Any]:
+    """The golden's request as TorchServe hands it over, with other options."""
+    request, _ = golden()
+    told = {
+        "category": "upper_body",
+        "output_format": "png",
+        "seed": request.params.seed,
+        "pose_seed": request.params.pose_seed,
+        "steps": request.params.steps,
+        "guidance_scale": request.params.guidance_scale,
+        "garment_description": request.params.garment_description,
+        **changes,
+    }
+    return {
+        "params": json.dumps(told).encode(),
+        "person_image": request.person_image,
+        "garment_image": request.garment_image,
+        "mask": request.mask,
+        "densepose": request.densepose,
+    }
