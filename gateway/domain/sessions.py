@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from gateway.domain.names import Folder
 from gateway.domain.sessions_lifecycle import ENDED, State
 
 if TYPE_CHECKING:
@@ -151,11 +152,14 @@ class Session:
         return self.state in ENDED
 
     @property
-    def object_names(self) -> frozenset[str]:
-        """The names of every stored picture that is its own, inputs and results."""
-        inputs = {name for item in self.items for name in item.ask.pictures.values()}
+    def object_keys(self) -> frozenset[str]:
+        """The keys of every stored picture that is its own, inputs and results."""
+        asked = {name for item in self.items for name in item.ask.pictures.values()}
         made = {name for item in self.items if item.outcome for name in item.outcome.result.names}
-        return frozenset(inputs | made)
+        return frozenset(
+            {f"{Folder.UPLOADS}/{name}" for name in asked}
+            | {f"{Folder.RESULTS}/{name}" for name in made}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,7 @@ class Claim:
     attempt: int
     tries: int
     request_id: str
+    created_at: float
     expires_at: float
 
 

@@ -79,16 +79,16 @@ class SqlSessionBook:
             await turn.close()
         return was_open
 
-    async def forget(self, session_id: str, owner: str) -> bool:
-        """Hide a session from everybody until it is erased; whether there was one."""
+    async def forget(self, session_id: str, owner: str) -> Session | None:
+        """End a session and hide it from everybody until it is erased; what it was."""
         async with self._database.writing() as connection:
             turn = await Turn.take(connection, session_id, self._clock.now(), owner)
             if turn is None:
-                return False
+                return None
             await turn.end_all(Move.CANCEL)
             turn.set(is_forgotten=True)
             await turn.close()
-        return True
+            return await _read(connection, sessions.c.id == session_id)
 
     async def to_erase(self, limit: int) -> Sequence[Session]:
         """Sessions that are forgotten or over, and still have to be erased."""
@@ -105,8 +105,11 @@ class SqlSessionBook:
             await connection.execute(delete(idempotency_keys).where(mine))
             await connection.execute(delete(sessions).where(sessions.c.id == session_id))
 
-    async def events_since(self, session_id: str, seq: int, limit: int) -> Sequence[Event]:
-        """What happened to a session after its event `seq`, in order."""
+    async def events_since(
+        self, session_id: str, owner: str, seq: int, limit: int
+    ) -> Sequence[Event] | None:
+        """What happened to an owner's session after its event `seq`; None where there is none."""
+        mine = (sessions.c.id == session_id, sessions.c.owner == owner, *self._alive())
         news = (
             select(session_events)
             .where(session_events.c.session_id == session_id, session_events.c.seq > seq)
@@ -114,6 +117,8 @@ class SqlSessionBook:
             .limit(limit)
         )
         async with self._database.reading() as connection:
+            if (await connection.execute(select(sessions.c.id).where(*mine))).one_or_none() is None:
+                return None
             return [event_of(row) for row in await connection.execute(news)]
 
     def _alive(self) -> tuple[ColumnElement[bool], ...]:

@@ -6,7 +6,7 @@ changes nothing any more, and each item ends exactly once.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, and_, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +20,13 @@ from gateway.domain.sessions import Claim, EventKind, Fault, Outcome
 from gateway.domain.sessions_lifecycle import OPEN, Move, State, after, origins
 from gateway.domain.sessions_queue import given_up
 from gateway.ports import Clock
+
+_OF_SESSION: Final = (
+    sessions.c.kind,
+    sessions.c.request_id,
+    sessions.c.created_at,
+    sessions.c.expires_at,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,7 @@ class SqlSessionQueue:
         """Hold the item that is next, and its session; what others hold is passed over."""
         items = session_items.c
         wanted = (
-            select(session_items, sessions.c.kind, sessions.c.request_id, sessions.c.expires_at)
+            select(session_items, *_OF_SESSION)
             .join(sessions, sessions.c.id == items.session_id)
             .where(
                 or_(self._waits(now), self._is_lost(now)),

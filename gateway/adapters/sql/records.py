@@ -92,6 +92,7 @@ def claim_of(row: Row[Any]) -> Claim:
         attempt=row.attempt + 1,
         tries=row.tries + 1,
         request_id=row.request_id,
+        created_at=row.created_at,
         expires_at=row.expires_at,
     )
 

@@ -24,7 +24,8 @@ async def test_a_session_is_its_owners_alone(book: SqlSessionBook, clock: Manual
     assert await book.find(made.session_id, "bob") is None
     assert await book.page("bob", 10) == []
     assert await book.cancel(made.session_id, "bob") is None
-    assert not await book.forget(made.session_id, "bob")
+    assert await book.forget(made.session_id, "bob") is None
+    assert await book.events_since(made.session_id, "bob", 0, 10) is None
     session = await book.find(made.session_id, "ann")
     assert session is not None
     assert session.state is State.CREATED
@@ -97,18 +98,18 @@ async def test_what_is_forgotten_or_over_is_found_by_nobody_until_it_is_erased(
     made = await book.create(draft(clock.now()), repeat(clock))
     over = await book.create(replace(draft(clock.now()), expires_at=clock.now()))
     assert await book.forget(made.session_id, "ann")
-    assert not await book.forget(made.session_id, "ann")
+    assert await book.forget(made.session_id, "ann") is None
     assert await book.find(made.session_id, "ann") is None
     assert await book.page("ann", 10) == []
     assert await queue.claim("one", ENGINES) is None
     due = {session.session_id: session for session in await book.to_erase(10)}
     assert set(due) == {made.session_id, over.session_id}
-    assert len(due[made.session_id].object_names) == 2
+    assert len(due[made.session_id].object_keys) == 2
     for session_id in due:
         await book.erase(session_id)
     assert await book.to_erase(10) == []
     assert await book.repeated("ann", repeat(clock)) is None
-    assert await book.events_since(made.session_id, 0, 10) == []
+    assert await book.events_since(made.session_id, "ann", 0, 10) is None
 
 
 async def test_events_go_on_from_the_last_one_seen(
@@ -116,6 +117,7 @@ async def test_events_go_on_from_the_last_one_seen(
 ) -> None:
     made = await book.create(draft(clock.now()))
     await book.cancel(made.session_id, "ann")
-    events = await book.events_since(made.session_id, 1, 10)
+    events = await book.events_since(made.session_id, "ann", 1, 10)
+    assert events is not None
     assert [(event.seq, event.data) for event in events] == [(2, {"state": "cancelled"})]
-    assert await book.events_since(made.session_id, 2, 10) == []
+    assert await book.events_since(made.session_id, "ann", 2, 10) == []

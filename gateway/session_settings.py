@@ -1,0 +1,48 @@
+"""The settings of sessions: where they are kept, and how they are run."""
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSettings(_Section):
+    """Where sessions are kept."""
+
+    url: SecretStr = Field(
+        default=SecretStr("sqlite:///var/sessions.sqlite"),
+        description="sqlite:///file or postgresql://user:password@host/name (secret)",
+    )
+    pool_size: int = Field(default=8, ge=2, description="connections at most")
+    timeout_s: float = Field(
+        default=10.0, gt=0, description="time to get a connection, or a statement's turn"
+    )
+
+
+class SessionSettings(_Section):
+    """Sessions, and the runner that has their items made."""
+
+    retention_s: int = Field(
+        default=86_400, gt=0, description="age at which a session and its pictures are erased"
+    )
+    repeat_s: int = Field(
+        default=86_400, gt=0, description="how long an Idempotency-Key is remembered"
+    )
+    max_items: int = Field(default=64, ge=1, description="items of a batch at most")
+    per_user: int = Field(default=4, ge=1, description="items of one user that run at once")
+    is_running: bool = Field(
+        default=True, description="make what is queued here; off: leave it to other gateways"
+    )
+    per_engine: int = Field(
+        default=0, ge=0, description="items that run at once here; 0: as many as its workers take"
+    )
+    lease_s: float = Field(
+        default=15.0, gt=0, description="silence after which an item is taken over by others"
+    )
+    beat_s: float = Field(default=4.0, gt=0, description="pause between two renewals of leases")
+    poll_s: float = Field(default=1.0, gt=0, description="longest time between two looks for work")
+    progress_s: float = Field(default=0.5, gt=0, description="least time between two notes of it")
+    max_tries: int = Field(default=5, ge=1, description="times an item is begun in all")
+    retry_first_s: float = Field(default=0.5, gt=0, description="pause before the second try")
+    retry_longest_s: float = Field(default=15.0, gt=0, description="longest pause between tries")
