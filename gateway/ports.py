@@ -137,8 +137,8 @@ class SessionBook(Protocol):
         """End an open session; whether it was open, or None where there is none."""
         ...
 
-    async def forget(self, session_id: str, owner: str) -> bool:
-        """End and hide a session until it is erased; whether there was one."""
+    async def forget(self, session_id: str, owner: str) -> Session | None:
+        """End a session and hide it until it is erased; what it was, None where there is none."""
         ...
 
     async def to_erase(self, limit: int) -> Sequence[Session]:
@@ -149,8 +149,10 @@ class SessionBook(Protocol):
         """Drop a session's rows, after its objects."""
         ...
 
-    async def events_since(self, session_id: str, seq: int, limit: int) -> Sequence[Event]:
-        """What happened to a session after its event `seq`, in order."""
+    async def events_since(
+        self, session_id: str, owner: str, seq: int, limit: int
+    ) -> Sequence[Event] | None:
+        """What happened to an owner's session after its event `seq`; None where there is none."""
         ...
 
 
