@@ -66,20 +66,23 @@ class Profile:
         return INT8_GB[part] if self.int8 and part in INT8_GB else WEIGHTS_GB[part]
 
     def needs_gb(self) -> float:
-        """Give the most that a request for one picture has on the card at any time."""
+        """Give the most that is on the card at any time, with one picture that takes steps.
+
+        The next one is prepared, or the last one developed, meanwhile.
+        """
         resident = sum(self.weights_gb(part) for part in _ALL - self.guests)
-        moments: dict[Part, float] = {
-            "tryon": STEP_GB,
-            "garment": GARMENT_STEP_GB,
-            "text": 0.0,
-            "image": 0.0,
-            "vae": TILE_GB if self.tiled else max(ENCODE_GB, DECODE_GB),
-        }
-        visiting = max(
-            needed + (self.weights_gb(part) if part in self.guests else 0)
-            for part, needed in moments.items()
+        steps = max(
+            self._at_work_gb("tryon", STEP_GB), self._at_work_gb("garment", GARMENT_STEP_GB)
         )
+        coding_gb = TILE_GB if self.tiled else max(ENCODE_GB, DECODE_GB)
+        coding: dict[Part, float] = {"text": 0.0, "image": 0.0, "vae": coding_gb}
+        beside = max(self._at_work_gb(part, needed_gb) for part, needed_gb in coding.items())
+        # Where networks visit in order to step, nobody is prepared meanwhile.
+        visiting = max(steps, beside) if "tryon" in self.guests else steps + beside
         return resident + visiting + RESERVE_GB
+
+    def _at_work_gb(self, part: Part, needed_gb: float) -> float:
+        return needed_gb + (self.weights_gb(part) if part in self.guests else 0.0)
 
 
 PROFILES: Final[Mapping[str, Profile]] = {
