@@ -5,6 +5,32 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.servers.fixtures import (
+    database_url,
+    own_postgres,
+    own_redis,
+    own_s3,
+    postgres_server,
+    postgres_url,
+    redis_server,
+    redis_url,
+    s3_server,
+    s3_url,
+)
+
+__all__ = [
+    "database_url",
+    "own_postgres",
+    "own_redis",
+    "own_s3",
+    "postgres_server",
+    "postgres_url",
+    "redis_server",
+    "redis_url",
+    "s3_server",
+    "s3_url",
+]
+
 settings.register_profile("dev", max_examples=100, deadline=None)
 settings.register_profile(
     "ci", max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow]
