@@ -12,7 +12,7 @@ from gateway.domain.jobs import Job, Prediction, Progress
 from gateway.domain.options import Engine, Plan
 from gateway.domain.results import StoredResult, finished_metadata, is_lowered, request_key
 from gateway.domain.uploads import ImageType
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, TooLate
 from gateway.metrics import Metrics
 from gateway.ports import Clock, Models, OnProgress
 from gateway.services.results import ResultService
@@ -101,7 +101,7 @@ class InferenceService:
             prediction = await self._models.predict(job, tell)
         except GatewayError as error:
             outcome = str(error.code)
-            _name_field(error, question.fields)
+            _in_the_callers_words(error, question)
             raise
         except asyncio.CancelledError:
             outcome = "cancelled"
@@ -138,8 +138,10 @@ def _heard(question: Question, on_progress: OnProgress | None) -> OnProgress | N
     return hear
 
 
-def _name_field(error: GatewayError, fields: Mapping[str, str]) -> None:
-    """Where a worker names one of its images, name the field that the caller sent it in."""
-    field = fields.get(str(error.details.get("image")))
+def _in_the_callers_words(error: GatewayError, question: Question) -> None:
+    """Name the field of an image that a worker names, and the time that the caller gave."""
+    field = question.fields.get(str(error.details.get("image")))
     if field is not None:
         error.details["field"] = field
+    if isinstance(error, TooLate):
+        error.details["within_s"] = question.plan.schedule.within_s

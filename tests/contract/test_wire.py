@@ -1,6 +1,8 @@
 """The two deployables share a wire format and no code; this holds both sides to it."""
 
-from dataclasses import fields
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -11,12 +13,13 @@ from hypothesis import strategies as st
 
 from gateway.adapters.engines import load_registry
 from gateway.adapters.torchserve_answers import error_of_frame, progress_of_frame
-from gateway.adapters.torchserve_stream import prediction_of
+from gateway.adapters.torchserve_stream import answer_of, prediction_of
 from gateway.domain import schedule
 from gateway.domain.analysis import Analysis
 from gateway.domain.frames import MEDIA_TYPE, Frame, FrameKind, FrameReader
 from gateway.domain.jobs import Progress
 from gateway.domain.options import Engine, plan
+from gateway.domain.schedule import UNHURRIED, Schedule
 from gateway.errors import GatewayError
 from gateway.narrowing import narrowed
 from gateway.request_ids import HEADER
@@ -33,6 +36,7 @@ from handlers.request import (
     Request,
     TryOnRequest,
 )
+from handlers.schedule import Schedule as WorkerSchedule
 from handlers.settings import Offer
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -61,6 +65,43 @@ def test_both_sides_name_the_stream_and_the_id_alike() -> None:
 def test_progress_reads_back() -> None:
     raw = wire.json_frame(b"P", {"stage": "pose", "step": 2, "of": 4})
     assert progress_of_frame(unpacked(raw)[0]) == Progress("pose", 2, 4)
+
+
+def test_steps_previews_and_the_outlook_read_back() -> None:
+    class Sent(wire.Conversation):
+        """A worker's stream, taken as it is sent."""
+
+        def __init__(self) -> None:
+            self.finished = False
+            self.sent: list[bytes] = []
+
+        def _send(self, frames: bytes) -> None:
+            self.sent.append(frames)
+
+    stream, heard = Sent(), list[Progress]()
+    stream.progress("queue", 0, 4, queue_position=1, estimate_s=2.5)
+    stream.progress("denoising", 1, 4)
+    stream.preview(b"jpeg")
+    stream.done([b"picture"], {"steps": 4})
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for frames in stream.sent:
+            yield frames
+
+    answer = prediction_of(asyncio.run(answer_of(chunks(), FrameReader(1 << 20), heard.append)))
+    assert answer.images == (b"picture",)
+    assert heard == [
+        Progress("queue", 0, 4, queue_position=1, estimate_s=2.5),
+        Progress("denoising", 1, 4),
+        Progress("denoising", 1, 4, preview=b"jpeg"),
+    ]
+
+
+def test_a_schedule_reads_back() -> None:
+    told = Schedule(user="u", within_s=2.5, least_steps=4, preview_every=2).after(1)
+    assert asdict(WorkerSchedule.read(told.wire())) == {**asdict(told), "kind": None}
+    assert WorkerSchedule.read(UNHURRIED.wire()) == WorkerSchedule()
+    assert told.after(9).within_s == pytest.approx(0.001)
 
 
 @pytest.mark.parametrize("kind", errors.HandlerError.__subclasses__())

@@ -187,12 +187,13 @@ def anyio_backend() -> str:
 async def running_gateway(
     folder: Path,
     without: Collection[str] = (),
+    stand_in: StandIn | None = None,
     **sections: Any,  # noqa: ANN401
 ) -> AsyncIterator[Gateway]:
     """A gateway with these settings, and a stand-in behind it; `without` some configurations."""
     for name in CONFIGURATION.keys() - {*without}:
         (folder / name).write_text(CONFIGURATION[name])
-    stand_in, clock = StandIn(), ManualClock()
+    stand_in, clock = stand_in or StandIn(), ManualClock()
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serve(stand_in.app()))
         settings = Settings.model_validate(
