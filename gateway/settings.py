@@ -65,6 +65,9 @@ class HttpSettings(_Section):
     )
     cors_origins: CommaList = Field(default=(), description="origins that may call from a browser")
     hsts: bool = Field(default=False, description="send Strict-Transport-Security")
+    still_here_s: float = Field(
+        default=15.0, gt=0, description="silence after which a stream of events says it is alive"
+    )
     docs: bool = Field(default=True, description="serve /docs and /openapi.json")
     body_stall_s: float = Field(
         default=20.0, gt=0, description="longest pause within a request body"
