@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmarks.parity.report import Compared, largest, relative_l2
-from handlers.diffusion import conditioning, denoising, latents
+from handlers.diffusion import conditioning, denoising, latents, mixing
 from handlers.diffusion.denoising import GarmentView, PersonView, Plan, Purpose, Run, Step
 from handlers.diffusion.loading import Networks
 from handlers.vision import planes
@@ -113,7 +113,7 @@ def _compared(case: Case, nets: Networks, tolerance: float) -> Iterator[Compared
     garment, noise = case.garment(nets), RecordedNoise(case.golden)
     run = denoising.prepare(nets, case.person(nets), garment, case.plan(), noise)
     steps: list[Step] = []
-    decoded = latents.decode(nets, denoising.denoise(nets, run, noise, steps.append))
+    decoded = latents.decode(nets, mixing.denoise(nets, run, noise, steps.append))
     rgb = latents.to_rgb(decoded)
     sides = [garment.no_tokens, garment.tokens] if run.plan.guided else [garment.tokens]
     conditions = {"ip_tokens": torch.cat(sides)} | _pictures(

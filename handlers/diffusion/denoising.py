@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handlers.diffusion import conditioning, garment_pass, latents, networks, sampling
+from handlers.diffusion import conditioning, latents, networks, sampling
 from handlers.diffusion.attention import (
     GarmentFeatures,
     PromptKeys,
@@ -23,7 +23,6 @@ from handlers.diffusion.attention import (
 )
 from handlers.diffusion.conditioning import Text
 from handlers.diffusion.features import Look
-from handlers.diffusion.features_store import FeatureStore
 from handlers.diffusion.latents import Posterior
 from handlers.diffusion.loading import Networks
 from handlers.vision import planes
@@ -49,7 +48,9 @@ class Plan:
 
     A guidance_scale of 1 or less means no guidance; a strength below 1 starts from the photo.
     garment_latents: "mode" sees a garment as the autoencoder thinks likeliest, the same for every
-    seed; "sample" draws it, as the original does.
+    seed; "sample" draws it, as the original does. Approximate: guidance in the steps from
+    `guidance_from` until `guidance_until` alone, shares of the schedule (arXiv 2404.07724), and the
+    network's deep layers in every `step_cache`-th step alone (arXiv 2312.00858).
     """
 
     rows: int
@@ -60,6 +61,9 @@ class Plan:
     strength: float
     sampler: str = "ddpm"
     garment_latents: str = "sample"
+    guidance_from: float = 0.0
+    guidance_until: float = 1.0
+    step_cache: int = 1
 
     @property
     def guided(self) -> bool:
@@ -70,6 +74,19 @@ class Plan:
     def walked(self) -> int:
         """How many of the steps are taken: a strength below 1 leaves out the early ones."""
         return min(int(self.steps * self.strength), self.steps)
+
+    def guided_at(self, index: int) -> bool:
+        """Whether the step with this number, of those taken, makes an unconditional prediction."""
+        share = (self.steps - self.walked + index) / self.steps
+        return self.guided and self.guidance_from <= share < self.guidance_until
+
+    def refreshes(self, index: int) -> bool:
+        """Whether the step with this number runs the deep layers, and does not use what they said.
+
+        They have said nothing yet of unconditional rows where guidance begins.
+        """
+        begins = self.guided_at(index) and not self.guided_at(index - 1)
+        return index % self.step_cache == 0 or begins
 
     @property
     def whole_noise(self) -> bool:
@@ -264,32 +281,6 @@ def _start(
     return sampling.started(schedule, clean, drawn("start"))
 
 
-def denoise(
-    nets: Networks,
-    run: Run,
-    noise: Noise,
-    on_step: Callable[[Step], None],
-    store: FeatureStore | None = None,
-) -> Tensor:
-    """Take all steps; give clean latents (rows, 4, h, w) in float32.
-
-    `on_step` hears of each; what it raises ends the run. What is seen of the garment is looked up
-    in `store`, and kept there.
-    """
-    now, clean, timesteps = run.start, None, run.schedule.timesteps
-    looks = [run.look(index) for index in range(len(timesteps))]
-    with garment_pass.at_work(nets, looks, store or FeatureStore()) as features:
-        for index, timestep in enumerate(timesteps):
-            garment = run.spread(features(index))
-            sample, predicted = predict(nets, run, now, timestep, garment)
-            fresh = noise.draw("step", now.shape).to(now.device) if run.schedule.draws else None
-            leaned = _leaned(run.plan, predicted)
-            stepped = sampling.step(run.schedule, index, leaned, now, clean, fresh)
-            now, clean = stepped.latents, stepped.clean
-            on_step(Step(index, len(timesteps), sample, garment, predicted, now))
-    return now
-
-
 def predict(
     nets: Networks, run: Run, now: Tensor, timestep: Tensor, features: GarmentFeatures
 ) -> tuple[Tensor, Tensor]:
@@ -306,13 +297,6 @@ def predict(
         run.time_ids,
     )
     return sample, predicted.float()
-
-
-def _leaned(plan: Plan, predicted: Tensor) -> Tensor:
-    if not plan.guided:
-        return predicted
-    unconditional, conditional = predicted.chunk(2)
-    return sampling.guided(unconditional, conditional, plan.guidance_scale)
 
 
 def _paired(garment: GarmentView, plan: Plan) -> tuple[Tensor, Tensor, Tensor]:

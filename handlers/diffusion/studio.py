@@ -146,7 +146,7 @@ class Studio:
     ) -> NDArray[np.uint8]:
         noise = SeededNoise(seeds.pictures, seeds.poses)
         run = denoising.prepare(self._nets, person, garment, plan, noise)
-        return self._decoded(denoising.denoise(self._nets, run, noise, on_step))
+        return self._decoded(mixing.denoise(self._nets, run, noise, on_step))
 
     def _decoded(self, painted: Tensor) -> NDArray[np.uint8]:
         # One by one: at full size the decoder needs more memory than all the rest.

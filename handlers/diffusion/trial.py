@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from handlers import samples
-from handlers.diffusion import conditioning, denoising, garment_pass, latents, sampling
+from handlers.diffusion import conditioning, denoising, garment_pass, latents, mixing, sampling
 from handlers.diffusion.denoising import GarmentView, PersonView, Plan
 from handlers.diffusion.features_store import FeatureStore
 from handlers.diffusion.loading import Networks
@@ -35,7 +35,7 @@ def observe(nets: Networks, width_px: int, height_px: int) -> Observed:
     person, garment = _person(nets, plan), _garment(nets, plan)
     noise = SeededNoise([_SEED])
     run = denoising.prepare(nets, person, garment, plan, noise)
-    painted = denoising.denoise(nets, run, noise, lambda _step: None)
+    painted = mixing.denoise(nets, run, noise, lambda _step: None)
     picture = latents.to_rgb(latents.decode(nets, painted)).astype(np.float32) / 255
 
     clean = person.masked.mean * person.masked.scale

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmarks.gpu.upstream import WholeReference
 from benchmarks.parity.runs import RecordedNoise
-from handlers.diffusion import denoising
+from handlers.diffusion import denoising, mixing
 from handlers.diffusion.attention import transformer_blocks
 from handlers.diffusion.denoising import Plan, Run
 from handlers.diffusion.loading import Networks
@@ -68,7 +68,7 @@ def distance(mutate: Mutation) -> float:
     noise = RecordedNoise(case.golden)
     view = case.garment(nets)
     run = denoising.prepare(nets, case.person(nets), view, case.plan(), noise)
-    ours = denoising.denoise(nets, mutate(nets, run), noise, lambda _step: None)
+    ours = mixing.denoise(nets, mutate(nets, run), noise, lambda _step: None)
     return tiny.relative(ours, case.golden["latents_after_step"][-1])
 
 
@@ -95,7 +95,7 @@ def painted(plan: Plan, seeds: list[int], poses: list[int] | None = None) -> Ten
     noise = SeededNoise(seeds, poses)
     with torch.inference_mode():
         run = denoising.prepare(nets, case.person(nets), case.garment(nets), plan, noise)
-        return denoising.denoise(nets, run, noise, lambda _step: None)
+        return mixing.denoise(nets, run, noise, lambda _step: None)
 
 
 PLAN = Plan(1, 96, 64, steps=3, guidance_scale=2.0, strength=1.0)
@@ -156,7 +156,7 @@ def test_every_step_is_told_and_may_end_the_run() -> None:
     with torch.inference_mode():
         run = denoising.prepare(nets, case.person(nets), case.garment(nets), PLAN, noise)
         with pytest.raises(KeyboardInterrupt):
-            denoising.denoise(nets, run, noise, on_step)
+            mixing.denoise(nets, run, noise, on_step)
     assert heard == [(0, 3), (1, 3)]
 
 

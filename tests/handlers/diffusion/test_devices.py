@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from handlers.diffusion import denoising, latents
+from handlers.diffusion import denoising, latents, mixing
 from handlers.diffusion.noise import SeededNoise
 from tests.handlers.diffusion import tiny
 
@@ -39,7 +39,7 @@ def test_a_whole_run_stays_on_its_device(
     noise = SeededNoise([1])
     plan = replace(case.plan(), strength=strength)
     run = denoising.prepare(nets, case.person(nets), case.garment(nets), plan, noise)
-    painted = denoising.denoise(nets, run, noise, lambda _step: None)
+    painted = mixing.denoise(nets, run, noise, lambda _step: None)
     assert painted.device == ELSEWHERE
     assert painted.dtype == torch.float32
     assert latents.decode(nets, painted).device == ELSEWHERE

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from handlers.diffusion import denoising, sampling
+from handlers.diffusion import denoising, mixing, sampling
 from handlers.diffusion.denoising import Plan
 from handlers.diffusion.mixing import Walk, advance
 from handlers.diffusion.noise import SeededNoise
 from tests.handlers.diffusion import tiny
+from tests.handlers.diffusion.counting import counted
 
 PLAN = Plan(1, 96, 64, steps=3, guidance_scale=2.0, strength=1.0)
 
@@ -28,6 +29,9 @@ class Wish:
     sampler: str
     rows: int
     joins_at: int
+    guidance_from: float = 0.0
+    guidance_until: float = 1.0
+    step_cache: int = 1
 
     @property
     def plan(self) -> Plan:
@@ -38,6 +42,9 @@ class Wish:
             guidance_scale=self.guidance,
             strength=self.strength,
             sampler=self.sampler,
+            guidance_from=self.guidance_from,
+            guidance_until=self.guidance_until,
+            step_cache=self.step_cache,
         )
 
 
@@ -50,6 +57,9 @@ wishes = st.builds(
     sampler=st.sampled_from(sampling.SAMPLERS),
     rows=st.integers(1, 2),
     joins_at=st.integers(0, 4),
+    guidance_from=st.sampled_from([0.0, 0.0, 0.3]),
+    guidance_until=st.sampled_from([0.5, 1.0, 1.0]),
+    step_cache=st.sampled_from([1, 1, 2, 3]),
 )
 
 
@@ -63,7 +73,7 @@ def walk(wish: Wish) -> Walk:
 @cache
 def alone(wish: Wish) -> Tensor:
     nets, mine = tiny.networks(), walk(wish)
-    return denoising.denoise(nets, mine.run, mine.noise, lambda _step: None)
+    return mixing.denoise(nets, mine.run, mine.noise, lambda _step: None)
 
 
 @settings(max_examples=25, deadline=None)
@@ -118,3 +128,48 @@ def test_what_is_no_number_is_noticed() -> None:
     mine.now = mine.now.clone()
     mine.now[0, 0, 0, 0] = torch.nan
     assert not mine.is_sound
+
+
+def taken(**options: float) -> tuple[list[int], Tensor]:
+    """Take six steps; give how often the deep layers, the last block's rows and the garment ran."""
+    nets, mine = tiny.networks(), walk(replace(WISH, **options))
+    rows = list[int]()
+    hook = nets.tryon.conv_in.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
+    try:
+        with counted(nets.tryon.mid_block, nets.garment.mid_block) as calls:
+            while mine.steps_left:
+                advance(nets, [mine])
+    finally:
+        hook.remove()
+    return [*calls, *rows], mine.now
+
+
+WISH = Wish(11, 6, 2.0, 1.0, "dpmpp_2m", 1, 0)
+
+
+@torch.inference_mode()
+def test_every_step_is_whole_unless_it_is_asked_otherwise() -> None:
+    assert taken()[0] == [6, 6, 2, 2, 2, 2, 2, 2]
+
+
+@torch.inference_mode()
+def test_a_step_without_guidance_has_no_unconditional_row() -> None:
+    assert taken(guidance_from=0.3, guidance_until=0.7)[0] == [6, 6, 1, 1, 2, 2, 2, 1]
+
+
+@torch.inference_mode()
+def test_between_two_steps_the_deep_layers_and_the_garment_rest() -> None:
+    ran, painted = taken(step_cache=3)
+    assert ran == [2, 2, 2, 2, 2, 2, 2, 2]
+    assert 0 < tiny.relative(painted, taken()[1]) < 0.5
+
+
+@torch.inference_mode()
+def test_where_guidance_begins_the_deep_layers_run_for_its_rows() -> None:
+    ran, _ = taken(step_cache=4, guidance_from=0.3)
+    assert ran == [3, 3, 1, 1, 2, 2, 2, 2]
+
+
+@torch.inference_mode()
+def test_an_interval_of_everything_is_no_approximation() -> None:
+    assert torch.equal(taken(guidance_from=0.0, guidance_until=1.0)[1], taken()[1])
