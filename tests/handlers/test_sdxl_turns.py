@@ -14,8 +14,8 @@ from PIL import Image
 from handlers import images
 from handlers.sdxl import SdxlHandler
 from tests.handlers.diffusion import sdxl_deployment
-from tests.handlers.test_stepping import FrontEnd
 from tests.handlers.torchserve_rows import context
+from tests.handlers.turns import FrontEnd
 
 BODY: dict[str, Any] = {"count": 1, "height_cm": 172, "weight_kg": 68.5, "output_format": "png"}
 HOT = 1e6  # latents are never so large
@@ -53,7 +53,7 @@ def pictures(frames: list[tuple[str, Any]]) -> list[NDArray[np.int16]]:
     return [images.decode(one, "result", 10**6).astype(np.int16) for one in shown]
 
 
-def alone(front: FrontEnd, **options: object) -> list[NDArray[np.int16]]:
+def alone(front: FrontEnd, **options: Any) -> list[NDArray[np.int16]]:  # noqa: ANN401
     name = f"alone-{len(front.opened)}"
     front.rows[name] = row(**options)
     front.until_all_have_ended()

@@ -3,12 +3,14 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from numpy.typing import NDArray
 
@@ -17,9 +19,10 @@ from gateway.stack.running import Stack
 from handlers import images
 from tests.handlers.diffusion import sdxl_deployment, tiny_sdxl
 from tests.handlers.torchserve_rows import ROOT, read_frames
-from tests.system.running import Running
+from tests.system.running import Running, cpu_s, until
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("sdxl")]
+A_BIT_OF_WORK_S = 0.3
 BODY = {"count": 1, "height_cm": 172, "weight_kg": 68.5, "output_format": "png"}
 
 
@@ -34,7 +37,11 @@ def drawing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         plan,
         models=(*plan.models, "sdxl"),
         workers={"VTON_SDXL_MODEL": str(tiny_sdxl.repository())},
-        settings=plan.settings | {"VTON_STORAGE__URL": (folder / "objects").as_uri()},
+        settings=plan.settings
+        | {
+            "VTON_STORAGE__URL": (folder / "objects").as_uri(),
+            "VTON_TORCHSERVE__RECOVERY_S": "120",  # a worker that loads networks again
+        },
         logs=folder / "logs",
     )
     with Stack(plan, threading.Event()) as stack:
@@ -54,7 +61,16 @@ def ask(running: Running, **options: Any) -> list[tuple[str, Any]]:  # noqa: ANN
 def draw(running: Running, **options: Any) -> httpx.Response:  # noqa: ANN401  any option
     """Ask the gateway."""
     asked = {**BODY, **options}
-    return httpx.post(f"{running.stack.url}/api/v1/bodies", json=asked, timeout=60)
+    return httpx.post(f"{running.stack.url}/api/v1/bodies", json=asked, timeout=120)
+
+
+@contextmanager
+def at_work(running: Running) -> Iterator[psutil.Process]:
+    """Wait at the end until the worker is busy with what was asked inside."""
+    worker = running.worker("sdxl")
+    idle_s = cpu_s(worker)
+    yield worker
+    until(lambda: cpu_s(worker) > idle_s + A_BIT_OF_WORK_S, "the worker is at it")
 
 
 def fetched(running: Running, url: str) -> bytes:
@@ -79,9 +95,11 @@ def test_four_people_are_four_pictures_of_four_seeds(drawing: Running) -> None:
 
 
 def test_every_step_comes_as_it_is_taken(drawing: Running) -> None:
-    told = [content for kind, content in ask(drawing, count=4) if kind == "P"]
-    steps = [one["step"] for one in told if (one["stage"], one["of"]) == ("drawing", 6)]
-    assert steps == [1, 2, 3, 4, 5, 6]
+    told = [content for kind, content in ask(drawing, count=4, steps=7) if kind == "P"]
+    # How many pictures step at once is measured: a step counts once for each of them.
+    steps = [one["step"] for one in told if (one["stage"], one["of"]) == ("drawing", 28)]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 28
 
 
 @pytest.mark.prop(29)
@@ -127,10 +145,56 @@ def test_the_gateway_names_what_cannot_be_asked_for(
     assert field in str(answer.json()["details"])
 
 
-def test_a_size_that_only_the_worker_can_refuse_is_named(drawing: Running) -> None:
+def test_a_size_that_cannot_be_drawn_is_named(drawing: Running) -> None:
     answer = draw(drawing, width_px=70)
     assert answer.status_code == 422
-    assert "must be a multiple of 32" in str(answer.json()["details"])
+    assert "multiple of 32" in str(answer.json()["details"])
+    ((_, told),) = [one for one in ask(drawing, width_px=70) if one[0] == "E"]
+    assert told["details"]["fields"] == {"width_px": "must be a multiple of 32"}
+
+
+@pytest.mark.prop(23)
+def test_a_short_one_overtakes_a_long_one(drawing: Running) -> None:
+    ended: list[str] = []
+
+    def ask_for(name: str, **options: int) -> None:
+        answer = draw(drawing, **options)
+        assert answer.status_code == 200, answer.text
+        ended.append(name)
+
+    long = threading.Thread(
+        target=ask_for, args=("long",), kwargs={"steps": 50, "count": 10, "seed": 1}
+    )
+    with at_work(drawing):
+        long.start()
+    ask_for("short", steps=1, seed=2)
+    long.join()
+    assert ended == ["short", "long"]
+
+
+@pytest.mark.prop(16)
+def test_a_worker_that_dies_between_steps_loses_nobody(drawing: Running) -> None:
+    answers: dict[int, httpx.Response] = {}
+
+    def ask_for(seed: int) -> None:
+        answers[seed] = draw(drawing, steps=50, count=4, seed=seed)
+
+    seeds = (300, 400, 500)
+    crowd = [threading.Thread(target=ask_for, args=(seed,)) for seed in seeds]
+    with at_work(drawing) as worker:
+        for one in crowd:
+            one.start()
+    worker.kill()
+    for one in crowd:
+        one.join()
+    assert [answers[seed].status_code for seed in seeds] == [200, 200, 200]
+    for seed in seeds:
+        assert [one["seed"] for one in answers[seed].json()["images"]] == [
+            seed,
+            seed + 1,
+            seed + 2,
+            seed + 3,
+        ]
 
 
 @pytest.mark.slow

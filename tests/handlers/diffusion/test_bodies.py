@@ -145,7 +145,8 @@ def test_a_preview_shows_what_is_under_the_noise() -> None:
     for one in (seat, other):
         painter.advance([one])
     shown = seat.preview()
-    assert (shown.shape, shown.dtype) == ((12, 8, 3), np.uint8)
+    assert shown.shape == (12, 8, 3)
+    assert shown.dtype == np.uint8
     assert np.abs(shown.astype(int) - other.preview()).max() <= 1
     assert np.array_equal(shown, latents.preview_rgb(seat.walk.clean)[0])
 
