@@ -62,7 +62,7 @@ def check_offer(kind: type, offer: Offer, path: str) -> None:
     _check_names(types, offer, path)
     _check_grains(types, offer, path)
     values = {"defaults": offer.defaults}
-    values |= {f"presets.{name}": bundle for name, bundle in offer.bundles().items()}
+    values |= {f"presets.{name}": one.options() for name, one in offer.named().items()}
     for where, given in values.items():
         for name, value in given.items():
             if fault := _fault(types, name, value, offer):

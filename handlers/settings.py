@@ -107,39 +107,6 @@ class GeometricSettings(TryOnSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """What an engine honours, as the gateway publishes it.
-
-    `ranges` are closed intervals, one per option that is a number; `defaults` stand in for
-    options that a request leaves out.
-    """
-
-    engine: str
-    options: tuple[str, ...]
-    ranges: Mapping[str, tuple[float, float]]
-    defaults: Mapping[str, Plain]
-    licence: str
-    commercial_use: bool
-
-    def names(self) -> Mapping[str, tuple[str, ...]]:
-        """Give the values that each option may have whose values are names."""
-        return {}
-
-    def bundles(self) -> Mapping[str, Mapping[str, Plain]]:
-        """Give the options that each value of the option `preset` stands for."""
-        return {}
-
-    def filled(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Give options with those left out: what is given wins, then its preset, then defaults."""
-        known = {**self.defaults, **given}
-        return {**self.defaults, **self.bundles().get(known.get("preset", ""), {}), **given}
-
-    def grains(self) -> Mapping[str, int]:
-        """Give what the values of options are multiples of, of those that have to be."""
-        return {}
-
-
-@dataclass(frozen=True, slots=True)
 class Preset:
     """What one name of the option `preset` stands for.
 
@@ -159,6 +126,39 @@ class Preset:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """What an engine honours, as the gateway publishes it.
+
+    `ranges` are closed intervals, one per option that is a number; `defaults` stand in for
+    options that a request leaves out.
+    """
+
+    engine: str
+    options: tuple[str, ...]
+    ranges: Mapping[str, tuple[float, float]]
+    defaults: Mapping[str, Plain]
+    licence: str
+    commercial_use: bool
+
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """Give the values that each option may have whose values are names."""
+        return {}
+
+    def named(self) -> Mapping[str, Preset]:
+        """Give what each value of the option `preset` stands for."""
+        return {}
+
+    def filled(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give options with those left out: what is given wins, then its preset, then defaults."""
+        preset = self.named().get({**self.defaults, **given}.get("preset", ""))
+        return {**self.defaults, **(preset.options() if preset else {}), **given}
+
+    def grains(self) -> Mapping[str, int]:
+        """Give what the values of options are multiples of, of those that have to be."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
 class GarmentOffer(Offer):
     """What an engine honours that knows garments (section `tryon` or `analysis`)."""
 
@@ -170,9 +170,9 @@ class GarmentOffer(Offer):
         presets = {"preset": tuple(self.presets)} if self.presets else {}
         return {"category": self.categories, **presets}
 
-    def bundles(self) -> Mapping[str, Mapping[str, Plain]]:
-        """Give the options that each preset stands for."""
-        return {name: preset.options() for name, preset in self.presets.items()}
+    def named(self) -> Mapping[str, Preset]:
+        """Give what each value of the option `preset` stands for."""
+        return self.presets
 
 
 @dataclass(frozen=True, slots=True)

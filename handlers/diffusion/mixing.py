@@ -99,6 +99,13 @@ def advance(nets: Networks, walks: Sequence[Walk], store: FeatureStore | None = 
         walk.looks += one.is_new
 
 
+def are_sound(walks: Sequence[Walk]) -> list[bool]:
+    """Say of each walk whether its latents are numbers; the device is waited for once."""
+    finite = [torch.isfinite(walk.now).all() for walk in walks]
+    told: list[bool] = torch.stack(finite).tolist() if finite else []
+    return told
+
+
 def denoise(
     nets: Networks,
     run: Run,
@@ -174,5 +181,7 @@ def _stepped(walk: Walk, predicted: Tensor) -> Stepped:
     if schedule.draws and walk.fresh is None:
         walk.fresh = walk.noise.draw("step", walk.now.shape).to(walk.now.device)
     if walk.guided:
-        predicted = sampling.guided(*predicted.chunk(2), walk.run.plan.guidance_scale)
+        unconditional, conditional = predicted.chunk(2)
+        scale = walk.run.plan.guidance_scale
+        predicted = sampling.guided(unconditional, conditional, scale)
     return sampling.step(schedule, walk.index, predicted, walk.now, walk.clean, walk.fresh)

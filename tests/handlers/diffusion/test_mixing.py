@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from handlers.diffusion import denoising, mixing, sampling
 from handlers.diffusion.denoising import Plan
-from handlers.diffusion.mixing import Walk, advance
+from handlers.diffusion.mixing import Walk, advance, are_sound
 from handlers.diffusion.noise import SeededNoise
 from tests.handlers.diffusion import tiny
 from tests.handlers.diffusion.counting import counted
@@ -128,9 +129,12 @@ def test_what_is_no_number_is_noticed() -> None:
     mine.now = mine.now.clone()
     mine.now[0, 0, 0, 0] = torch.nan
     assert not mine.is_sound
+    other = walk(Wish(2, 3, 2.0, 1.0, "ddpm", 1, 0))
+    assert are_sound([other, mine]) == [True, False]
+    assert are_sound([]) == []
 
 
-def taken(**options: float) -> tuple[list[int], Tensor]:
+def taken(**options: Any) -> tuple[list[int], Tensor]:  # noqa: ANN401  any option
     """Take six steps; give how often the deep layers, the last block's rows and the garment ran."""
     nets, mine = tiny.networks(), walk(replace(WISH, **options))
     rows = list[int]()
