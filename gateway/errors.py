@@ -11,6 +11,8 @@ GatewayError
 ├── MalformedBody             VAL_2008   not parsable as what Content-Type says
 ├── SlowBody                  VAL_2009   the request stopped arriving
 ├── Conflict                  VAL_2010   at odds with what was asked before
+├── TokenMissing              AUTH_1003  a route for administrators, and no token
+├── TokenInvalid              AUTH_1001  … and not the right one
 ├── LinkInvalid               AUTH_1001  a signed link that was not signed by us
 ├── LinkExpired               AUTH_1002  a signed link past its time
 ├── Busy                      RATE_3002  no room for one more; try again soon

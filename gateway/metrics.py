@@ -66,6 +66,11 @@ class Metrics:
         self.retries = counter("vton_model_retries", "Inferences asked again.", ("reason",))
         self.ready = gauge("vton_engine_ready", "1 while a worker is ready.", ("engine",))
 
+        self.version_requests = counter(
+            "vton_version_requests", "Attempts by version.", ("model", "version", "outcome")
+        )
+        self.rollouts = counter("vton_rollouts", "Rollouts that ended.", ("model", "outcome"))
+
         self.in_flight = gauge("vton_tryons_in_flight", "Try-ons and analyses being served.")
         self.memo = counter(
             "vton_result_cache", "Repeats answered from store, or joined under way.", ("outcome",)

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 import structlog
@@ -14,11 +15,14 @@ from gateway.adapters.clock import SystemClock
 from gateway.adapters.decoder import ThreadedDecoder
 from gateway.adapters.engines import load_registry
 from gateway.adapters.memory import MemoryResultMemo
+from gateway.adapters.model_store import FolderModelStore
 from gateway.adapters.objects import ObjectStoreAdapter
 from gateway.adapters.torchserve import Retries, TorchServe
+from gateway.adapters.torchserve_management import TorchServeVersions
 from gateway.domain.images import ImageLimits
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine, Registry
+from gateway.domain.versions import Limits
 from gateway.errors import Misconfigured
 from gateway.metrics import Metrics
 from gateway.narrowing import narrowed
@@ -32,6 +36,8 @@ from gateway.services.person import PersonService
 from gateway.services.pictures import PictureService
 from gateway.services.results import LinkRules, ResultService
 from gateway.services.retention import RetentionService
+from gateway.services.rollout_course import Rules, Serving
+from gateway.services.rollouts import RolloutService
 from gateway.services.tryon import TryOnService
 from gateway.settings import Settings, TorchServeSettings
 
@@ -58,6 +64,7 @@ class Resources:
     bodies: BodiesService
     health: HealthService
     retention: RetentionService
+    rollouts: RolloutService
 
 
 @asynccontextmanager
@@ -82,7 +89,10 @@ async def _assemble(
     licensing = Licensing(settings.commercial_only)
     default, drawer = settings.tryon.default_engine, registry.drawer
     _check_default(registry.engines, default, licensing)
-    models = await _torchserve(settings, registry.every, metrics, stack)
+    models, control = await _torchserve(settings, registry.every, metrics, stack)
+    serving = Serving(control, models, models.traffic, clock)
+    rollouts = _rollouts(settings, registry.every, serving, metrics)
+    stack.push_async_callback(rollouts.close)
     store = ObjectStoreAdapter(settings.storage.url)
     memo = MemoryResultMemo(clock, settings.tryon.memo_ttl_s, settings.tryon.memo_entries)
     decoder = _decoder(settings)
@@ -113,6 +123,7 @@ async def _assemble(
         bodies=BodiesService(drawer, licensing, inference),
         health=HealthService(checks, clock, settings.health.timeout_s),
         retention=RetentionService(store, clock, metrics),
+        rollouts=rollouts,
     )
 
 
@@ -142,7 +153,7 @@ def _link_rules(settings: Settings) -> LinkRules:
 
 async def _torchserve(
     settings: Settings, engines: Iterable[Engine], metrics: Metrics, stack: AsyncExitStack
-) -> TorchServe:
+) -> tuple[TorchServe, TorchServeVersions]:
     ts = settings.torchserve
     inference = await stack.enter_async_context(_client(ts, ts.inference_url, ts.inference_token))
     management = await stack.enter_async_context(
@@ -155,7 +166,28 @@ async def _torchserve(
         metrics.retries.labels(reason).inc()
         structlog.get_logger(__name__).warning("inference asked again", reason=reason)
 
-    return TorchServe(inference, management, models, retries, ts.max_frame_bytes, on_retry)
+    torchserve = TorchServe(inference, management, models, retries, ts.max_frame_bytes, on_retry)
+    torchserve.traffic.on_end = lambda *what: metrics.version_requests.labels(*what).inc()
+    return torchserve, TorchServeVersions(management)
+
+
+def _rollouts(
+    settings: Settings, engines: Iterable[Engine], serving: Serving, metrics: Metrics
+) -> RolloutService:
+    told, patience = settings.rollout, settings.torchserve.patience
+    limits = Limits(told.requests, told.error_rise, told.refusal_rise, told.slowdown)
+    rules = {
+        engine.model: Rules(
+            limits=limits,
+            request_s=(engine.patience or patience).deadline_s,
+            drain_s=told.drain_s,
+            gateways=told.gateways,
+            look_s=told.look_s,
+        )
+        for engine in engines
+    }
+    store = FolderModelStore(told.model_store)
+    return RolloutService(store, serving, rules, metrics, partial(secrets.token_hex, 8))
 
 
 def _client(ts: TorchServeSettings, url: str, token: SecretStr | None) -> httpx.AsyncClient:

@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from gateway.admin_settings import AdminSettings, RolloutSettings
 from gateway.domain.options import Patience
 from gateway.errors import Misconfigured
 
@@ -199,6 +200,8 @@ class Settings(BaseSettings):
     torchserve: TorchServeSettings = TorchServeSettings()
     tryon: TryOnSettings = TryOnSettings()
     health: HealthSettings = HealthSettings()
+    admin: AdminSettings = AdminSettings()
+    rollout: RolloutSettings = RolloutSettings()
 
     @property
     def max_body_bytes(self) -> int:
@@ -211,6 +214,7 @@ class Settings(BaseSettings):
             self.storage.signing_secret,
             self.torchserve.inference_token,
             self.torchserve.management_token,
+            self.admin.token,
         )
         return [value.get_secret_value() for value in values if value is not None]
 
@@ -223,10 +227,14 @@ class Settings(BaseSettings):
 
     def _production_faults(self) -> list[str]:
         secret = self.storage.signing_secret.get_secret_value()
+        admin = self.admin.token
         checks = {
             "storage.signing_secret is the development default": secret == DEVELOPMENT_SECRET,
             f"storage.signing_secret is shorter than {_MIN_SECRET_CHARS} characters": (
                 len(secret) < _MIN_SECRET_CHARS
+            ),
+            f"admin.token is shorter than {_MIN_SECRET_CHARS} characters": (
+                admin is not None and len(admin.get_secret_value()) < _MIN_SECRET_CHARS
             ),
             "http.cors_origins holds a wildcard": any("*" in o for o in self.http.cors_origins),
             "http.hsts is off": self.environment is Environment.PRODUCTION and not self.http.hsts,

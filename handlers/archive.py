@@ -25,9 +25,17 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+")
 
 
-def pack(model: str, config_file: Path, folder: Path, version: str | None = None) -> Path:
+def pack(
+    model: str,
+    config_file: Path,
+    folder: Path,
+    version: str | None = None,
+    *,
+    is_versioned: bool = False,
+) -> Path:
     """Write `<folder>/<model>.mar` and its line in `SHA256SUMS`; give the archive's path.
 
+    With `is_versioned` it is `<model>-<version>.mar`, so that versions lie side by side.
     The version is semantic and comes from the YAML's `handler.version` where none is given.
     Raises ValueError for a version of another form and for a setting that a worker would refuse,
     FileNotFoundError for an unknown model.
@@ -46,7 +54,7 @@ def pack(model: str, config_file: Path, folder: Path, version: str | None = None
         entry.name: entry.read_bytes(),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{model}.mar"
+    path = folder / (f"{model}-{version}.mar" if is_versioned else f"{model}.mar")
     _write_zip(path, contents)
     _record_hash(path)
     return path
@@ -57,12 +65,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m handlers.archive", description=__doc__)
     parser.add_argument("models", nargs="+", help="entry files in handlers/, such as geometric")
     parser.add_argument("--version", help="semantic version (default: the YAML's handler.version)")
+    parser.add_argument(
+        "--versioned", action="store_true", help="have the version in the archive's name, too"
+    )
     parser.add_argument("--config", type=Path, default=_CONFIG, help="folder of <model>.yaml")
     parser.add_argument("--output", type=Path, default=Path("model_store"), help="model store")
     options = parser.parse_args(arguments)
     for model in options.models:
         try:
-            path = pack(model, options.config / f"{model}.yaml", options.output, options.version)
+            path = pack(
+                model,
+                options.config / f"{model}.yaml",
+                options.output,
+                options.version,
+                is_versioned=options.versioned,
+            )
         except (ValueError, FileNotFoundError) as error:
             print(f"cannot pack {model}: {error}", file=sys.stderr)
             return 1

@@ -2,13 +2,15 @@
 
 A try-on changes nothing, so it may be asked again whenever no answer came: the worker died or was
 replaced, the stream was cut or never began, the queue was full. Between two tries the adapter
-waits for a READY worker.
+waits for a READY worker. Whom a new version fails while only a share of the requests tries it, is
+served by the default one.
 """
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import httpx
@@ -19,6 +21,7 @@ from gateway.adapters.torchserve_answers import (
     model_state,
 )
 from gateway.adapters.torchserve_stream import Endings, answer_of, prediction_of
+from gateway.adapters.torchserve_traffic import VersionTraffic
 from gateway.adapters.torchserve_waiting import WaitingLine
 from gateway.domain.frames import BrokenStream, Frame, FrameReader
 from gateway.domain.jobs import UNKNOWN, Job, ModelState, Prediction, Readiness
@@ -29,12 +32,14 @@ from gateway.errors import (
     InferenceFailed,
     ModelNotLoaded,
     NotDeployed,
+    OutOfMemory,
     TimedOut,
 )
 from gateway.ports import OnProgress
 
 _READY_POLL_S: Final = 0.2
 _OK: Final = 200
+_NOT_THE_CALLERS: Final = (InferenceFailed, ModelNotLoaded, OutOfMemory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,8 @@ class TorchServe:
     """Implements the Models port over HTTP.
 
     The two clients carry base URLs, tokens and connection pools; whoever made them closes them.
-    `models` says with which patience each model is asked. `on_retry` hears the reason of every
-    retry.
+    `models` says with which patience each model is asked, `traffic` which version a request goes
+    to; `on_retry` hears the reason of every retry.
     """
 
     def __init__(
@@ -74,16 +79,19 @@ class TorchServe:
         self._retries = retries
         self._max_frame_bytes = max_frame_bytes
         self._on_retry = on_retry
+        self.traffic = VersionTraffic(time.monotonic)
         self._endings = Endings()
-        self._lines = {
-            model: WaitingLine(patience.first_frame_s, patience.stall_s)
-            for model, patience in models.items()
-        }
+        self._lines: dict[tuple[str, str], WaitingLine] = {}
         self._states = dict.fromkeys(models, UNKNOWN)
+        self._versions: dict[tuple[str, str], ModelState] = {}
 
     def state(self, model: str) -> ModelState:
-        """The model's state as last seen."""
+        """The model's state as last seen: that of its default version."""
         return self._states.get(model, UNKNOWN)
+
+    def version_for(self, model: str, request_id: str) -> str | None:
+        """The version that a request goes to; None while none is known."""
+        return self.traffic.version_for(model, self.state(model).version, request_id)
 
     async def refresh(self) -> None:
         """Ask the management API for every model."""
@@ -99,14 +107,20 @@ class TorchServe:
             async with asyncio.timeout(self._models[job.model].deadline_s):
                 if self.state(job.model).readiness is not Readiness.READY:
                     await self._until_ready(job.model)
+                tried = self._placed(job)
                 while True:
                     try:
-                        return await self._attempt(job.after(now_s() - began_s), on_progress)
+                        return await self._attempt(tried.after(now_s() - began_s), on_progress)
                     except RetryError as retry:
                         last, crashes = retry.error, crashes + retry.crashed
                         if crashes >= self._retries.max_crashes:
                             raise retry.error from retry
                         self._on_retry(retry.reason)
+                    except _NOT_THE_CALLERS:
+                        if tried is job:
+                            raise
+                        self._on_retry("canary_failed")
+                    tried = job
                     await asyncio.sleep(pause_s)
                     pause_s = min(2 * pause_s, self._retries.longest_s)
                     await self._until_ready(job.model)
@@ -117,24 +131,32 @@ class TorchServe:
         """Wait until every answered stream has ended or was let go."""
         await self._endings.all()
 
+    def _placed(self, job: Job) -> Job:
+        """The job, for the version whose turn it is; the default one is asked for by no name."""
+        version = self.version_for(job.model, job.request_id)
+        is_default = version == self.state(job.model).version
+        return job if job.version or is_default else replace(job, version=version)
+
     async def _attempt(self, job: Job, on_progress: OnProgress | None) -> Prediction:
         """Ask once; raises RetryError for what may be asked again, else the final error."""
-        try:
-            answer = await self._answer(job, on_progress)
-            return prediction_of(answer, is_shown=job.is_shown)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise RetryError("unreachable", ModelNotLoaded()) from error
-        except (httpx.TransportError, BrokenStream) as error:
-            raise RetryError("cut_stream", InferenceFailed(), crashed=True) from error
+        version = job.version or self.state(job.model).version or ""
+        with self.traffic.attempt(job.model, version):
+            try:
+                answer = await self._answer(job, version, on_progress)
+                return prediction_of(answer, is_shown=job.is_shown)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                raise RetryError("unreachable", ModelNotLoaded()) from error
+            except (httpx.TransportError, BrokenStream) as error:
+                raise RetryError("cut_stream", InferenceFailed(), crashed=True) from error
 
-    async def _answer(self, job: Job, on_progress: OnProgress | None) -> list[Frame]:
+    async def _answer(self, job: Job, version: str, on_progress: OnProgress | None) -> list[Frame]:
         """Everything a worker says; a stream that is not read up to its last frame is closed."""
-        line = self._lines[job.model]
+        line = self._line(job.model, version)
         async with line.join() as wait:
             response = await self._inference.send(self._request(job), stream=True)
             chunks = response.aiter_bytes()
             try:
-                _check(response, self.state(job.model))
+                _check(response, self._versions.get((job.model, version), self.state(job.model)))
                 reader = FrameReader(self._max_frame_bytes)
                 answer = await answer_of(line.served(wait, chunks), reader, on_progress)
             except BaseException:
@@ -159,14 +181,31 @@ class TorchServe:
             raise ModelNotLoaded from error
 
     async def _look(self, model: str) -> ModelState:
-        try:
-            response = await self._management.get(f"/models/{model}")
-            state = model_state(response.status_code, response.content)
-        except httpx.HTTPError:
-            state = UNKNOWN
-        self._states[model] = state
-        self._lines[model].look(state)
+        """Look at the default version, and at those that requests are on beside it."""
+        state = self._states[model] = await self._described(f"/models/{model}")
+        seen = {state.version: state} if state.version else {}
+        for version in self.traffic.in_use(model) - {"", *seen}:
+            seen[version] = await self._described(f"/models/{model}/{version}")
+        for version, its_state in seen.items():
+            self._line(model, version).look(its_state)
+        self._versions = {
+            **{key: other for key, other in self._versions.items() if key[0] != model},
+            **{(model, version): other for version, other in seen.items()},
+        }
         return state
+
+    async def _described(self, path: str) -> ModelState:
+        try:
+            response = await self._management.get(path)
+            return model_state(response.status_code, response.content)
+        except httpx.HTTPError:
+            return UNKNOWN
+
+    def _line(self, model: str, version: str) -> WaitingLine:
+        """Who waits for this version; each has workers and a queue of its own."""
+        patience = self._models[model]
+        line = WaitingLine(patience.first_frame_s, patience.stall_s)
+        return self._lines.setdefault((model, version), line)
 
 
 def _check(response: httpx.Response, state: ModelState) -> None:

@@ -112,12 +112,13 @@ class StandIn:
         }
         await form.close()
         parts["request_id"] = request.headers.get("x-request-id", "")
+        parts["version"] = request.path_params.get("version", self.version)
         self.asked.append(parts)
         self.caller_ports.append(request.client.port if request.client else 0)
         self.was_asked.set()
         if not self._knows(request):
             return JSONResponse({"code": 404, "type": "ModelNotFoundException"}, 404)
-        fault = self.faults.popleft() if self.faults else Fault.NONE
+        fault = self._fault(parts["version"])
         if fault is Fault.DIES_BEFORE:
             return JSONResponse({"code": 507, "message": "Worker died."}, 507)
         if fault is Fault.NO_WORKER:
@@ -127,6 +128,9 @@ class StandIn:
         return StreamingResponse(
             self._stream(fault, parts), media_type="application/vnd.vton.frames"
         )
+
+    def _fault(self, version: str) -> Fault:  # noqa: ARG002 - for those that know several
+        return self.faults.popleft() if self.faults else Fault.NONE
 
     async def _stream(self, fault: Fault, parts: dict[str, Any]) -> AsyncIterator[bytes]:
         yield frame(b"P", {"stage": "segmentation", "step": 1, "of": 4})
@@ -161,7 +165,7 @@ class StandIn:
         told = {
             "engine": "geometric",
             "model": "geometric",
-            "model_version": self.version,
+            "model_version": parts["version"],
             "category": params["category"],
             "width_px": size[0],
             "height_px": size[1],
@@ -183,7 +187,7 @@ class StandIn:
         told = {
             "engine": "person",
             "model": "person",
-            "model_version": self.version,
+            "model_version": parts["version"],
             "images": self.analysis_names,
             "width_px": size[0],
             "height_px": size[1],
@@ -205,7 +209,7 @@ class StandIn:
         encoded = _picture(params["output_format"], "RGB", (832, 1216))
         told = {
             "engine": "sdxl",
-            "model_version": self.version,
+            "model_version": parts["version"],
             "ai_generated": True,
             "seeds": seeds,
             "blocked": self.blocked,
