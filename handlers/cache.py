@@ -25,6 +25,7 @@ class Sized(Protocol):
 
 
 V = TypeVar("V", bound=Sized)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +126,19 @@ class LruCache(Generic[V]):
             _, (_, freed_bytes) = self._kept.popitem(last=False)
             self._held_bytes -= freed_bytes
             self._evictions += 1
+
+
+class Once(Generic[T]):
+    """A value that is made when somebody first asks for it, once however many ask."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: list[T] = []
+
+    def get(self) -> T:
+        """Give the value; what making it raises goes to the caller, and the next tries again."""
+        with self._lock:
+            if not self._made:
+                self._made.append(self._make())
+            return self._made[0]

@@ -53,6 +53,8 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
         self._wardrobe = Wardrobe(settings, self.offer.names()["category"])
         if settings.sampler not in sampling.SAMPLERS:
             raise BadSetting(f"handler.sampler: expected one of {', '.join(sampling.SAMPLERS)}")
+        if settings.garment_latents not in ("mode", "sample"):
+            raise BadSetting("handler.garment_latents: expected one of mode, sample")
         first = self._params(Params("upper_body", "png"))
         self._plan(first)
         with self._wardrobe.studio(first.category):
@@ -96,18 +98,19 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
                 seen.picture, seen.mask, seen.densepose, whole=not plan.whole_noise
             )
             garment, garment_hit = studio.garment(cloth, _description(params))
+            known = {"person": _word(person_hit), "garment": _word(garment_hit)}
             if studio.steps_with_others:
-                developed = []
+                developed, looks = [], 0
                 at_once = self.at_once(request)
                 for seat in studio.seats(person, garment, plan, seeds, at_once):
                     yield seat
                     developed.append(studio.developed(seat.walk))
+                    looks += seat.walk.looks
                 painted = np.concatenate(developed)
+                known["features"] = _word(looks == 0)
             else:
                 painted = studio.paint(person, garment, plan, seeds, _telling(stages))
-        told = _told(plan, seeds) | {
-            "cache": {"person": _word(person_hit), "garment": _word(garment_hit)}
-        }
+        told = _told(plan, seeds) | {"cache": known}
         with stages.stage("encode"):
             return self._outcome(params, seen, painted, told)
 
@@ -202,6 +205,7 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
             guidance_scale=needed(params.guidance_scale, "tryon.defaults.guidance_scale"),
             strength=needed(params.strength, "tryon.defaults.strength"),
             sampler=self.settings.sampler,
+            garment_latents=self.settings.garment_latents,
         )
         if plan.steps * plan.strength < 1:
             fault = f"must leave one of {plan.steps} steps at least"

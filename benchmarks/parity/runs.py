@@ -73,7 +73,9 @@ class Case:
         size, pictures = (self.told["width"], self.told["height"]), self.pictures("garment")
         image = np.stack([planes.image_planes(one, *size) for one in pictures])
         seen = conditioning.clip_pixels(nets, pictures)
-        return denoising.look_at_garment(nets, image, seen, self.prompts())
+        words = conditioning.encode_words(nets, self.prompts())
+        blank = conditioning.blank(nets, len(pictures))
+        return denoising.look_at_garment(nets, image, seen, words, blank)
 
     def plan(self) -> Plan:
         """Give the options it was recorded with."""
@@ -85,6 +87,7 @@ class Case:
             guidance_scale=self.told["guidance_scale"],
             strength=self.told.get("strength", 1.0),
             sampler=self.told.get("scheduler", "ddpm"),
+            garment_latents="sample",
         )
 
 

@@ -15,6 +15,7 @@ from handlers.diffusion.loading import Foundation, Networks
 PROMPT: Final = "model is wearing "
 GARMENT_PROMPT: Final = "a photo of "
 NEGATIVE_PROMPT: Final = "monochrome, lowres, bad anatomy, worst quality, low quality"
+_COLOURS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,49 @@ class Text:
 
     hidden: Tensor
     pooled: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is said of a garment: what it is, and what a person who has it on wears."""
+
+    shown: Text
+    worn: Text
+
+    @property
+    def nbytes(self) -> int:
+        """What the tensors occupy, in bytes."""
+        return sum(one.hidden.nbytes + one.pooled.nbytes for one in (self.shown, self.worn))
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """What the unconditional half is told: the negative prompt, and tokens of an all-zero picture.
+
+    The same for every request: one row, or as many as are wished.
+    """
+
+    negative: Text
+    tokens: Tensor
+
+
+def encode_words(networks: Networks, prompts: Sequence[tuple[str, str]]) -> Words:
+    """Encode per row what the person wears, and what the garment is."""
+    worn, shown = zip(*prompts, strict=True)
+    with networks.visits.of(*networks.text_encoders):
+        return Words(encode_text(networks, shown), encode_text(networks, worn))
+
+
+def blank(networks: Networks, rows: int = 1) -> Blank:
+    """Encode what the unconditional half is told."""
+    size_px = networks.image_encoder.config.image_size
+    with networks.visits.of(networks.image_encoder):
+        unseen = encode_picture(networks, torch.zeros(1, _COLOURS, size_px, size_px))
+    negative = encode_text(networks, [NEGATIVE_PROMPT])
+    return Blank(
+        Text(negative.hidden.expand(rows, -1, -1), negative.pooled.expand(rows, -1)),
+        image_tokens(networks, unseen).expand(rows, -1, -1),
+    )
 
 
 def encode_text(networks: Foundation, texts: Sequence[str]) -> Text:

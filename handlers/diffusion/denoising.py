@@ -21,7 +21,7 @@ from handlers.diffusion.attention import (
     prompt_keys,
     transformer_blocks,
 )
-from handlers.diffusion.conditioning import Text
+from handlers.diffusion.conditioning import Blank, Text, Words
 from handlers.diffusion.features import Look
 from handlers.diffusion.latents import Posterior
 from handlers.diffusion.loading import Networks
@@ -60,7 +60,7 @@ class Plan:
     guidance_scale: float
     strength: float
     sampler: str = "ddpm"
-    garment_latents: str = "sample"
+    garment_latents: str = "mode"
     guidance_from: float = 0.0
     guidance_until: float = 1.0
     step_cache: int = 1
@@ -132,10 +132,10 @@ class GarmentView:
 
     @property
     def nbytes(self) -> int:
-        """What the tensors occupy, in bytes."""
-        texts = (self.text, self.prompt, self.negative)
+        """What the tensors occupy that are its own, in bytes; others share the unconditional."""
+        texts = (self.text, self.prompt)
         words = sum(one.hidden.nbytes + one.pooled.nbytes for one in texts)
-        return self.picture.nbytes + words + self.tokens.nbytes + self.no_tokens.nbytes
+        return self.picture.nbytes + words + self.tokens.nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,26 +203,18 @@ def look_at_person(
 
 
 def look_at_garment(
-    nets: Networks, image: Planes, clip_pixels: Tensor, prompts: Sequence[tuple[str, str]]
+    nets: Networks, image: Planes, clip_pixels: Tensor, words: Words, blank: Blank
 ) -> GarmentView:
-    """See a garment: image (rows, 3, H, W) in [-1, 1], clip_pixels (rows, 3, 224, 224).
-
-    `prompts` says per row what the person wears, and what the garment is.
-    """
-    worn, shown = zip(*prompts, strict=True)
+    """See a garment: image (rows, 3, H, W) in [-1, 1], clip_pixels (rows, 3, 224, 224)."""
     with nets.visits.of(nets.image_encoder):
         seen = conditioning.encode_picture(nets, clip_pixels)
-        unseen = conditioning.encode_picture(nets, torch.zeros_like(clip_pixels))
-    with nets.visits.of(*nets.text_encoders):
-        negatives = [conditioning.NEGATIVE_PROMPT] * len(worn)
-        texts = [conditioning.encode_text(nets, words) for words in (shown, worn, negatives)]
     return GarmentView(
         picture=latents.encode(nets, image),
-        text=texts[0],
-        prompt=texts[1],
-        negative=texts[2],
+        text=words.shown,
+        prompt=words.worn,
+        negative=blank.negative,
         tokens=conditioning.image_tokens(nets, seen),
-        no_tokens=conditioning.image_tokens(nets, unseen),
+        no_tokens=blank.tokens,
     )
 
 

@@ -27,12 +27,33 @@ class PoolSize:
 
 
 @dataclass(frozen=True, slots=True)
+class Caches(CacheSizes):
+    """Room for what was seen of people, garments and words, and for garment features in tiers.
+
+    device_bytes, host_bytes: where 0, a share (0..1) of what the memory profile leaves of the card,
+    and of the host's memory. disk_path: relative to the server's folder. disk_keeps: all or pinned
+    garments. pinned_share: of the largest tier, for pinned garments in all.
+    """
+
+    text_bytes: int
+    device_bytes: int
+    device_share: float
+    host_bytes: int
+    host_share: float
+    disk_bytes: int
+    disk_path: str
+    disk_keeps: str
+    pinned_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class IdmVtonSettings(TryOnSettings):
     """Everything an IDM-VTON worker reads.
 
     model_path: the repository, relative to the server's folder; VTON_IDM_VTON_MODEL outranks it.
     device: auto, cpu, cuda or cuda:N; dtype: auto, float32, float16 or bfloat16; auto is the first
     GPU in float16 where there is one, else the CPU in float32. sampler: ddpm or ddim.
+    garment_latents: mode, the same for every seed, or sample, drawn as the original does.
     variants: repositories for single categories, by category; they share `pool` with the first.
     memory: auto, 8gb, 12gb, 16gb, 24gb or full; attention: auto, sdpa or xformers; quantization:
     auto (as memory says), none or int8, which `verify` holds against quantization_limits at load.
@@ -43,6 +64,7 @@ class IdmVtonSettings(TryOnSettings):
     device: str
     dtype: str
     sampler: str
+    garment_latents: str
     variants: Mapping[str, str]
     pool: PoolSize
     memory: str
@@ -52,6 +74,6 @@ class IdmVtonSettings(TryOnSettings):
     quantization_limits: Limits
     frames: FrameSizes
     arm_width_px: int
-    cache: CacheSizes
+    cache: Caches
     understanding: UnderstandingSettings
     stepping: Stepping

@@ -1,5 +1,6 @@
 """IDM-VTON as a worker uses it: what it has seen is remembered, what it is asked for is painted."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,13 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from handlers.cache import LruCache, content_key
+from handlers.cache import LruCache, Once, content_key
 from handlers.diffusion import assembly, conditioning, denoising, latents, mixing
+from handlers.diffusion.conditioning import Words
 from handlers.diffusion.denoising import GarmentView, PersonView, Plan, Step
+from handlers.diffusion.features_store import FeatureStore
+from handlers.diffusion.features_tier import Address
 from handlers.diffusion.loading import Networks
 from handlers.diffusion.mixing import Walk
 from handlers.diffusion.noise import SeededNoise
-from handlers.settings import CacheSizes
+from handlers.diffusion.settings import Caches
 from handlers.vision import planes
 
 Rgb = NDArray[np.uint8]
@@ -36,15 +40,28 @@ class Seeds:
 class Studio:
     """Paints people in garments; all pictures are (H, W, 3) uint8 RGB of the painted frame.
 
-    one_by_one: several pictures of a plan after each other, in the memory of one. nbytes: what the
-    networks occupy and the caches may.
+    one_by_one: several pictures of a plan after each other, in the memory of one. features: where
+    what the garment network sees is kept, with that of other models, which `digest` tells apart.
+    nbytes: what the networks occupy and the caches may.
     """
 
-    def __init__(self, nets: Networks, sizes: CacheSizes, *, one_by_one: bool = False) -> None:
+    def __init__(
+        self,
+        nets: Networks,
+        sizes: Caches,
+        *,
+        one_by_one: bool = False,
+        features: FeatureStore | None = None,
+        digest: str = "",
+    ) -> None:
         self._nets = nets
         self._sizes = sizes
         self._one_by_one = one_by_one
-        self.nbytes = assembly.held_bytes(nets) + sizes.person_bytes + sizes.garment_bytes
+        self._features = features or FeatureStore()
+        self._digest = digest
+        self._blank = Once(lambda: conditioning.blank(nets))
+        caches_bytes = sizes.person_bytes + sizes.garment_bytes + sizes.text_bytes
+        self.nbytes = assembly.held_bytes(nets) + caches_bytes
         self.forget()
 
     @property
@@ -56,6 +73,7 @@ class Studio:
         """Remember nobody and nothing, and count anew."""
         self.persons: LruCache[PersonView] = LruCache(self._sizes.person_bytes)
         self.garments: LruCache[GarmentView] = LruCache(self._sizes.garment_bytes)
+        self.texts: LruCache[Words] = LruCache(self._sizes.text_bytes)
 
     @torch.inference_mode()
     def person(
@@ -82,14 +100,23 @@ class Studio:
     def garment(self, picture: Rgb, description: str) -> tuple[GarmentView, bool]:
         """See a garment described in words, or remember it."""
         height_px, width_px = picture.shape[:2]
+        key = content_key(picture, description)
 
         def look() -> GarmentView:
             image = planes.image_planes(picture, width_px, height_px)
             seen = conditioning.clip_pixels(self._nets, [picture])
-            prompts = [conditioning.prompts(description)]
-            return denoising.look_at_garment(self._nets, image[None], seen, prompts)
+            words, blank = self._words(description), self._blank.get()
+            view = denoising.look_at_garment(self._nets, image[None], seen, words, blank)
+            record = hashlib.sha256(f"{self._digest} {key}".encode()).hexdigest()
+            return replace(view, record=record)
 
-        return self.garments.get_or_compute(content_key(picture, description), look)
+        return self.garments.get_or_compute(key, look)
+
+    def _words(self, description: str) -> Words:
+        prompts = [conditioning.prompts(description)]
+        return self.texts.get_or_compute(
+            description, lambda: conditioning.encode_words(self._nets, prompts)
+        )[0]
 
     @torch.inference_mode()
     def paint(
@@ -124,12 +151,15 @@ class Studio:
     @torch.inference_mode()
     def _walk(self, person: PersonView, garment: GarmentView, plan: Plan, seeds: Seeds) -> Walk:
         noise = SeededNoise(seeds.pictures, seeds.poses)
-        return Walk.begin(denoising.prepare(self._nets, person, garment, plan, noise), noise)
+        run = denoising.prepare(self._nets, person, garment, plan, noise)
+        if run.garment_record is not None:
+            self._features.expect([Address(run.garment_record, one) for one in run.numbers])
+        return Walk.begin(run, noise)
 
     @torch.inference_mode()
     def advance(self, walks: Sequence[Walk]) -> None:
         """Take one step of every walk; whatever is raised, none has moved."""
-        mixing.advance(self._nets, walks)
+        mixing.advance(self._nets, walks, self._features)
 
     @torch.inference_mode()
     def developed(self, walk: Walk) -> NDArray[np.uint8]:
@@ -146,7 +176,8 @@ class Studio:
     ) -> NDArray[np.uint8]:
         noise = SeededNoise(seeds.pictures, seeds.poses)
         run = denoising.prepare(self._nets, person, garment, plan, noise)
-        return self._decoded(mixing.denoise(self._nets, run, noise, on_step))
+        painted = mixing.denoise(self._nets, run, noise, on_step, self._features)
+        return self._decoded(painted)
 
     def _decoded(self, painted: Tensor) -> NDArray[np.uint8]:
         # One by one: at full size the decoder needs more memory than all the rest.

@@ -62,8 +62,9 @@ def _person(nets: Networks, plan: Plan) -> PersonView:
 
 def _garment(nets: Networks, plan: Plan) -> GarmentView:
     seen = conditioning.clip_pixels(nets, [_rgb("garment.jpg", plan)])
-    prompts = [conditioning.prompts("shirt")]
-    return denoising.look_at_garment(nets, _shipped("garment.jpg", plan), seen, prompts)
+    words = conditioning.encode_words(nets, [conditioning.prompts("shirt")])
+    image, blank = _shipped("garment.jpg", plan), conditioning.blank(nets)
+    return denoising.look_at_garment(nets, image, seen, words, blank)
 
 
 def _shipped(name: str, plan: Plan) -> planes.Planes:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from handlers import memory, places
-from handlers.diffusion import assembly
+from handlers.diffusion import assembly, features_room, identity
 from handlers.diffusion.assembly import Machine
 from handlers.diffusion.placement import card_bytes
 from handlers.diffusion.repository import Repository
@@ -38,6 +38,7 @@ class Wardrobe:
             self._variants[category] = Repository.open(places.resolve(path))
         self._verdicts: dict[str, Verdict] = {}
         self._told: dict[str, Mapping[str, Any]] = {}
+        self.features = features_room.open_store(settings.cache, self._machine)
         self.pool: Pool[Studio] = Pool(
             self._studio, self._expected_bytes, self._budget_bytes(), memory.recover
         )
@@ -57,13 +58,14 @@ class Wardrobe:
         return self._told[self.name(category)]
 
     def forget(self) -> None:
-        """Remember no person and no garment."""
+        """Remember no person and no garment but those on the disk."""
         for studio in self.pool.models():
             studio.forget()
+        self.features.clear()
 
     def gauges(self) -> Mapping[str, float]:
         """Give counters of the models and of all their caches, and the worst error of INT8."""
-        found: dict[str, float] = dict(self.pool.census().gauges())
+        found: dict[str, float] = {**self.pool.census().gauges(), **self.features.gauges()}
         errors = [one.deviation.step_error for one in self._verdicts.values() if one.deviation]
         found["vton_quantization_error"] = max(errors, default=0.0)
         for studio in self.pool.models():
@@ -80,12 +82,18 @@ class Wardrobe:
         return str(self._variants.get(category, self._main).path)
 
     def _studio(self, name: str) -> Studio:
+        repository = Repository(Path(name))
         made = assembly.assemble(
-            Repository(Path(name)), self._machine, self._settings, self._verdicts.get(name)
+            repository, self._machine, self._settings, self._verdicts.get(name)
         )
         self._verdicts[name], self._told[name] = made.verdict, made.told()
-        one_by_one = self._machine.profile.one_by_one
-        return Studio(made.networks, self._settings.cache, one_by_one=one_by_one)
+        return Studio(
+            made.networks,
+            self._settings.cache,
+            one_by_one=self._machine.profile.one_by_one,
+            features=self.features,
+            digest=identity.digest(repository, made),
+        )
 
     def _expected_bytes(self, name: str) -> int:
         """Count the weights in the type they will have; before INT8 they are there in full."""
@@ -101,6 +109,10 @@ class Wardrobe:
         size, machine = self._settings.pool, self._machine
         if not 0 < size.budget_share <= 1:
             raise BadSetting(f"handler.pool.budget_share: not in (0, 1]: {size.budget_share}")
+        if size.budget_bytes:
+            return size.budget_bytes
         lives_on_card = "tryon" not in machine.profile.guests
         card = card_bytes(machine.device) if lives_on_card else None
-        return size.budget_bytes or int((card or memory.host_bytes()) * size.budget_share)
+        room = features_room.budgets(self._settings.cache, machine)
+        kept_bytes = room.device_bytes if card else room.host_bytes
+        return int((card or memory.host_bytes()) * size.budget_share) - kept_bytes

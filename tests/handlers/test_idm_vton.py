@@ -87,9 +87,11 @@ def golden() -> tuple[TryOnRequest, Rgb]:
     return request, case.golden["output_uint8"][0].numpy()
 
 
-def test_the_golden_s_picture_comes_out_within_a_grey_level(handler: IdmVtonHandler) -> None:
+def test_the_golden_s_picture_comes_out_within_a_grey_level() -> None:
     request, expected = golden()
-    outcome = handler.run(request, silent())
+    original = configured(garment_latents="sample")
+    original.load()
+    outcome = original.run(request, silent())
     painted = pixels(outcome.images[0]).astype(int)
     assert np.abs(painted - expected).max() <= 1
     assert outcome.metadata["models"] == []  # nothing had to be understood
@@ -159,7 +161,7 @@ def test_the_second_try_on_sees_nothing_twice(handler: IdmVtonHandler) -> None:
     stages = silent()
     second = handler.run(asked({"seed": 1}, person_image=fresh), stages)
     assert first.metadata["cache"]["person"] == "miss"
-    assert second.metadata["cache"] == {"person": "hit", "garment": "hit"}
+    assert second.metadata["cache"] == {"person": "hit", "garment": "hit", "features": "hit"}
     assert "pose" not in stages.elapsed_ms
     assert first.images == second.images
 
@@ -195,7 +197,12 @@ def test_a_folder_without_a_model_stops_the_start(tmp_path: Path) -> None:
 
 def test_an_unknown_sampler_stops_the_start() -> None:
     with pytest.raises(BadSetting, match=r"handler\.sampler: expected one of ddpm, ddim"):
-        configured(sampler="euler").load()
+        configured(sampler="plms").load()
+
+
+def test_unknown_garment_latents_stop_the_start() -> None:
+    with pytest.raises(BadSetting, match=r"handler\.garment_latents: expected one of mode, sample"):
+        configured(garment_latents="mean").load()
 
 
 def test_a_device_that_is_not_there_stops_the_start() -> None:

@@ -21,14 +21,22 @@ def sections(width_px: int = WIDTH_PX, height_px: int = HEIGHT_PX) -> dict[str, 
     handler["frames"] |= {f"painted_{name}": value for name, value in size.items()}
     for bound in ("min", "default"):
         handler["limits"] |= {f"{bound}_{name}": value for name, value in size.items()}
+    handler["cache"] |= {"host_bytes": 10**9, "disk_bytes": 0}
     handler["warmup"]["sizes_px"] = [[width_px, height_px]]
     shipped["tryon"]["ranges"]["steps"] = [1, 50]
     shipped["tryon"]["defaults"]["steps"] = 2
     return shipped
 
 
+def original(**size: int) -> dict[str, Any]:
+    """Give the same of one that draws garment latents, as the original did for the goldens."""
+    changed = sections(**size)
+    changed["handler"]["garment_latents"] = "sample"
+    return changed
+
+
 def write(folder: Path, **size: int) -> Path:
-    """Write the configuration into a folder of its own and give the folder."""
+    """Write the original's configuration into a folder of its own and give the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "idm_vton.yaml").write_text(yaml.safe_dump(sections(**size)))
+    (folder / "idm_vton.yaml").write_text(yaml.safe_dump(original(**size)))
     return folder
