@@ -51,8 +51,11 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
         settings = self.settings
         self._analyst = Analyst(settings.understanding)
         self._wardrobe = Wardrobe(settings, self.offer.names()["category"])
-        if settings.sampler not in sampling.SAMPLERS:
-            raise BadSetting(f"handler.sampler: expected one of {', '.join(sampling.SAMPLERS)}")
+        samplers = {f"tryon.presets.{n}": one.sampler for n, one in self.offer.named().items()}
+        for where, sampler in {"handler": settings.sampler, **samplers}.items():
+            if sampler not in sampling.SAMPLERS:
+                known = ", ".join(sampling.SAMPLERS)
+                raise BadSetting(f"{where}.sampler: expected one of {known}, found {sampler}")
         if settings.garment_latents not in ("mode", "sample"):
             raise BadSetting("handler.garment_latents: expected one of mode, sample")
         first = self._params(Params("upper_body", "png"))
@@ -76,7 +79,8 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
         with self._wardrobe.studio(asked.params.category) as studio:
             if not studio.steps_with_others:
                 return None
-        return self.lowered(asked, self.settings.stepping.max_batch)
+        steps = self.settings.stepping.max_batch
+        return replace(asked, params=self._params(asked.params, steps=steps))
 
     def wish(self, request: TryOnRequest) -> Wish:
         """Say what a request will need."""
@@ -86,7 +90,7 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
 
     def lowered(self, request: TryOnRequest, steps: int) -> TryOnRequest:
         """Give the request with fewer steps."""
-        return replace(request, params=self._params(request.params, steps=steps))
+        return replace(request, params=replace(request.params, steps=steps))
 
     def sit(self, request: TryOnRequest, stages: Stages) -> Sitting[Seat]:
         """Dress the person of one request; raises HandlerError for pictures that do not serve."""
@@ -110,7 +114,7 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
                 known["features"] = _word(looks == 0)
             else:
                 painted = studio.paint(person, garment, plan, seeds, _telling(stages))
-        told = _told(plan, seeds) | {"cache": known}
+        told = _told(params, plan, seeds) | {"cache": known}
         with stages.stage("encode"):
             return self._outcome(params, seen, painted, told)
 
@@ -196,7 +200,7 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
         return replace(bare, **defaults)
 
     def _plan(self, params: Params) -> Plan:
-        frames = self.settings.frames
+        frames, preset = self.settings.frames, self.offer.named().get(params.preset or "")
         plan = Plan(
             rows=params.num_samples or 1,
             height_px=frames.painted_height_px,
@@ -204,7 +208,10 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
             steps=needed(params.steps, "tryon.defaults.steps"),
             guidance_scale=needed(params.guidance_scale, "tryon.defaults.guidance_scale"),
             strength=needed(params.strength, "tryon.defaults.strength"),
-            sampler=self.settings.sampler,
+            sampler=preset.sampler if preset else self.settings.sampler,
+            guidance_from=needed(params.guidance_from, "tryon.defaults.guidance_from"),
+            guidance_until=needed(params.guidance_until, "tryon.defaults.guidance_until"),
+            step_cache=needed(params.step_cache, "tryon.defaults.step_cache"),
             garment_latents=self.settings.garment_latents,
         )
         if plan.steps * plan.strength < 1:
@@ -223,8 +230,11 @@ def _seeds(params: Params) -> Seeds:
     return Seeds(consecutive(params.seed, count), poses)
 
 
-def _told(plan: Plan, seeds: Seeds) -> dict[str, Any]:
+def _told(params: Params, plan: Plan, seeds: Seeds) -> dict[str, Any]:
     return {
+        "preset": params.preset,
+        "sampler": plan.sampler,
+        "approximate": list(plan.approximate),
         "seed": seeds.pictures[0],
         "seeds": list(seeds.pictures),
         "steps": plan.steps,

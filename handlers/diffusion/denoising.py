@@ -13,11 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handlers.diffusion import conditioning, latents, networks, sampling
+from handlers.diffusion import conditioning, latents, sampling
 from handlers.diffusion.attention import (
     GarmentFeatures,
     PromptKeys,
-    Reference,
     prompt_keys,
     transformer_blocks,
 )
@@ -74,6 +73,13 @@ class Plan:
     def walked(self) -> int:
         """How many of the steps are taken: a strength below 1 leaves out the early ones."""
         return min(int(self.steps * self.strength), self.steps)
+
+    @property
+    def approximate(self) -> tuple[str, ...]:
+        """Name what makes the run another than that of its steps and sampler alone."""
+        part = self.guided and (self.guidance_from > 0 or self.guidance_until < 1)
+        used = {"guidance_interval": part, "step_cache": self.step_cache > 1}
+        return tuple(name for name, is_used in used.items() if is_used)
 
     def guided_at(self, index: int) -> bool:
         """Whether the step with this number, of those taken, makes an unconditional prediction."""
@@ -271,24 +277,6 @@ def _start(
         raise ValueError("a strength below 1 starts from a person who was seen whole")
     clean = person.picture.sample(drawn("picture"))
     return sampling.started(schedule, clean, drawn("start"))
-
-
-def predict(
-    nets: Networks, run: Run, now: Tensor, timestep: Tensor, features: GarmentFeatures
-) -> tuple[Tensor, Tensor]:
-    """Run the try-on network once: give the 13-channel sample and the predicted noise."""
-    sample = torch.cat([now, run.fixed], dim=1)
-    if run.plan.guided:
-        sample = torch.cat([sample, sample])
-    predicted = networks.predict_noise(
-        nets.tryon,
-        sample.to(nets.dtype),
-        timestep,
-        Reference(features, run.prompt),
-        run.text_embeds,
-        run.time_ids,
-    )
-    return sample, predicted.float()
 
 
 def _paired(garment: GarmentView, plan: Plan) -> tuple[Tensor, Tensor, Tensor]:

@@ -23,6 +23,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from handlers.diffusion import networks
+from handlers.diffusion.replays import Replays
 from handlers.diffusion.repository import BadCheckpoint, Network, Part, Repository
 from handlers.diffusion.resampler import Sizes
 from handlers.diffusion.visits import Visits
@@ -63,12 +64,13 @@ class Foundation:
 
 @dataclass(frozen=True, slots=True)
 class Networks(Foundation):
-    """All of IDM-VTON."""
+    """All of IDM-VTON; `replays` are recorded passes of the try-on network, where wished."""
 
     tryon: UNet2DConditionModel
     garment: UNet2DConditionModel
     image_encoder: CLIPVisionModelWithProjection
     image_processor: CLIPImageProcessorPil
+    replays: Replays | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from handlers.diffusion import features, garment_pass, networks, sampling
+from handlers.diffusion import features, garment_pass, passes, sampling
 from handlers.diffusion.attention import GarmentFeatures, Reference
 from handlers.diffusion.batch import Batch
 from handlers.diffusion.denoising import Noise, Run, Step
 from handlers.diffusion.features_store import FeatureStore
 from handlers.diffusion.loading import Networks
+from handlers.diffusion.networks import Predicted
 from handlers.diffusion.sampling import Stepped
 
 
@@ -149,15 +150,15 @@ def _told(nets: Networks, walks: Sequence[Walk], garment: Sequence[GarmentFeatur
 
 def _pass(
     nets: Networks, batch: Batch[Walk], sample: Tensor, garment: Sequence[GarmentFeatures]
-) -> tuple[Tensor, Tensor]:
+) -> Predicted:
     """Run the try-on network once: whole, or with what its deep layers said before."""
     shown, times = sample.to(nets.dtype), batch.timesteps()
     told = batch.text_embeds(), batch.time_ids()
     if batch.walks[0].refreshes:
         reference = Reference(_together(garment), batch.prompt())
-        return networks.predict(nets.tryon, shown, times, reference, *told)
+        return passes.whole(nets, shown, times, reference, *told)
     deep = batch.joined([walk.deep for walk in batch.walks if walk.deep is not None])
-    return networks.predict_again(nets.tryon, shown, times, deep, *told), deep
+    return passes.fine(nets, shown, times, deep, *told)
 
 
 def _together(garment: Sequence[GarmentFeatures]) -> GarmentFeatures:

@@ -8,10 +8,20 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from handlers import samples
-from handlers.diffusion import conditioning, denoising, garment_pass, latents, mixing, sampling
-from handlers.diffusion.denoising import GarmentView, PersonView, Plan
+from handlers.diffusion import (
+    conditioning,
+    denoising,
+    garment_pass,
+    latents,
+    mixing,
+    networks,
+    sampling,
+)
+from handlers.diffusion.attention import GarmentFeatures, Reference
+from handlers.diffusion.denoising import GarmentView, PersonView, Plan, Run
 from handlers.diffusion.features_store import FeatureStore
 from handlers.diffusion.loading import Networks
 from handlers.diffusion.noise import SeededNoise
@@ -45,9 +55,27 @@ def observe(nets: Networks, width_px: int, height_px: int) -> Observed:
     with garment_pass.at_work(nets, looks, FeatureStore()) as features:
         for index, timestep in enumerate(timesteps):
             noisy = sampling.add_noise(run.schedule, clean, run.start, timestep)
-            _, told = denoising.predict(nets, run, noisy, timestep, features(index))
+            told = _predicted(nets, run, noisy, timestep, features(index))
             predicted.append(told.cpu().numpy())
     return Observed(predicted, picture)
+
+
+def _predicted(
+    nets: Networks, run: Run, now: Tensor, timestep: Tensor, features: GarmentFeatures
+) -> Tensor:
+    """Run the try-on network once: both halves, where there are two."""
+    sample = torch.cat([now, run.fixed], dim=1)
+    if run.plan.guided:
+        sample = torch.cat([sample, sample])
+    predicted = networks.predict_noise(
+        nets.tryon,
+        sample.to(nets.dtype),
+        timestep,
+        Reference(features, run.prompt),
+        run.text_embeds,
+        run.time_ids,
+    )
+    return predicted.float()
 
 
 def _person(nets: Networks, plan: Plan) -> PersonView:

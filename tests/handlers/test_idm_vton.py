@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ from handlers.errors import BadParameters
 from handlers.idm_vton import IdmVtonHandler
 from handlers.models import read_offer
 from handlers.request import TryOnRequest
-from handlers.settings import BadSetting, read
+from handlers.settings import BadSetting, GarmentOffer, Preset, read
 from handlers.stages import Stages
 from tests.handlers.diffusion import deployment, tiny
 from tests.handlers.torchserve_rows import ROOT
@@ -198,6 +198,38 @@ def test_a_folder_without_a_model_stops_the_start(tmp_path: Path) -> None:
 def test_an_unknown_sampler_stops_the_start() -> None:
     with pytest.raises(BadSetting, match=r"handler\.sampler: expected one of ddpm, ddim"):
         configured(sampler="plms").load()
+
+
+def test_a_preset_of_an_unknown_sampler_stops_the_start() -> None:
+    handler = configured()
+    presets = {"odd": Preset(8, "plms", 0.0, 1.0, 1)}
+    handler.offer = replace(cast("GarmentOffer", handler.offer), presets=presets)
+    with pytest.raises(BadSetting, match=r"tryon\.presets\.odd\.sampler: expected one of"):
+        handler.load()
+
+
+def test_a_preset_is_told_and_what_of_it_is_approximate(handler: IdmVtonHandler) -> None:
+    told = handler.run(asked({"preset": "fast", "step_cache": 2}), silent()).metadata
+    assert (told["preset"], told["sampler"], told["steps"]) == ("fast", "dpmpp_2m", 8)
+    assert told["approximate"] == ["guidance_interval", "step_cache"]
+
+
+def test_without_a_preset_nothing_is_approximate(handler: IdmVtonHandler) -> None:
+    told = handler.run(asked({}), silent()).metadata
+    assert (told["preset"], told["sampler"], told["approximate"]) == (None, "ddpm", [])
+
+
+def test_quality_is_what_the_engine_does_unasked() -> None:
+    shipped = yaml.safe_load(deployment.CONFIG.read_text())
+    quality = read_offer(shipped).named()["quality"]
+    assert quality.options().items() <= shipped["tryon"]["defaults"].items()
+    assert quality.sampler == shipped["handler"]["sampler"]
+
+
+def test_a_lowered_request_keeps_what_else_was_asked(handler: IdmVtonHandler) -> None:
+    request = asked({"guidance_scale": 3.5, "num_samples": 2, "steps": 20})
+    lowered = handler.lowered(request, 8)
+    assert lowered.params == replace(request.params, steps=8)
 
 
 def test_unknown_garment_latents_stop_the_start() -> None:
