@@ -45,6 +45,7 @@ class FaultProxy:
         self.connections = 0
         self._target_port = target_port
         self._open: set[asyncio.StreamWriter] = set()
+        self._came = asyncio.Condition()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
@@ -63,8 +64,15 @@ class FaultProxy:
         for writer in self._open:
             _reset(writer)
 
+    async def has_had(self, connections: int) -> None:
+        """Wait for the connection of this number."""
+        async with self._came:
+            await self._came.wait_for(lambda: self.connections >= connections)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
+        async with self._came:
+            self.connections += 1
+            self._came.notify_all()
         both = {writer}
         try:
             if self.faults.is_refusing:

@@ -133,7 +133,7 @@ class Server:
         """Start, and wait until it answers; raises DidNotStart."""
         assert not self.is_up
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(  # type: ignore[call-overload]
+            self._process = subprocess.Popen(
                 self._command(),
                 cwd=self.folder,
                 env=os.environ | dict(self._environment()),
