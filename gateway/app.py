@@ -14,7 +14,18 @@ from gateway.middleware import BodyLimit, ErrorBoundary, RequestScope, SecurityH
 from gateway.request_ids import HEADER
 from gateway.resources import Resources, open_resources
 from gateway.responses import SafeJSONResponse, install_error_handlers
-from gateway.routes import admin, bodies, docs, models, ops, person, results, tryon, uploads
+from gateway.routes import (
+    admin,
+    bodies,
+    docs,
+    garments,
+    models,
+    ops,
+    person,
+    results,
+    tryon,
+    uploads,
+)
 from gateway.routes.page import page_routes
 from gateway.settings import Settings
 
@@ -43,7 +54,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         redirect_slashes=False,
     )
     app.state.resources = resources
-    for routes in (tryon, person, bodies, uploads, results, models, ops, admin):
+    for routes in (tryon, garments, person, bodies, uploads, results, models, ops, admin):
         app.include_router(routes.router)
     if settings.http.docs:
         app.include_router(docs.router)

@@ -37,7 +37,14 @@ from gateway.errors import (
 )
 from gateway.events import MEDIA_TYPE as EVENTS
 from gateway.events import PreviewEvent, ProgressEvent
-from gateway.schemas import BodiesBody, PersonBody, PersonOptions, TryOnBody, TryOnOptions
+from gateway.schemas import (
+    BodiesBody,
+    GarmentFields,
+    PersonBody,
+    PersonOptions,
+    TryOnBody,
+    TryOnFields,
+)
 
 if TYPE_CHECKING:
     from gateway.resources import Resources
@@ -124,6 +131,18 @@ TRYON_BODY: Final[dict[str, Any]] = {
     },
 }
 
+GARMENT_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {"$ref": _REF.format(model="GarmentForm")},
+            "encoding": {
+                "garment_image": {"contentType": _PHOTO_TYPES},
+                "options": {"contentType": "application/json"},
+            },
+        },
+    },
+}
 PERSON_BODY: Final[dict[str, Any]] = {
     "required": True,
     "content": {
@@ -160,9 +179,10 @@ BODIES_BODY: Final[dict[str, Any]] = {
     },
 }
 _PERSON_FILE: Final = {"user_image": _BINARY | {"description": "photo of the person"}}
+_GARMENT_FILE: Final = {"garment_image": _BINARY | {"description": "photo of the garment"}}
 _TRYON_FILES: Final = {
     **_PERSON_FILE,
-    "garment_image": _BINARY | {"description": "photo of the garment"},
+    **_GARMENT_FILE,
     "mask": _BINARY | {"description": "white where the picture may change"},
     "densepose": _BINARY | {"description": "the body's surface in DensePose's colours"},
 }
@@ -209,8 +229,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(_schemas(ProgressEvent) | _schemas(PreviewEvent))
+    schemas.update(_schemas(TryOnFields) | _schemas(GarmentFields))
     schemas.update(_schemas(TryOnBody) | _schemas(PersonBody) | _schemas(_bodies_body(app)))
-    schemas["TryOnForm"] = _form_schema(TryOnOptions, _TRYON_FILES, "user_image", "garment_image")
+    schemas["TryOnForm"] = _form_schema(TryOnFields, _TRYON_FILES, "user_image")
+    schemas["GarmentForm"] = _form_schema(GarmentFields, _GARMENT_FILE, "garment_image", "category")
     schemas["PersonForm"] = _form_schema(PersonOptions, _PERSON_FILE, "user_image")
     return document
 

@@ -16,13 +16,17 @@ from gateway.multipart import Form, FormLimits, read_form
 from gateway.responses import invalid_input
 from gateway.schemas import (
     BodiesBody,
+    GarmentFields,
     ImageSource,
     PersonBody,
     PersonOptions,
     TryOnBody,
+    TryOnFields,
     TryOnOptions,
 )
 from gateway.services.bodies import BodiesRequest
+from gateway.services.catalogue import GarmentReference
+from gateway.services.garments import GarmentRequest
 from gateway.services.person import PersonRequest
 from gateway.services.pictures import Source, UploadReference
 from gateway.services.tryon import TryOnRequest
@@ -30,6 +34,7 @@ from gateway.settings import UploadSettings
 
 PERSON: Final = "user_image"
 GARMENT: Final = "garment_image"
+GARMENT_ID: Final = "garment_id"
 MASK: Final = "mask"
 DENSEPOSE: Final = "densepose"
 OPTIONS: Final = "options"
@@ -43,20 +48,41 @@ Options = TypeVar("Options", bound=BaseModel)
 
 async def read_tryon(request: Request, limits: UploadSettings) -> TryOnRequest:
     """Read a try-on; raises the VAL errors."""
-    files, optional = (PERSON, GARMENT), (MASK, DENSEPOSE)
+    optional = (GARMENT, MASK, DENSEPOSE)
+    options: TryOnOptions
     if _essence(request) == MULTIPART:
-        sources, options = await _from_form(request, limits, TryOnOptions, files, optional)
+        sources, options = await _from_form(request, limits, TryOnFields, (PERSON,), optional)
+        garment_id = options.garment_id
     else:
         body = await _from_json(request, TryOnBody)
-        options = body.options
-        sources = await _sources(body, limits, *files, *optional)
+        options, garment_id = body.options, body.garment_id
+        sources = await _sources(body, limits, PERSON, *optional)
+    garment = _garment(sources, garment_id)
+    if isinstance(garment, GarmentReference):
+        options = options.model_copy(update=_unsaid(options))
     return TryOnRequest(
         person=sources[PERSON],
-        garment=sources[GARMENT],
+        garment=garment,
         mask=sources.get(MASK),
         densepose=sources.get(DENSEPOSE),
         engine=options.engine,
         given=options.given(),
+        request_id=request.scope["request_id"],
+        caller=request.scope["caller"],
+    )
+
+
+async def read_garment(request: Request, limits: UploadSettings) -> GarmentRequest:
+    """Read a garment for the catalogue; raises the VAL errors."""
+    if _essence(request) != MULTIPART:
+        raise TypeNotAllowed("Send multipart/form-data.", details={"allowed": [MULTIPART]})
+    sources, told = await _from_form(request, limits, GarmentFields, (GARMENT,))
+    return GarmentRequest(
+        picture=sources[GARMENT],
+        category=told.category,
+        garment_description=told.garment_description,
+        engine=told.engine,
+        pinned=told.pinned,
         request_id=request.scope["request_id"],
         caller=request.scope["caller"],
     )
@@ -90,6 +116,20 @@ async def read_upload(request: Request, limits: UploadSettings) -> Upload:
     form = await _form(request, limits, frozenset({UPLOAD}), frozenset())
     _require(form.files, UPLOAD)
     return form.files[UPLOAD]
+
+
+def _garment(sources: Mapping[str, Source], garment_id: str | None) -> Source | GarmentReference:
+    """The one garment that was sent or named."""
+    if (GARMENT in sources) == (garment_id is not None):
+        told = "give either a photo or a garment's name"
+        named = (GARMENT, GARMENT_ID) if garment_id is not None else (GARMENT,)
+        raise InvalidInput.many([{"field": field, "message": told} for field in named])
+    return sources[GARMENT] if garment_id is None else GarmentReference(GARMENT_ID, garment_id)
+
+
+def _unsaid(options: TryOnOptions) -> dict[str, None]:
+    """A garment of the catalogue knows its category: only one that was sent outranks it."""
+    return {} if "category" in options.model_fields_set else {"category": None}
 
 
 def _essence(request: Request) -> str:

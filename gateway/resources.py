@@ -30,6 +30,8 @@ from gateway.ports import Clock, Models, ObjectStore
 from gateway.schemas import BodiesBody
 from gateway.services.admission import Admission
 from gateway.services.bodies import BodiesService
+from gateway.services.catalogue import Catalogue
+from gateway.services.garments import GarmentService
 from gateway.services.health import HealthService, engines_check, storage_check
 from gateway.services.inference import InferenceService
 from gateway.services.person import PersonService
@@ -62,6 +64,8 @@ class Resources:
     tryon: TryOnService
     person: PersonService
     bodies: BodiesService
+    catalogue: Catalogue
+    garments: GarmentService
     health: HealthService
     retention: RetentionService
     rollouts: RolloutService
@@ -102,6 +106,7 @@ async def _assemble(
         store, memo, clock, secrets.token_bytes, retention_s, _link_rules(settings)
     )
     pictures = PictureService(store, decoder, clock, secrets.token_bytes, retention_s)
+    catalogue = Catalogue(store, clock, secrets.token_bytes)
     inference = InferenceService(models, results, clock, metrics)
     checks = {
         "engines": engines_check(models, registry.every, default, licensing, metrics),
@@ -118,9 +123,13 @@ async def _assemble(
         admission=Admission(settings.tryon.max_in_flight, metrics),
         pictures=pictures,
         results=results,
-        tryon=TryOnService(registry.engines, default, licensing, pictures, inference),
+        tryon=TryOnService(registry.engines, default, licensing, pictures, catalogue, inference),
         person=PersonService(registry.analyser, licensing, pictures, inference),
         bodies=BodiesService(drawer, licensing, inference),
+        catalogue=catalogue,
+        garments=GarmentService(
+            registry.engines, default, licensing, pictures, catalogue, models
+        ),
         health=HealthService(checks, clock, settings.health.timeout_s),
         retention=RetentionService(store, clock, metrics),
         rollouts=rollouts,

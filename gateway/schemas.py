@@ -17,6 +17,7 @@ from gateway.domain.options import Category, OutputFormat
 _ALIASES: Final = {"full_body": Category.DRESSES}
 _NO_CONTROLS: Final = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 _MAX_SEED: Final = 2**32 - 1
+_GARMENT_ID: Final = "a garment from /api/v1/garments, instead of its photo"
 _DEADLINE: Final = "refuse at once what cannot be done within so many seconds"
 _LEAST_STEPS: Final = "rather take so few steps than miss the deadline"
 _PREVIEW_EVERY: Final = "in a stream of events, a preview after every so many steps"
@@ -36,6 +37,8 @@ AnyCategory = Annotated[
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
+Text = Annotated[str, StringConstraints(max_length=500, pattern=_NO_CONTROLS)]
+GarmentId = Annotated[str, StringConstraints(max_length=64)]
 
 
 class Strict(BaseModel):
@@ -108,16 +111,36 @@ class TryOnOptions(Strict):
     keep_unmasked: bool | None = Field(
         default=None, description="restore every pixel outside the mask exactly"
     )
-    garment_description: (
-        Annotated[str, StringConstraints(max_length=500, pattern=_NO_CONTROLS)] | None
-    ) = Field(default=None, description="a hint in words: 'a red knitted pullover'")
+    garment_description: Text | None = Field(
+        default=None, description="a hint in words: 'a red knitted pullover'"
+    )
     deadline_s: float | None = Field(default=None, gt=0, allow_inf_nan=False, description=_DEADLINE)
     least_steps: int | None = Field(default=None, ge=1, le=150, description=_LEAST_STEPS)
     preview_every: int | None = Field(default=None, ge=1, le=150, description=_PREVIEW_EVERY)
 
     def given(self) -> dict[str, JsonValue]:
-        """Every option that has a value, the engine's name apart."""
-        return self.model_dump(mode="json", exclude_none=True, exclude={"engine"})
+        """Every option that has a value, the names of engine and garment apart."""
+        named = {"engine", "garment_id"}
+        return self.model_dump(mode="json", exclude_none=True, exclude=named)
+
+
+class TryOnFields(TryOnOptions):
+    """The fields of a form that are no files."""
+
+    garment_id: GarmentId | None = Field(default=None, description=_GARMENT_ID)
+
+
+class GarmentFields(Strict):
+    """What is told of a garment beside its picture."""
+
+    category: AnyCategory = Field(description="what the garment covers")
+    engine: Name | None = Field(
+        default=None, description="engine to be ready for it; the default one when absent"
+    )
+    garment_description: Text | None = Field(
+        default=None, description="a hint in words: 'a red knitted pullover'"
+    )
+    pinned: bool = Field(default=True, description="the engine never forgets what it saw of it")
 
 
 class PersonOptions(Strict):
@@ -191,7 +214,8 @@ class TryOnBody(Strict):
     """The JSON form of a try-on request."""
 
     user_image: ImageSource = Field(description="photo of the person")
-    garment_image: ImageSource = Field(description="photo of the garment")
+    garment_image: ImageSource | None = Field(default=None, description="photo of the garment")
+    garment_id: GarmentId | None = Field(default=None, description=_GARMENT_ID)
     mask: ImageSource | None = Field(default=None, description="white where the picture may change")
     densepose: ImageSource | None = Field(
         default=None, description="the body's surface in DensePose's colours, on the photo"

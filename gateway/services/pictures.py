@@ -50,12 +50,19 @@ class PictureService:
     async def keep(self, upload: Upload) -> StoredPicture:
         """Check an upload and store it until it expires."""
         picture = await self._decoder.photo(upload)
-        name = ObjectName.new(self._clock.now() + self._retention_s, self._randomness(TOKEN_BYTES))
-        await self._store.put(name.key(Folder.UPLOADS), picture.png, ImageType.PNG.media_type)
+        name = await self.put(picture, self._clock.now() + self._retention_s)
         return StoredPicture(str(name), name.expires_at, picture)
 
-    async def photo(self, source: Source) -> Picture:
+    async def put(self, picture: Picture, expires_at: float) -> ObjectName:
+        """Store a picture until a Unix time; an upload as any other."""
+        name = ObjectName.new(expires_at, self._randomness(TOKEN_BYTES))
+        await self._store.put(name.key(Folder.UPLOADS), picture.png, ImageType.PNG.media_type)
+        return name
+
+    async def photo(self, source: Source | Picture) -> Picture:
         """The normalised photo; raises NotFound for an unknown or expired reference."""
+        if isinstance(source, Picture):
+            return source
         if isinstance(source, UploadReference):
             return picture_of_png(await self._find(source))
         return await self._decoder.photo(source)

@@ -9,16 +9,20 @@ from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine, Given, choose, plan
 from gateway.domain.uploads import ImageType
 from gateway.ports import OnProgress
+from gateway.services.catalogue import Catalogue, GarmentReference
 from gateway.services.inference import Answer, InferenceService, Question
 from gateway.services.pictures import PictureService, Source
 
 
 @dataclass(frozen=True, slots=True)
 class TryOnRequest:
-    """What one call asks for; `mask` and `densepose` lie on the person's photo."""
+    """What one call asks for; `mask` and `densepose` lie on the person's photo.
+
+    What a garment of the catalogue knows of itself need not be given.
+    """
 
     person: Source
-    garment: Source
+    garment: Source | GarmentReference
     mask: Source | None
     densepose: Source | None
     engine: str | None
@@ -42,34 +46,51 @@ class TryOnService:
         default_engine: str,
         licensing: Licensing,
         pictures: PictureService,
+        catalogue: Catalogue,
         inference: InferenceService,
     ) -> None:
         self._engines = engines
         self._default_engine = default_engine
         self._licensing = licensing
         self._pictures = pictures
+        self._catalogue = catalogue
         self._inference = inference
 
     async def run(self, request: TryOnRequest, on_progress: OnProgress | None = None) -> Answer:
         """Serve one try-on, telling how it gets on; raises the GatewayErrors of its parts."""
         return await self._inference.ask(self._question(request), on_progress)
 
-    async def _question(self, request: TryOnRequest) -> Question:
-        engine = choose(self._engines, request.engine, self._default_engine)
+    def engine(self, name: str | None) -> Engine:
+        """The engine asked for, or the default; raises InvalidInput, or NotLicensed."""
+        engine = choose(self._engines, name, self._default_engine)
         self._licensing.admit(engine)
-        made = plan(engine, request.given, request.overlays)
+        return engine
+
+    async def _question(self, request: TryOnRequest) -> Question:
+        engine = self.engine(request.engine)
+        garment, told = await self._garment(request)
+        made = plan(engine, {**told, **request.given}, request.overlays)
         return Question(
             plan=made,
-            images=await self._decoded(request),
+            images=await self._decoded(request, garment),
             fields={"person_image": request.person.field, "garment_image": request.garment.field},
             image_type=ImageType[str(made.params["output_format"]).upper()],
             request_id=request.request_id,
             caller=request.caller,
         )
 
-    async def _decoded(self, request: TryOnRequest) -> Mapping[str, Picture]:
+    async def _garment(self, request: TryOnRequest) -> tuple[Source | Picture, Given]:
+        """The garment to decode, or its picture from the catalogue and what is known of it."""
+        if not isinstance(request.garment, GarmentReference):
+            return request.garment, {}
+        found = await self._catalogue.find(request.garment)
+        return await self._catalogue.picture(request.garment), found.worn
+
+    async def _decoded(
+        self, request: TryOnRequest, garment_source: Source | Picture
+    ) -> Mapping[str, Picture]:
         person, garment = await asyncio.gather(
-            self._pictures.photo(request.person), self._pictures.photo(request.garment)
+            self._pictures.photo(request.person), self._pictures.photo(garment_source)
         )
         images = {"person_image": person, "garment_image": garment}
         if request.mask is not None:

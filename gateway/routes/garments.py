@@ -1,0 +1,91 @@
+"""/api/v1/garments: a catalogue of garments to try on by name, each kept until it is deleted."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from gateway.deps import R
+from gateway.documentation import (
+    BODY_ERRORS,
+    ENGINE_ERRORS,
+    GARMENT_BODY,
+    PICTURE_ERRORS,
+    errors,
+)
+from gateway.errors import InvalidInput, NotFound, PinsFull, StorageFailed
+from gateway.intake import read_garment
+from gateway.presence import while_there
+from gateway.routes.admin import administrator
+from gateway.routes.garment_answers import GarmentResponse, GarmentsResponse
+from gateway.services.catalogue import GarmentReference
+from gateway.settings import Environment
+from gateway.token_errors import TokenInvalid, TokenMissing
+
+router = APIRouter(prefix="/api/v1/garments", tags=["garments"])
+
+_BEARER: Final = HTTPBearer(auto_error=False, description="the administrator's token")
+_TOKEN: Final = (TokenMissing, TokenInvalid, NotFound)
+_FIELD: Final = "garment_id"
+GarmentId = Annotated[str, Path(max_length=64)]
+
+
+def shopkeeper(
+    r: R, token: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+) -> None:
+    """Let the administrator pass; in development, where no token is set, everybody."""
+    is_open = r.settings.environment is Environment.DEVELOPMENT and r.settings.admin.token is None
+    if not is_open:
+        administrator(r, token)
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[Depends(shopkeeper)],
+    openapi_extra={"requestBody": GARMENT_BODY},
+    responses=errors(*_TOKEN, *BODY_ERRORS, *PICTURE_ERRORS, *ENGINE_ERRORS, PinsFull),
+)
+async def add(request: Request, r: R) -> GarmentResponse:
+    """Keep a garment, and have its engine look at it before anybody wears it.
+
+    `warmed` says whether the engine did, `reason` why not: `not_needed` by an engine that gains
+    nothing from it, else the code of an error, with which the garment is kept all the same.
+    """
+    with r.admission.one():
+        asked = await read_garment(request, r.settings.uploads)
+        garment = await while_there(request.receive, r.garments.add(asked))
+    return GarmentResponse.of(garment)
+
+
+@router.get("", responses=errors(InvalidInput, StorageFailed))
+async def page(
+    r: R,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=64, description="of the page before")] = None,
+) -> GarmentsResponse:
+    """List the garments, the newest first."""
+    found = await r.catalogue.page(cursor, limit)
+    return GarmentsResponse(
+        garments=[GarmentResponse.of(garment) for garment in found.garments],
+        next_cursor=found.following,
+    )
+
+
+@router.get("/{garment_id}", responses=errors(NotFound, InvalidInput, StorageFailed))
+async def one(garment_id: GarmentId, r: R) -> GarmentResponse:
+    """Say what is known of a garment."""
+    return GarmentResponse.of(await r.catalogue.find(GarmentReference(_FIELD, garment_id)))
+
+
+@router.delete(
+    "/{garment_id}",
+    status_code=204,
+    dependencies=[Depends(shopkeeper)],
+    response_class=Response,
+    responses=errors(*_TOKEN, InvalidInput, StorageFailed),
+)
+async def remove(garment_id: GarmentId, request: Request, r: R) -> None:
+    """Erase a garment for good; its engine forgets it, too."""
+    reference = GarmentReference(_FIELD, garment_id)
+    await r.garments.remove(reference, request.scope["request_id"], request.scope["caller"])
