@@ -1,6 +1,6 @@
 # Bare `make` prints the targets. Everything lives in .venv; the second run of a target is quick.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve models check format test test-browser archive config clean
+.PHONY: help setup demo serve rollout models check format test test-browser archive config clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
@@ -19,6 +19,7 @@ CONFIG ?=
 STACK   = --engine $(ENGINE)$(if $(MODEL), --model $(MODEL))$(if $(CONFIG), --config $(CONFIG))
 MODELS ?= idm_vton
 DTYPE  ?= float16
+STORE  ?= model_store
 
 # A model is an entry file with a configuration of the same name.
 names    = $(basename $(notdir $(wildcard $(1))))
@@ -41,7 +42,12 @@ demo: $(RUN) ## one real try-on through TorchServe and the gateway; leaves demo/
 	$(BIN)/vton demo $(STACK)
 
 serve: $(RUN) ## the whole stack in the foreground on PORT (8000); Ctrl-C ends all of it
-	$(BIN)/vton serve --port $(PORT) $(STACK)
+	$(BIN)/vton serve --port $(PORT) --model-store $(STORE) $(STACK)
+
+rollout: $(VENV)/.run ## MODEL (geometric) in VERSION takes the place of the one that `make serve` serves
+	@test -n "$(MODEL)" -a -n "$(VERSION)" || { echo "make rollout MODEL=geometric VERSION=1.1.0" >&2; exit 2; }
+	$(BIN)/python -m handlers.archive $(MODEL) --version $(VERSION) --versioned --output $(STORE)$(if $(CONFIG), --config $(CONFIG))
+	$(BIN)/vton rollout $(MODEL) $(VERSION) --url http://127.0.0.1:$(PORT)$(if $(SHARE), --share $(SHARE))
 
 models: $(VENV)/.diffusion ## weights for MODELS ("idm_vton person") into models/, their terms told first
 	$(BIN)/python -m $(if $(MODEL_SOURCE),handlers.diffusion.convert $(MODEL_SOURCE) models/idm-vton,handlers.fetch $(MODELS)) --dtype $(DTYPE)

@@ -18,6 +18,7 @@ from gateway.stack import demo
 from gateway.stack.client import TryOnRefused, try_on
 from gateway.stack.plan import Plan, plan_for
 from gateway.stack.ports import Ports
+from gateway.stack.rollout import Follower, RolloutFailed
 from gateway.stack.running import Interrupted, Stack, StackFailed, stop_on_signals
 
 _SAMPLES: Final = Path(gateway.__file__).parent / "web" / "samples"
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(options)
     except Interrupted:
         return _INTERRUPTED
-    except (GatewayError, StackFailed, TryOnRefused, OSError) as error:
+    except (GatewayError, StackFailed, TryOnRefused, RolloutFailed, OSError) as error:
         _say(f"vton: {error}")
         return 1
 
@@ -53,6 +54,7 @@ def serve(options: argparse.Namespace) -> int:
     )
     host = options.host or settings.http.host
     plan = replace(_planned(options), host=host, ports=ports, logs=options.logs)
+    plan = replace(plan, store=options.model_store)
     with stop_on_signals() as stop, Stack(plan, stop) as stack:
         for name, url in (
             ("page", f"{stack.url}/"),
@@ -61,6 +63,7 @@ def serve(options: argparse.Namespace) -> int:
             ("TorchServe", stack.inference_url),
             ("its models", f"{stack.management_url}/models"),
             ("its metrics", stack.metrics_url),
+            ("model store", str(stack.store)),
         ):
             _say(f"{name:12}{url}")
         _say("ready; Ctrl-C ends all of it")
@@ -90,6 +93,14 @@ def tryon(options: argparse.Namespace) -> int:
     options.output.write_bytes(answer.picture)
     print(f"{options.output}  {answer.body['engine']}, {answer.body['processing_time_ms']} ms")
     return 0
+
+
+def rollout(options: argparse.Namespace) -> int:
+    """Have a version of a model serve in place of the one before, and show how it gets on."""
+    follower = Follower(options.url, options.model, _say)
+    if options.cancel:
+        return follower.go_back()
+    return follower.roll_out(options.version, share=options.share, canary_s=options.canary_s)
 
 
 def config(_: argparse.Namespace) -> int:
@@ -159,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_engines(one)
     one.set_defaults(command=run_demo, person=False)
     _add_tryon(commands)
+    _add_rollout(commands)
     one = commands.add_parser("config", help=config.__doc__, description=config.__doc__)
     one.set_defaults(command=config)
     one = commands.add_parser(
@@ -178,6 +190,9 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             f"--{name}-port", type=int, default=0, help=f"TorchServe's {name} API (a free port)"
         )
     one.add_argument("--logs", type=Path, help="folder for the logs instead of the terminal")
+    one.add_argument(
+        "--model-store", type=Path, help="folder of archives that stays (else a temporary one)"
+    )
     one.add_argument(
         "--person",
         action=argparse.BooleanOptionalAction,
@@ -208,6 +223,24 @@ def _add_tryon(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     one.add_argument("--server", default="http://127.0.0.1:8000", help="the gateway's address")
     one.add_argument("--timeout", type=float, default=600.0, metavar="S", help="seconds to wait")
     one.set_defaults(command=tryon)
+
+
+def _add_rollout(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    one = commands.add_parser(
+        "rollout",
+        help=rollout.__doc__,
+        description=f"{rollout.__doc__} The token of its admin routes is VTON_ADMIN__TOKEN.",
+    )
+    one.add_argument("model", help="as its YAML file is called: geometric, idm_vton, …")
+    what = one.add_mutually_exclusive_group(required=True)
+    what.add_argument("version", nargs="?", help="MAJOR.MINOR.PATCH, from the model store")
+    what.add_argument(
+        "--cancel", action="store_true", help="have the rollout that is under way go back"
+    )
+    one.add_argument("--share", type=float, default=0.0, help="of the requests, to try it first")
+    one.add_argument("--canary-s", type=float, metavar="S", help="how long they try it (60)")
+    one.add_argument("--url", default="http://127.0.0.1:8000", help="the gateway's address")
+    one.set_defaults(command=rollout)
 
 
 def _add_engines(one: argparse.ArgumentParser) -> None:

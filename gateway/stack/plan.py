@@ -26,7 +26,8 @@ class Plan:
     """What to run: the project's folder, where to listen, which models, how long to wait.
 
     `models` are names of YAML files in `config`, the default engine's first. `logs` is the folder
-    for the children's output; None shows it on the terminal. `settings` are environment variables
+    for the children's output; None shows it on the terminal. `store` is the model store, where the
+    archives go; None takes one that is gone afterwards. `settings` are environment variables
     for the gateway, `workers` for TorchServe and its workers, beside those the stack sets.
     """
 
@@ -38,6 +39,7 @@ class Plan:
     startup_s: float = _STARTUP_S + _AROUND_S
     deadline_s: float = _DEADLINE_S
     logs: Path | None = None
+    store: Path | None = None
     settings: dict[str, str] = field(default_factory=dict)
     workers: dict[str, str] = field(default_factory=dict)
 

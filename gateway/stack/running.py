@@ -46,6 +46,7 @@ class Stack:
         self._outputs: list[IO[bytes]] = []
         self._folder = Path()
         self.ports = Ports()
+        self.store = Path()
 
     @property
     def url(self) -> str:
@@ -102,12 +103,14 @@ class Stack:
     def _start(self) -> None:
         plan = self._plan
         effective = torchserve.prepare(plan, self._folder, self.ports)
-        command = torchserve.command(plan.root, effective)
+        self.store = torchserve.store_of(plan, self._folder)
+        command = torchserve.command(plan.root, effective, self.store)
         self._spawn("torchserve", command, torchserve.environment(plan, self._folder), self._folder)
         settings = {
             **os.environ,
             **plan.settings,
             "VTON_TRYON__ENGINES_DIR": str(plan.config),
+            "VTON_ROLLOUT__MODEL_STORE": str(self.store),
             "VTON_HTTP__HOST": plan.host,
             "VTON_HTTP__PORT": str(self.ports.gateway),
             "VTON_TORCHSERVE__INFERENCE_URL": self.inference_url,

