@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,17 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from handlers import images
+from handlers.diffusion.conditioning import Text
 from handlers.sdxl import SdxlHandler
 from tests.handlers.diffusion import sdxl_deployment
 from tests.handlers.torchserve_rows import context
 from tests.handlers.turns import FrontEnd
 
 BODY: dict[str, Any] = {"count": 1, "height_cm": 172, "weight_kg": 68.5, "output_format": "png"}
-HOT = 1e6  # latents are never so large
+HOT = 1e6  # words are never so large
 
 
 def worker(**settings: Any) -> tuple[SdxlHandler, dict[str, Any]]:  # noqa: ANN401  any setting
@@ -58,6 +61,28 @@ def alone(front: FrontEnd, **options: Any) -> list[NDArray[np.int16]]:  # noqa: 
     front.rows[name] = row(**options)
     front.until_all_have_ended()
     return pictures(front.frames(name))
+
+
+def spoil(seat: Any, value: float) -> None:  # noqa: ANN401  a seat that has steps left
+    """Change what the next steps are told; latents a step under way would replace."""
+    words = seat.walk.words
+    seat.walk.words = Text(torch.full_like(words.hidden, value), words.pooled)
+
+
+@contextmanager
+def running_out(handler: SdxlHandler) -> Iterator[None]:
+    """Have memory run out where words are hot."""
+
+    def run_out(_module: object, _given: object, named: dict[str, Tensor]) -> None:
+        if named["encoder_hidden_states"].abs().max() >= HOT:
+            raise torch.OutOfMemoryError("planted")
+
+    unet = handler._assembled.get().networks.unet
+    hook = unet.register_forward_pre_hook(run_out, with_kwargs=True)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def steps(frames: list[tuple[str, Any]]) -> list[int]:
@@ -115,9 +140,7 @@ def test_whoever_is_wrong_hears_of_it_alone(front: FrontEnd) -> None:
 def test_one_whose_numbers_break_fails_alone(front: FrontEnd) -> None:
     front.rows |= {"good": row(seed=7, steps=6), "bad": row(seed=8, steps=6)}
     front.until_stepping("good", "bad")
-    broken = front.handler._engine.state("bad")
-    assert broken is not None
-    broken.walk.now = torch.full_like(broken.walk.now, torch.nan)
+    spoil(front.handler._engine.state("bad"), torch.nan)
     front.until_all_have_ended()
     assert [front.frames(name)[-1][0] for name in ("good", "bad")] == ["D", "E"]
     assert np.abs(pictures(front.frames("good"))[0] - alone(front, seed=7, steps=6)[0]).max() <= 1
@@ -127,20 +150,9 @@ def test_one_whose_numbers_break_fails_alone(front: FrontEnd) -> None:
 def test_a_step_that_runs_out_of_memory_costs_the_one_it_is_for(front: FrontEnd) -> None:
     front.rows |= {"good": row(seed=9, steps=6), "hot": row(seed=10, steps=6)}
     front.until_stepping("good", "hot")
-    hot = front.handler._engine.state("hot")
-    assert hot is not None
-    hot.walk.now = torch.full_like(hot.walk.now, HOT)
-
-    def run_out(_module: object, given: tuple[Any, ...]) -> None:
-        if given[0].abs().max() > HOT / 1e3:
-            raise torch.OutOfMemoryError("planted")
-
-    unet = front.handler._assembled.get().networks.unet
-    hook = unet.register_forward_pre_hook(run_out)
-    try:
+    spoil(front.handler._engine.state("hot"), HOT)
+    with running_out(front.handler):
         front.until_all_have_ended()
-    finally:
-        hook.remove()
     assert front.frames("hot")[-1][1]["error_code"] == "ML_4003"
     assert np.abs(pictures(front.frames("good"))[0] - alone(front, seed=9, steps=6)[0]).max() <= 1
 
