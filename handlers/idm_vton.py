@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 
 from handlers import images, warmup
 from handlers.base import Outcome
-from handlers.diffusion import sampling
+from handlers.diffusion import garments_ahead, sampling
 from handlers.diffusion.denoising import Plan, Step
+from handlers.diffusion.garments_ahead import GarmentSeat
 from handlers.diffusion.person_frame import Given, PersonFrame
 from handlers.diffusion.settings import IdmVtonSettings
 from handlers.diffusion.studio import Seat, Seeds
 from handlers.diffusion.wardrobe import Wardrobe
+from handlers.engine.tickets import Kind
 from handlers.errors import BadParameters
 from handlers.images import Size
-from handlers.request import Params, TryOnRequest
+from handlers.request import Dressing, GarmentParams, GarmentRequest, Params, TryOnRequest
 from handlers.seats import Sitting, Wish
 from handlers.seeds import consecutive
 from handlers.settings import BadSetting, needed
@@ -35,10 +37,10 @@ _WARM_UP_STEPS: Final = 2
 _WORDS: Final = {"upper_body": "shirt", "lower_body": "trousers", "dresses": "dress"}
 
 
-class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
+class IdmVtonHandler(SteppingHandler[TryOnRequest | GarmentRequest, Seat | GarmentSeat]):
     """Understands the person, masks what the garment covers, and paints that part anew."""
 
-    request_type = TryOnRequest
+    request_type = Dressing
     stages = ("pose", "segmentation", "garment_transfer", "encode")
     step_stage = "garment_transfer"
     settings: IdmVtonSettings
@@ -72,6 +74,7 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
             self._forget()
             self.open_seats(self.settings.stepping, self._sample())
         self._forget()
+        self._wardrobe.features.is_rehearsal = False
 
     def _sample(self) -> TryOnRequest | None:
         """Give a request that shows what steps cost; None where networks visit: none is seated."""
@@ -82,18 +85,54 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
         steps = self.settings.stepping.max_batch
         return replace(asked, params=self._params(asked.params, steps=steps))
 
-    def wish(self, request: TryOnRequest) -> Wish:
+    def wish(self, request: TryOnRequest | GarmentRequest) -> Wish:
         """Say what a request will need."""
+        model = self._wardrobe.name(request.params.category)
+        if isinstance(request, GarmentRequest):
+            plans = self._plans(request.params)
+            steps = sum(plan.steps for plan in plans)
+            bucket = (f"{model} garments", plans[0].height_px, plans[0].width_px)
+            return Wish(bucket, steps, steps, Kind.BATCH)
         plan = self._plan(request.params)
-        bucket = (self._wardrobe.name(request.params.category), plan.height_px, plan.width_px)
+        bucket = (model, plan.height_px, plan.width_px)
         return Wish(bucket, plan.rows * plan.walked, plan.steps)
 
-    def lowered(self, request: TryOnRequest, steps: int) -> TryOnRequest:
-        """Give the request with fewer steps."""
+    def lowered(
+        self, request: TryOnRequest | GarmentRequest, steps: int
+    ) -> TryOnRequest | GarmentRequest:
+        """Give the request with fewer steps; a garment is made ready for all or none."""
+        if isinstance(request, GarmentRequest):
+            return request
         return replace(request, params=replace(request.params, steps=steps))
 
-    def sit(self, request: TryOnRequest, stages: Stages) -> Sitting[Seat]:
-        """Dress the person of one request; raises HandlerError for pictures that do not serve."""
+    def sit(
+        self, request: TryOnRequest | GarmentRequest, stages: Stages
+    ) -> Sitting[Seat | GarmentSeat]:
+        """Serve one request; raises HandlerError for pictures that do not serve."""
+        if isinstance(request, GarmentRequest):
+            return self._made_ready(request, stages)
+        return self._dressed(request, stages)
+
+    def _made_ready(self, request: GarmentRequest, stages: Stages) -> Sitting[Seat | GarmentSeat]:
+        params, cloth = request.params, self._cloth(request, stages)
+        plans, at_once = self._plans(params), self.settings.stepping.max_batch
+        with stages.stage("garment_transfer"), self._wardrobe.studio(params.category) as studio:
+            garment, _ = studio.garment(cloth, _description(params))
+            if not params.pinned:
+                return garments_ahead.forgotten(studio, garment)
+            at_once = min(at_once, self.at_once(request))
+            return (yield from garments_ahead.made_ready(studio, garment, plans, at_once))
+
+    def _plans(self, params: GarmentParams) -> list[Plan]:
+        """Give runs that take every timestep that the garment is made ready for."""
+        if self.settings.garment_latents == "sample":
+            fault = "garments are drawn anew for each request here, and none is kept"
+            raise BadParameters("The parameters are not valid.", {"fields": {"task": fault}})
+        bare = Params(params.category, "png")
+        named = [self.offer.filled({"preset": name}) for name in params.presets]
+        return [self._plan(replace(bare, **one)) for one in named or [self.offer.filled({})]]
+
+    def _dressed(self, request: TryOnRequest, stages: Stages) -> Sitting[Seat | GarmentSeat]:
         params = request.params
         seen, cloth = self._seen(request, stages), self._cloth(request, stages)
         plan, seeds = self._plan(params), _seeds(params)
@@ -135,13 +174,17 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
         }
         return Outcome(tuple(encoded), {**told, **seen_of_it, **seen.told()})
 
-    def may_begin(self, request: TryOnRequest) -> bool:
+    def may_begin(self, request: TryOnRequest | GarmentRequest) -> bool:
         """Say whether the request's model is there, or may come without another's leaving work."""
         return self._wardrobe.at_hand(request.params.category)
 
-    def advance(self, states: Sequence[Seat]) -> None:
-        """Take one step of every seat of a studio; whatever is raised, none has moved."""
-        states[0].studio.advance([seat.walk for seat in states])
+    def advance(self, states: Sequence[Seat | GarmentSeat]) -> None:
+        """Take one step of every seat of a bucket; whatever is raised, none has moved."""
+        walks = [seat.walk for seat in states if isinstance(seat, Seat)]
+        if walks:
+            states[0].studio.advance(walks)
+        else:
+            garments_ahead.advance([seat for seat in states if isinstance(seat, GarmentSeat)])
 
     def gauges(self) -> Mapping[str, float]:
         """Give the counters of models and caches."""
@@ -188,7 +231,7 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest, Seat]):
         size = (sizes.understood_width_px, sizes.understood_height_px)
         return crop.resized(crop.cropped(frame.photo, frame.box), *size)
 
-    def _cloth(self, request: TryOnRequest, stages: Stages) -> NDArray[np.uint8]:
+    def _cloth(self, request: TryOnRequest | GarmentRequest, stages: Stages) -> NDArray[np.uint8]:
         sizes, limit = self.settings.frames, self.settings.limits.max_input_pixels
         with stages.stage("decode"):
             cloth = images.decode(request.garment_image, "garment_image", limit)
@@ -243,7 +286,7 @@ def _told(params: Params, plan: Plan, seeds: Seeds) -> dict[str, Any]:
     }
 
 
-def _description(params: Params) -> str:
+def _description(params: Params | GarmentParams) -> str:
     return params.garment_description or _WORDS[params.category]
 
 

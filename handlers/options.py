@@ -33,12 +33,16 @@ def read_options(kind: type[P], raw: Mapping[str, Any], offer: Offer) -> P:
     An option that is left out takes what the preset says, or the offer's default, where there is
     one. Raises BadParameters naming each wrong field.
     """
-    types = _types(kind)
-    faults = {str(name): fault for name in raw if (fault := _fault(types, name, raw[name], offer))}
-    faults |= {name: "missing" for name in _required(kind) if name not in raw}
-    if faults:
+    if faults := option_faults(kind, raw, offer):
         raise BadParameters("The parameters are not valid.", {"fields": faults})
     return kind(**offer.filled(raw))
+
+
+def option_faults(kind: type, raw: Mapping[str, Any], offer: Offer) -> dict[str, str]:
+    """Say by name what is wrong with options for `kind`, as far as `offer` honours them."""
+    types = _types(kind)
+    faults = {str(name): fault for name in raw if (fault := _fault(types, name, raw[name], offer))}
+    return faults | {name: "missing" for name in _required(kind) if name not in raw}
 
 
 def check_offer(kind: type, offer: Offer, path: str) -> None:

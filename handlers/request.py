@@ -6,9 +6,11 @@ them strictly: what is not understood is refused.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, Self
 
-from handlers.options import Choice, read_options
+from handlers.errors import BadParameters
+from handlers.options import Choice, option_faults, read_options
 from handlers.settings import Offer
 
 
@@ -75,6 +77,56 @@ class TryOnRequest:
     def read(cls, params: Mapping[str, Any], pictures: Mapping[str, bytes], offer: Offer) -> Self:
         """Read a row whose parts are complete; raises BadParameters naming each wrong field."""
         return cls(read_options(Params, params, offer), **pictures)
+
+
+@dataclass(frozen=True, slots=True)
+class GarmentParams:
+    """What a garment is made ready for: a category, the presets' steps, to stay or to go.
+
+    Without presets, the steps that a request has which names none. Not `pinned`: it is forgotten.
+    """
+
+    category: Choice
+    garment_description: str | None = None
+    presets: tuple[str, ...] = ()
+    pinned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GarmentRequest:
+    """The encoded picture of a garment, to be seen before anybody tries it on, or to be forgotten.
+
+    It is asked for as the task "garment" of those who dress people.
+    """
+
+    params: GarmentParams
+    garment_image: bytes
+
+    required: ClassVar[tuple[str, ...]] = ("garment_image",)
+    optional: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def read(cls, params: Mapping[str, Any], pictures: Mapping[str, bytes], offer: Offer) -> Self:
+        """Read a row whose parts are complete; raises BadParameters naming each wrong field."""
+        own = ("task", "presets", "pinned")
+        told = {name: value for name, value in params.items() if name not in own}
+        faults = option_faults(GarmentParams, told, offer)
+        presets, pinned = params.get("presets", []), params.get("pinned", True)
+        known = tuple(offer.named())
+        if not isinstance(presets, list) or any(one not in known for one in presets):
+            faults["presets"] = f"must be a list of {', '.join(known) or 'no presets'}"
+        if not isinstance(pinned, bool):
+            faults["pinned"] = "must be true or false"
+        if faults:
+            raise BadParameters("The parameters are not valid.", {"fields": faults})
+        return cls(GarmentParams(**told, presets=tuple(presets), pinned=pinned), **pictures)
+
+
+@dataclass(frozen=True, slots=True)
+class Dressing(TryOnRequest):
+    """A try-on, for an engine that also takes garments ahead of it."""
+
+    tasks: ClassVar[Mapping[str, type[Request]]] = MappingProxyType({"garment": GarmentRequest})
 
 
 @dataclass(frozen=True, slots=True)

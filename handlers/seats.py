@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from handlers.base import Outcome
 from handlers.engine.costs import StepCosts, pays
+from handlers.engine.tickets import Kind
 
 Bucket: TypeAlias = tuple[str, int, int]
 """What may step together: a model, and a picture's height and width in pixels."""
@@ -20,11 +21,13 @@ class Wish:
     """What a request will need, known before any work.
 
     steps: of all its pictures together, at least; asked: the number its caller knows as steps.
+    kind: where it is one by its nature, and its caller does not say otherwise.
     """
 
     bucket: Bucket
     steps: int
     asked: int
+    kind: Kind | None = None
 
 
 class Seat(Protocol):

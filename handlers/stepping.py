@@ -153,7 +153,7 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
             Ticket(
                 guest.name,
                 asked.user or guest.name,
-                asked.kind or kind,
+                asked.kind or wish.kind or kind,
                 wish.bucket,
                 wish.steps,
                 None if asked.within_s is None else now_s + asked.within_s - self._around_s,

@@ -11,7 +11,7 @@ import struct
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from handlers.errors import BadParameters, HandlerError
 from handlers.request import Request
@@ -72,11 +72,12 @@ class Stream(ABC):
 
     def request(self, kind: type[R], offer: Offer) -> R:
         """Read the row; raises BadParameters naming every part or option that is wrong."""
-        _refuse_parts(self._row, kind, offer)
+        asked = _task(self._row, kind)
+        _refuse_parts(self._row, asked, offer)
         pictures = {
             name: bytes(part) for name, part in self._row.items() if name not in _JSON_PARTS
         }
-        return kind.read(_object(self._row, _PARAMS), pictures, offer)
+        return asked.read(_object(self._row, _PARAMS), pictures, offer)
 
     def schedule(self) -> Schedule:
         """Read what the row tells beside its options; raises BadParameters naming what is wrong."""
@@ -222,6 +223,15 @@ def _request_id(context: Context, index: int) -> str:
     if isinstance(named, str) and _SAFE_ID.fullmatch(named):
         return named
     return context.get_request_id(index) or ""
+
+
+def _task(row: Row, kind: type[R]) -> type[R]:
+    """Say which kind a row is, of one that knows more than one task."""
+    tasks = getattr(kind, "tasks", {})
+    if not tasks or _PARAMS not in row:
+        return kind
+    task = _object(row, _PARAMS).get("task")
+    return cast("type[R]", tasks.get(task, kind)) if isinstance(task, str) else kind
 
 
 def _refuse_parts(row: Row, kind: type[Request], offer: Offer) -> None:

@@ -35,6 +35,8 @@ class Copies:
 
     def near(self, features: GarmentFeatures) -> GarmentFeatures:
         """Give them on the device; from page-locked memory, nobody waits for the copy."""
+        if features[0].device == self._device:
+            return features
         return tuple(layer.to(self._device, non_blocking=True) for layer in features)
 
     def locked(self, features: GarmentFeatures) -> GarmentFeatures:
@@ -45,6 +47,8 @@ class Copies:
 
     def home(self, features: GarmentFeatures, made: Any = None) -> GarmentFeatures:  # noqa: ANN401
         """Give them in the host's memory, page-locked, by a stream of their own."""
+        if features[0].device == HOME:
+            return features
         if features[0].device.type != "cuda":
             return tuple(layer.to(HOME) for layer in features)
         device = features[0].device

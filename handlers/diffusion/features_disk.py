@@ -93,15 +93,22 @@ class Disk:
             with self._lock:
                 self._files.drop(address)
 
-    def forget(self, record: str) -> None:
-        """Remove all that is on file of a garment."""
+    def timesteps(self, record: str) -> tuple[float, ...]:
+        """Give the timesteps that this worker knows to be on file of a garment."""
         with self._lock:
+            return self._files.timesteps(record)
+
+    def forget(self, record: str) -> int:
+        """Remove all that is on file of a garment; give how many bytes it was."""
+        with self._lock:
+            freed_bytes = self._files.record_bytes(record)
             for timestep in self._files.timesteps(record):
                 self._files.drop(Address(record, timestep))
         folder = self._folder / record
         for file in folder.glob(f"*{_SUFFIX}"):
             _removed(file)
         _removed_folder(folder)
+        return freed_bytes
 
     def pins(self) -> Mapping[str, int]:
         """Give the pinned garments, and how many bytes each may take."""

@@ -51,7 +51,10 @@ class Claims:
 
 
 class FeatureStore:
-    """Features by garment and timestep; safe for any number of threads."""
+    """Features by garment and timestep; safe for any number of threads.
+
+    In a rehearsal, files are left alone: nobody will ask for the garments of a warm-up.
+    """
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class FeatureStore:
         self._lock = threading.RLock()
         self._aside = Aside("garment features")
         self._misses = self._joins = self._passes = self._rows = 0
+        self.is_rehearsal = False
 
     @contextmanager
     def claimed(self, addresses: Sequence[Address]) -> Iterator[Claims]:
@@ -129,15 +133,24 @@ class FeatureStore:
         for timestep in sorted(held, reverse=True):
             self._aside.do(partial(self._write, Address(record, timestep)))
 
-    def forget(self, record: str) -> None:
-        """Forget a garment in every tier, and its pin."""
+    def timesteps(self, record: str) -> set[float]:
+        """Give the timesteps of a garment that some tier holds."""
+        with self._lock:
+            held = {*self._near.timesteps(record), *self._host.timesteps(record)}
+        return held | set(self.disk.timesteps(record) if self.disk else ())
+
+    def forget(self, record: str) -> int:
+        """Forget a garment in every tier, and its pin; give the bytes that are free, once each."""
         self.pins.remove(record)
+        freed = [0]
         with self._lock:
             for tier in (self._near, self._host):
+                freed.append(tier.record_bytes(record))
                 for timestep in tier.timesteps(record):
                     tier.drop(Address(record, timestep))
         if self.disk is not None:
-            self.disk.forget(record)
+            freed.append(self.disk.forget(record))
+        return max(freed)
 
     def clear(self) -> None:
         """Forget what is in memory, and count anew; files and pins stay."""
@@ -217,7 +230,9 @@ class FeatureStore:
         return found
 
     def _read(self, address: Address) -> GarmentFeatures | None:
-        at_home = None if self.disk is None else self.disk.read(address)
+        if self.disk is None or self.is_rehearsal:
+            return None
+        at_home = self.disk.read(address)
         if at_home is None:
             return None
         at_home = self._copies.locked(at_home)
@@ -266,7 +281,7 @@ class FeatureStore:
             self._aside.do(lambda: self._write(address))
 
     def _is_written(self, record: str) -> bool:
-        if self.disk is None:
+        if self.disk is None or self.is_rehearsal:
             return False
         return not self.disk.only_pinned or record in self.pins
 

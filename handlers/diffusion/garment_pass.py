@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from handlers.diffusion import features
+from handlers.diffusion import features, sampling
 from handlers.diffusion.attention import GarmentFeatures
+from handlers.diffusion.denoising import GarmentView, Plan
 from handlers.diffusion.features import Look
 from handlers.diffusion.features_store import FeatureStore
 from handlers.diffusion.loading import Networks
@@ -13,6 +14,15 @@ from handlers.diffusion.visits import HOME
 
 FeaturesOf: TypeAlias = Callable[[int], GarmentFeatures]
 """The garment's features of the step with this number."""
+
+
+def looks(nets: Networks, garment: GarmentView, plan: Plan) -> Iterator[Look]:
+    """Say what the garment network is asked by runs of `plan`, whatever their seeds."""
+    schedule = sampling.schedule(nets.scheduler, plan.sampler, plan.steps, plan.strength)
+    shown = garment.picture.mode.to(nets.dtype)
+    for timestep in schedule.timesteps:
+        at = timestep.to(nets.device)
+        yield Look(shown, garment.text.hidden, at, float(timestep), garment.record)
 
 
 @contextmanager

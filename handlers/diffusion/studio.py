@@ -10,9 +10,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from handlers.cache import LruCache, Once, content_key
-from handlers.diffusion import assembly, conditioning, denoising, latents, mixing
+from handlers.diffusion import (
+    assembly,
+    conditioning,
+    denoising,
+    features,
+    garment_pass,
+    latents,
+    mixing,
+)
 from handlers.diffusion.conditioning import Words
 from handlers.diffusion.denoising import GarmentView, PersonView, Plan, Step
+from handlers.diffusion.features import Look, Seen
 from handlers.diffusion.features_store import FeatureStore
 from handlers.diffusion.features_tier import Address
 from handlers.diffusion.loading import Networks
@@ -117,6 +126,35 @@ class Studio:
         return self.texts.get_or_compute(
             description, lambda: conditioning.encode_words(self._nets, prompts)
         )[0]
+
+    @torch.inference_mode()
+    def looks(self, garment: GarmentView, plans: Sequence[Plan]) -> list[Look]:
+        """Say what the garment network will be asked by `plans`, each timestep once."""
+        found: dict[float, Look] = {}
+        for plan in plans:
+            for look in garment_pass.looks(self._nets, garment, plan):
+                found.setdefault(look.number, look)
+        return list(found.values())
+
+    @torch.inference_mode()
+    def see(self, looks: Sequence[Look]) -> list[Seen]:
+        """See a garment at several timesteps, as one batch, and keep what is seen."""
+        with self._nets.visits.of(self._nets.garment):
+            return features.see(self._nets, looks, self._features)
+
+    def pin(self, garment: GarmentView, entry_bytes: int, numbers: Sequence[float]) -> int:
+        """Let a garment stay, which takes so much per timestep; give its bytes in all.
+
+        Raises PinsFull.
+        """
+        record = garment.record or ""
+        size_bytes = entry_bytes * len({*numbers, *self._features.timesteps(record)})
+        self._features.pin(record, size_bytes)
+        return size_bytes
+
+    def forget_garment(self, garment: GarmentView) -> int:
+        """Forget what was seen of a garment, and its pin; give the bytes that are free."""
+        return self._features.forget(garment.record or "")
 
     @torch.inference_mode()
     def paint(

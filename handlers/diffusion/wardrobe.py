@@ -39,6 +39,7 @@ class Wardrobe:
         self._verdicts: dict[str, Verdict] = {}
         self._told: dict[str, Mapping[str, Any]] = {}
         self.features = features_room.open_store(settings.cache, self._machine)
+        self.features.is_rehearsal = True
         self.pool: Pool[Studio] = Pool(
             self._studio, self._expected_bytes, self._budget_bytes(), memory.recover
         )

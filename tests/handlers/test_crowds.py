@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from handlers.diffusion.studio import Seat
 from handlers.idm_vton import IdmVtonHandler
 from tests.handlers.diffusion import deployment
 from tests.handlers.test_idm_vton import pixels
@@ -116,6 +117,7 @@ def strike(worker: IdmVtonHandler, name: str, guest: Guest) -> None:
     if seat is None:
         return
     guest.struck = True
+    assert isinstance(seat, Seat)
     if guest.fate == "rots":
         seat.walk.now = torch.full_like(seat.walk.now, torch.nan)
     else:
