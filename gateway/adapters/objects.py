@@ -1,7 +1,10 @@
 """Objects in a local folder, in memory or in an S3 bucket: one code, chosen by URL."""
 
-from collections.abc import AsyncIterator, Iterator
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,6 +16,10 @@ from obstore.store import LocalStore, MemoryStore, S3Store
 from gateway.errors import Misconfigured, StorageFailed
 
 _PRIVATE: Final = 0o700
+_CONNECT: Final = timedelta(seconds=2)
+_ATTEMPT: Final = timedelta(seconds=15)
+_RETRIES: Final = 3
+_PATIENCE: Final = timedelta(seconds=20)
 _FAILURES: Final = (BaseError, OSError, ValueError)
 
 
@@ -25,14 +32,28 @@ class ObjectStoreAdapter:
 
     def __init__(self, url: str) -> None:
         self._store = _open(url)
-        # A local folder keeps no media type beside the bytes.
-        self._keeps_media_type = isinstance(self._store, S3Store)
+        # Nothing else keeps a media type beside the bytes.
+        self._is_remote = isinstance(self._store, S3Store)
 
     async def put(self, key: str, content: bytes, media_type: str) -> None:
-        """Store new bytes; an existing key is an error, never overwritten."""
-        attributes = {"Content-Type": media_type} if self._keeps_media_type else None
+        """Store new bytes; an existing key with others is an error, never overwritten."""
+        attributes = {"Content-Type": media_type} if self._is_remote else None
         with _storage_errors():
-            await obstore.put_async(self._store, key, content, mode="create", attributes=attributes)
+            try:
+                await self._repeated(
+                    partial(
+                        obstore.put_async,
+                        self._store,
+                        key,
+                        content,
+                        mode="create",
+                        attributes=attributes,
+                    )
+                )
+            except AlreadyExistsError:
+                # Written by an attempt whose answer was lost, it is what was asked for.
+                if await self.get(key) != content:
+                    raise
 
     async def get(self, key: str) -> bytes | None:
         """The bytes, or None when there are none."""
@@ -56,9 +77,33 @@ class ObjectStoreAdapter:
         """Erase the bytes, if there are any."""
         with _storage_errors():
             try:
-                await obstore.delete_async(self._store, key)
+                await self._repeated(partial(obstore.delete_async, self._store, key))
             except FileNotFoundError:
                 return
+
+    async def erase(self, folder: str) -> int:
+        """Erase everything below a folder; how much there was."""
+        erased = 0
+        with _storage_errors():
+            async for page in obstore.list(self._store, prefix=folder):
+                paths = [item["path"] for item in page]
+                await self._repeated(partial(obstore.delete_async, self._store, paths))
+                erased += len(paths)
+        return erased
+
+    async def _repeated(self, write: Callable[[], Awaitable[object]]) -> None:
+        """Write, and once more when the connection breaks: every write here may be repeated.
+
+        The client by itself repeats only what reads.
+        """
+        try:
+            await write()
+        except (AlreadyExistsError, FileNotFoundError):
+            raise
+        except BaseError:
+            if not self._is_remote:
+                raise
+            await write()
 
     async def keys(self, folder: str) -> AsyncIterator[str]:
         """Every key below a folder."""
@@ -89,5 +134,15 @@ def _open(url: str) -> LocalStore | MemoryStore | S3Store:
         case "memory":
             return MemoryStore()
         case "s3" if parts.netloc:
-            return S3Store(parts.netloc, prefix=parts.path.strip("/") or None)
+            return S3Store(
+                parts.netloc,
+                prefix=parts.path.strip("/") or None,
+                client_options={
+                    "timeout": _ATTEMPT,
+                    "connect_timeout": _CONNECT,
+                    # Given options hide this one, which comes with the endpoint.
+                    "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true",
+                },
+                retry_config={"max_retries": _RETRIES, "retry_timeout": _PATIENCE},
+            )
     raise Misconfigured("setting VTON_STORAGE__URL: must begin with file://, memory:// or s3://")

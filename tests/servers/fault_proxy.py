@@ -23,6 +23,7 @@ class Faults:
     is_blackhole: what is sent is swallowed, in both directions; connections stay open.
     reset_next: so many of the next questions are answered with a reset.
     answer_next: what the next questions are answered with, in place of the server.
+    lose_next: so many of the next answers are lost: the server did it, and a reset comes.
     answer_bytes: a connection is reset when so much of the server's answers has passed.
     half_close_bytes: or nothing but an end of stream follows, while questions still pass.
     """
@@ -32,6 +33,7 @@ class Faults:
     is_blackhole: bool = False
     reset_next: int = 0
     answer_next: deque[bytes] = field(default_factory=deque)
+    lose_next: int = 0
     answer_bytes: int | None = None
     half_close_bytes: int | None = None
 
@@ -112,6 +114,9 @@ class FaultProxy:
     async def _answer(self, far: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         passed, faults = 0, self.faults
         while chunk := await far.read(_CHUNK_BYTES):
+            if faults.lose_next > 0:
+                faults.lose_next -= 1
+                raise _Cut
             for cap in (faults.answer_bytes, faults.half_close_bytes):
                 if cap is not None:
                     chunk = chunk[: max(cap - passed, 0)]

@@ -81,6 +81,13 @@ async def test_the_next_questions_are_reset_and_those_after_pass(
     again.writer.close()
 
 
+async def test_the_next_answers_are_lost(proxy: FaultProxy, line: Line) -> None:
+    proxy.faults.lose_next = 1
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        await line.ask(b"done, but who knows")
+    assert proxy.faults.lose_next == 0
+
+
 async def test_open_connections_are_reset(proxy: FaultProxy, line: Line) -> None:
     await line.ask(b"open")
     proxy.reset_all()

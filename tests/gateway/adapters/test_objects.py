@@ -1,16 +1,27 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
+import obstore
 import pytest
+from obstore.store import S3Store
 
 from gateway.adapters.objects import ObjectStoreAdapter
 from gateway.errors import Misconfigured, StorageFailed
+from tests.servers.fault_proxy import FaultProxy
+from tests.servers.fixtures import use_s3
+from tests.servers.s3_server import S3Server
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", "file", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStoreAdapter:
     urls = {"memory": "memory://", "file": f"file://{tmp_path}/deep/objects"}
+    if request.param == "s3":
+        return ObjectStoreAdapter(request.getfixturevalue("s3_url") + "/deep/objects")
     return ObjectStoreAdapter(urls[request.param])
 
 
@@ -31,6 +42,28 @@ async def test_nothing_is_written_twice(store: ObjectStoreAdapter) -> None:
     with pytest.raises(StorageFailed):
         await store.put("results/a.jpg", b"second", "image/jpeg")
     assert await store.get("results/a.jpg") == b"first"
+
+
+async def test_the_same_bytes_again_are_what_was_asked_for(store: ObjectStoreAdapter) -> None:
+    for _ in range(2):
+        await store.put("results/a.jpg", b"bytes", "image/jpeg")
+    assert await store.get("results/a.jpg") == b"bytes"
+
+
+async def test_of_many_who_write_one_key_one_wins(store: ObjectStoreAdapter) -> None:
+    contents = [str(number).encode() for number in range(8)]
+    writes = [store.put("results/a.jpg", content, "image/jpeg") for content in contents]
+    answers = await asyncio.gather(*writes, return_exceptions=True)
+    assert sum(answer is None for answer in answers) == 1
+    assert await store.get("results/a.jpg") == contents[answers.index(None)]
+
+
+async def test_a_folder_is_erased_with_all_below_it(store: ObjectStoreAdapter) -> None:
+    for key in ("sessions/1/a", "sessions/1/deep/b", "sessions/10/c"):
+        await store.put(key, b"x", "image/jpeg")
+    assert await store.erase("sessions/1") == 2
+    assert await store.erase("sessions/1") == 0
+    assert [key async for key in store.keys("sessions")] == ["sessions/10/c"]
 
 
 async def test_a_folder_lists_its_keys(store: ObjectStoreAdapter) -> None:
@@ -61,3 +94,84 @@ def test_a_local_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
 def test_another_url_stops_the_start(url: str) -> None:
     with pytest.raises(Misconfigured, match="VTON_STORAGE__URL"):
         ObjectStoreAdapter(url)
+
+
+async def test_s3_tells_a_browser_what_it_holds(s3_url: str) -> None:
+    await ObjectStoreAdapter(s3_url).put("a.png", b"bytes", "image/png")
+    bucket = S3Store(s3_url.removeprefix("s3://"), client_options={"allow_http": True})
+    link = await obstore.sign_async(bucket, "GET", "a.png", timedelta(minutes=1))
+    async with httpx.AsyncClient(trust_env=False) as client:
+        fetched = await client.get(link)
+    assert fetched.headers["content-type"] == "image/png"
+    assert fetched.content == b"bytes"
+
+
+@pytest.fixture
+async def troubled(
+    s3_url: str, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[ObjectStoreAdapter, FaultProxy]]:
+    """A store on S3 by way of a proxy that fails as it is told."""
+    async with FaultProxy(s3_server.port).running() as proxy:
+        use_s3(f"http://127.0.0.1:{proxy.port}", monkeypatch)
+        yield ObjectStoreAdapter(s3_url), proxy
+
+
+SLOW_DOWN = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+def slow_down(proxy: FaultProxy) -> None:
+    proxy.faults.answer_next.append(SLOW_DOWN)
+
+
+def reset(proxy: FaultProxy) -> None:
+    proxy.faults.reset_next = 1
+
+
+def lose_the_answer(proxy: FaultProxy) -> None:
+    """The server did it, and nobody knows."""
+    proxy.faults.lose_next = 1
+
+
+@pytest.mark.parametrize("fault", [slow_down, reset, lose_the_answer])
+async def test_one_fault_of_s3_is_not_noticed(
+    troubled: tuple[ObjectStoreAdapter, FaultProxy], fault: Callable[[FaultProxy], None]
+) -> None:
+    store, proxy = troubled
+    fault(proxy)
+    await store.put("results/a.jpg", b"bytes", "image/jpeg")
+    fault(proxy)
+    assert await store.get("results/a.jpg") == b"bytes"
+    fault(proxy)
+    assert await store.exists("results/a.jpg")
+    fault(proxy)
+    assert [key async for key in store.keys("results")] == ["results/a.jpg"]
+    fault(proxy)
+    await store.delete("results/a.jpg")
+    assert not await store.exists("results/a.jpg")
+
+
+async def _list(store: ObjectStoreAdapter) -> None:
+    assert [key async for key in store.keys("results")]
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda store: store.put("results/a.jpg", b"bytes", "image/jpeg"),
+        lambda store: store.get("results/a.jpg"),
+        lambda store: store.exists("results/a.jpg"),
+        lambda store: store.delete("results/a.jpg"),
+        lambda store: store.erase("results"),
+        _list,
+    ],
+    ids=["put", "get", "exists", "delete", "erase", "keys"],
+)
+async def test_an_s3_that_is_away_is_storage_that_failed(
+    troubled: tuple[ObjectStoreAdapter, FaultProxy],
+    work: Callable[[ObjectStoreAdapter], Awaitable[object]],
+) -> None:
+    store, proxy = troubled
+    proxy.faults.is_refusing = True
+    with pytest.raises(StorageFailed) as caught:
+        await work(store)
+    assert caught.value.message == StorageFailed.default_message
