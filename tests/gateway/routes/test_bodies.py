@@ -35,7 +35,7 @@ async def test_numbers_and_choices_become_people(gateway: Gateway) -> None:
 async def test_the_worker_gets_options_alone(gateway: Gateway) -> None:
     answer = await gateway.draw(gender="woman")
     (asked,) = gateway.torchserve.asked
-    assert asked.keys() == {"params", "request_id"}
+    assert asked.keys() == {"params", "request_id", "version"}
     assert asked["request_id"] == answer.json()["request_id"]
     assert json.loads(asked["params"]) == {
         "count": 1,

@@ -42,7 +42,7 @@ async def test_the_worker_gets_a_clean_png_and_only_what_was_asked(gateway: Gate
     photo = Image.open(io.BytesIO(asked["person_image"]))
     assert (photo.format, photo.mode, photo.size) == ("PNG", "RGB", (400, 320))
     assert asked["request_id"] == answer.json()["request_id"]
-    assert asked.keys() == {"params", "person_image", "request_id"}
+    assert asked.keys() == {"params", "person_image", "request_id", "version"}
 
 
 async def test_json_with_base64_or_an_upload(gateway: Gateway) -> None:
