@@ -65,6 +65,12 @@ def is_lowered(prediction: Prediction) -> bool:
     return "steps_asked" in prediction.metadata
 
 
+def is_of_another(prediction: Prediction, version: str | None) -> bool:
+    """Whether another version made it than the one asked: one that took the other's place."""
+    told = prediction.metadata.get("model_version")
+    return None not in (told, version) and told != version
+
+
 def _lowered(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     taken, asked = metadata.get("steps"), metadata["steps_asked"]
     message = f"Done in {taken} of {asked} steps, to be in time."

@@ -10,7 +10,13 @@ import structlog
 from gateway.domain.images import Picture
 from gateway.domain.jobs import Job, Prediction, Progress
 from gateway.domain.options import Engine, Plan
-from gateway.domain.results import StoredResult, finished_metadata, is_lowered, request_key
+from gateway.domain.results import (
+    StoredResult,
+    finished_metadata,
+    is_lowered,
+    is_of_another,
+    request_key,
+)
 from gateway.domain.uploads import ImageType
 from gateway.errors import GatewayError, TooLate
 from gateway.metrics import Metrics
@@ -76,19 +82,24 @@ class InferenceService:
         reuse = "hit" if result is not None else "joined" if flight in self._flights else "miss"
         self._metrics.memo.labels(reuse).inc()
         if result is None:
-            work = partial(self._make, key, question, started)
+            work = partial(self._make, key, version, question, started)
             result = await self._flights.join(flight, work, _heard(question, on_progress))
         duration_ms = round((self._clock.monotonic() - started) * 1000, 1)
         return Answer(engine, result, reuse != "miss", duration_ms)
 
     async def _make(
-        self, key: str, question: Question, began_s: float, tell: OnProgress
+        self,
+        key: str,
+        version: str | None,
+        question: Question,
+        began_s: float,
+        tell: OnProgress,
     ) -> StoredResult:
         job = _job(question).after(self._clock.monotonic() - began_s)
         prediction = await self._predict(job, question, tell)
         metadata = finished_metadata(prediction, question.plan)
         return await self._results.keep(
-            None if is_lowered(prediction) else key,
+            None if is_lowered(prediction) or is_of_another(prediction, version) else key,
             prediction.images,
             question.image_type,
             metadata,

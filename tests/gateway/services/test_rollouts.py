@@ -1,10 +1,11 @@
 import asyncio
-from itertools import groupby
+from itertools import count, groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.domain.versions import Split, version_for
 from tests.gateway.rolling import rolling
 from tests.gateway.torchserve_stand_in import Fault
 from tests.gateway.versions_stand_in import Served, VersionsStandIn
@@ -259,3 +260,16 @@ async def test_a_version_left_over_is_shown_and_can_be_taken_away(tmp_path: Path
             False, 0.0, "geometric-0.9.0.mar",
         )  # fmt: skip
         assert (await place.ask("DELETE", "/versions/0.9.0")).status_code == 204
+
+
+async def test_what_the_old_version_made_is_not_remembered_as_the_new_ones(tmp_path: Path) -> None:
+    server = VersionsStandIn(faulty={"1.1.0": Fault.CRASHES})
+    async with rolling(tmp_path, server, requests=1000) as place:
+        await place.until(await place.roll(share=0.5), "canary")
+        split = Split("1.1.0", 0.5)
+        names = (f"{number:032x}" for number in count(1))
+        headers = {"X-Request-Id": next(n for n in names if version_for(split, None, n))}
+        for _ in range(2):
+            told = (await place.gateway.tryon(headers=headers)).json()
+            assert (told["model_version"], told["cached"]) == ("1.0.0", False)
+        assert server.answered["1.1.0"] == 2
