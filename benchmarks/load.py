@@ -39,15 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the shoppers; 1 where a request failed or none was made."""
     options = _parse(argv)
     users, seconds = (6, 30) if options.quick else (options.users, options.seconds)
-    lines = _lines(_shop(options.host, users, seconds), seconds)
+    lines = lines_of(shop(options.host, users, seconds), seconds)
     measured = report.provenance()
     print(f"{users} shoppers for {seconds} s: {measured}\n")
-    cells = [
-        [x.name, f"{x.requests}", f"{x.failed}", f"{x.per_s:.2f}"]
-        + [f"{ms:.0f}" for ms in (x.median, x.p95, x.worst)]
-        for x in lines
-    ]
-    print(report.table(["request", "n", "failed", "per s", "median", "p95", "worst"], cells))
+    print(table(lines))
     if options.json:
         told = {"users": users, "seconds": seconds, "lines": [asdict(line) for line in lines]}
         report.write_json(options.json, measured, told)
@@ -62,7 +57,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _shop(host: str, users: int, seconds: int) -> list[dict[str, Any]]:
+def shop(host: str, users: int, seconds: int) -> list[dict[str, Any]]:
     """Run locust in a process of its own: it patches the standard library for itself."""
     command = [sys.executable, "-m", "locust", "-f", str(_SCENARIO), "--headless", "--json"]
     command += [
@@ -85,7 +80,8 @@ def _shop(host: str, users: int, seconds: int) -> list[dict[str, Any]]:
     return entries
 
 
-def _lines(entries: Sequence[Mapping[str, Any]], seconds: int) -> list[Line]:
+def lines_of(entries: Sequence[Mapping[str, Any]], seconds: int) -> list[Line]:
+    """What became of each kind of request."""
     return [
         Line(
             name=entry["name"],
@@ -98,6 +94,16 @@ def _lines(entries: Sequence[Mapping[str, Any]], seconds: int) -> list[Line]:
         )
         for entry in sorted(entries, key=lambda entry: str(entry["name"]))
     ]
+
+
+def table(lines: Sequence[Line]) -> str:
+    """The lines as Markdown; times in ms."""
+    cells = [
+        [x.name, f"{x.requests}", f"{x.failed}", f"{x.per_s:.2f}"]
+        + [f"{ms:.0f}" for ms in (x.median, x.p95, x.worst)]
+        for x in lines
+    ]
+    return report.table(["request", "n", "failed", "per s", "median", "p95", "worst"], cells)
 
 
 def _percentile(counts: Mapping[str, int], share: float) -> float:
