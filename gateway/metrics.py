@@ -75,6 +75,10 @@ class Metrics:
         self.memo = counter(
             "vton_result_cache", "Repeats answered from store, or joined under way.", ("outcome",)
         )
+        self.session_items = counter(
+            "vton_session_items", "Items of sessions by what became of them.", ("engine", "outcome")
+        )
+        self.session_queue = gauge("vton_session_queue", "Open items of sessions.", ("state",))
         self.erased = counter("vton_objects_erased", "Expired objects erased.", ("folder",))
 
     def observe_worker(self, engine: str, metadata: Mapping[str, JsonValue]) -> None:

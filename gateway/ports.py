@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from gateway.domain.images import Picture
@@ -10,6 +10,7 @@ from gateway.domain.jobs import Job, ModelState, Prediction, Progress
 from gateway.domain.results import StoredResult
 from gateway.domain.sessions import (
     Claim,
+    ClaimKey,
     Created,
     Cursor,
     Draft,
@@ -224,6 +225,10 @@ class SessionBook(Protocol):
         """What happened to an owner's session after its event `seq`; None where there is none."""
         ...
 
+    async def open_items(self) -> Mapping[State, int]:
+        """How many items wait, and how many are being made."""
+        ...
+
 
 class SessionQueue(Protocol):
     """Sessions as runners see them; everything raises DatabaseFailed.
@@ -236,8 +241,8 @@ class SessionQueue(Protocol):
         """Take the item that is next for these engines, from whoever lost it, too."""
         ...
 
-    async def beat(self, runner: str) -> Collection[tuple[str, int, int]]:
-        """Renew a runner's leases; what it still holds, as (session, position, attempt)."""
+    async def beat(self, held: Collection[ClaimKey]) -> Collection[ClaimKey]:
+        """Renew the leases of claims; those that still hold."""
         ...
 
     async def progress(self, claim: Claim, progress: Progress) -> bool:
@@ -268,7 +273,7 @@ class Notices(Protocol):
     """
 
     async def publish(self, topic: str) -> None:
-        """Wake everyone who listens to this topic, in every process."""
+        """Wake everyone who listens to this topic, in every process; never raises."""
         ...
 
     def listen(self, topic: str) -> AsyncIterator[None]:

@@ -1,8 +1,7 @@
 """Everything the gateway holds open, born and buried here; the only place that picks adapters."""
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,9 +15,14 @@ from gateway.adapters.decoder import ThreadedDecoder
 from gateway.adapters.engines import load_registry
 from gateway.adapters.memory import MemoryResultMemo
 from gateway.adapters.model_store import FolderModelStore
+from gateway.adapters.notices import open_notices
 from gateway.adapters.objects import ObjectStoreAdapter
+from gateway.adapters.sql.book import SqlSessionBook
+from gateway.adapters.sql.migrating import open_database
+from gateway.adapters.sql.queue import QueueRules, SqlSessionQueue
 from gateway.adapters.torchserve import Retries, TorchServe
 from gateway.adapters.torchserve_management import TorchServeVersions
+from gateway.background import background, every
 from gateway.domain.images import ImageLimits
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine, Registry
@@ -32,7 +36,12 @@ from gateway.services.admission import Admission
 from gateway.services.bodies import BodiesService
 from gateway.services.catalogue import Catalogue
 from gateway.services.garments import GarmentService
-from gateway.services.health import HealthService, engines_check, storage_check
+from gateway.services.health import (
+    HealthService,
+    database_check,
+    engines_check,
+    storage_check,
+)
 from gateway.services.inference import InferenceService
 from gateway.services.person import PersonService
 from gateway.services.pictures import PictureService
@@ -40,7 +49,10 @@ from gateway.services.results import LinkRules, ResultService
 from gateway.services.retention import RetentionService
 from gateway.services.rollout_course import Rules, Serving
 from gateway.services.rollouts import RolloutService
+from gateway.services.runner import SessionRunner
+from gateway.services.sessions import SessionService
 from gateway.services.tryon import TryOnService
+from gateway.session_assembly import SessionGround, session_runner, session_service
 from gateway.settings import Settings, TorchServeSettings
 
 
@@ -68,6 +80,8 @@ class Resources:
     garments: GarmentService
     health: HealthService
     retention: RetentionService
+    sessions: SessionService
+    runner: SessionRunner
     rollouts: RolloutService
 
 
@@ -79,19 +93,37 @@ async def open_resources(
     async with AsyncExitStack() as stack:
         resources = await _assemble(settings, metrics, clock or SystemClock(), stack)
         await resources.health.check()
-        async with _background(
-            _every(settings.health.interval_s, resources.health.check, wait_first=True),
-            _every(settings.storage.sweep_interval_s, resources.retention.sweep),
+        async with background(
+            every(settings.health.interval_s, resources.health.check, wait_first=True),
+            every(settings.storage.sweep_interval_s, resources.retention.sweep),
+            every(settings.sessions.erase_interval_s, resources.sessions.erase_due),
+            *([resources.runner.run()] if settings.sessions.is_running else []),
         ):
             yield resources
 
 
-async def _assemble(
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What the services stand on, as far as several of them share it."""
+
+    registry: Registry
+    licensing: Licensing
+    models: TorchServe
+    store: ObjectStore
+    results: ResultService
+    pictures: PictureService
+    catalogue: Catalogue
+    inference: InferenceService
+    tryon: TryOnService
+    rollouts: RolloutService
+
+
+async def _ground(
     settings: Settings, metrics: Metrics, clock: Clock, stack: AsyncExitStack
-) -> Resources:
+) -> _Ground:
     registry = load_registry(settings.tryon.engines_dir)
     licensing = Licensing(settings.commercial_only)
-    default, drawer = settings.tryon.default_engine, registry.drawer
+    default = settings.tryon.default_engine
     _check_default(registry.engines, default, licensing)
     models, control = await _torchserve(settings, registry.every, metrics, stack)
     serving = Serving(control, models, models.traffic, clock)
@@ -101,17 +133,39 @@ async def _assemble(
     memo = MemoryResultMemo(clock, settings.tryon.memo_ttl_s, settings.tryon.memo_entries)
     decoder = _decoder(settings)
     stack.callback(decoder.close)
-    retention_s = settings.storage.retention_s
-    results = ResultService(
-        store, memo, clock, secrets.token_bytes, retention_s, _link_rules(settings)
-    )
-    pictures = PictureService(store, decoder, clock, secrets.token_bytes, retention_s)
-    catalogue = Catalogue(store, clock, secrets.token_bytes)
+    random, retention_s = secrets.token_bytes, settings.storage.retention_s
+    results = ResultService(store, memo, clock, random, retention_s, _link_rules(settings))
+    pictures = PictureService(store, decoder, clock, random, retention_s)
+    catalogue = Catalogue(store, clock, random)
     inference = InferenceService(models, results, clock, metrics)
+    tryon = TryOnService(registry.engines, default, licensing, pictures, catalogue, inference)
+    return _Ground(
+        registry,
+        licensing,
+        models,
+        store,
+        results,
+        pictures,
+        catalogue,
+        inference,
+        tryon,
+        rollouts,
+    )
+
+
+async def _assemble(
+    settings: Settings, metrics: Metrics, clock: Clock, stack: AsyncExitStack
+) -> Resources:
+    ground = await _ground(settings, metrics, clock, stack)
+    on = await _session_ground(settings, ground, metrics, clock, stack)
+    registry, licensing, models = ground.registry, ground.licensing, ground.models
+    default, drawer = settings.tryon.default_engine, registry.drawer
     checks = {
         "engines": engines_check(models, registry.every, default, licensing, metrics),
-        "storage": storage_check(store),
+        "storage": storage_check(ground.store),
+        "database": database_check(on.book, metrics),
     }
+    pictures, catalogue, inference = ground.pictures, ground.catalogue, ground.inference
     return Resources(
         settings=settings,
         registry=registry,
@@ -119,20 +173,42 @@ async def _assemble(
         bodies_schema=BodiesBody if drawer is None else narrowed(BodiesBody, drawer),
         metrics=metrics,
         models=models,
-        store=store,
+        store=ground.store,
         admission=Admission(settings.tryon.max_in_flight, metrics),
         pictures=pictures,
-        results=results,
-        tryon=TryOnService(registry.engines, default, licensing, pictures, catalogue, inference),
+        results=ground.results,
+        tryon=ground.tryon,
         person=PersonService(registry.analyser, licensing, pictures, inference),
         bodies=BodiesService(drawer, licensing, inference),
         catalogue=catalogue,
-        garments=GarmentService(
-            registry.engines, default, licensing, pictures, catalogue, models
-        ),
+        garments=GarmentService(registry.engines, default, licensing, pictures, catalogue, models),
         health=HealthService(checks, clock, settings.health.timeout_s),
-        retention=RetentionService(store, clock, metrics),
-        rollouts=rollouts,
+        retention=RetentionService(ground.store, clock, metrics),
+        sessions=session_service(on, settings.sessions),
+        runner=session_runner(on, settings.sessions),
+        rollouts=ground.rollouts,
+    )
+
+
+async def _session_ground(
+    settings: Settings, ground: _Ground, metrics: Metrics, clock: Clock, stack: AsyncExitStack
+) -> SessionGround:
+    at, told = settings.database, settings.sessions
+    opened = open_database(at.address, at.pool_size, at.timeout_s)
+    database = await stack.enter_async_context(opened)
+    rules = QueueRules(told.lease_s, told.max_tries, told.per_user)
+    return SessionGround(
+        book=SqlSessionBook(database, clock),
+        queue=SqlSessionQueue(database, clock, rules),
+        notices=await stack.enter_async_context(open_notices("memory:")),
+        store=ground.store,
+        models=ground.models,
+        engines=ground.registry.engines,
+        tryon=ground.tryon,
+        pictures=ground.pictures,
+        results=ground.results,
+        clock=clock,
+        metrics=metrics,
     )
 
 
@@ -211,28 +287,3 @@ def _client(ts: TorchServeSettings, url: str, token: SecretStr | None) -> httpx.
         ),
         trust_env=False,
     )
-
-
-async def _every(
-    interval_s: float, work: Callable[[], Awaitable[object]], *, wait_first: bool = False
-) -> None:
-    """Do the work again and again; a failure is logged and does not end it."""
-    while True:
-        if wait_first:
-            await asyncio.sleep(interval_s)
-        wait_first = True
-        try:
-            await work()
-        except Exception:  # noqa: BLE001 - the next round may succeed
-            structlog.get_logger(__name__).exception("background work failed")
-
-
-@asynccontextmanager
-async def _background(*loops: Awaitable[None]) -> AsyncIterator[None]:
-    tasks = [asyncio.ensure_future(loop) for loop in loops]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,6 +1,12 @@
 """The settings of sessions: where they are kept, and how they are run."""
 
+from typing import Final
+from urllib.parse import urlsplit
+
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+DEFAULT_DATABASE: Final = "sqlite:///var/sessions.sqlite"
 
 
 class _Section(BaseModel):
@@ -11,13 +17,24 @@ class DatabaseSettings(_Section):
     """Where sessions are kept."""
 
     url: SecretStr = Field(
-        default=SecretStr("sqlite:///var/sessions.sqlite"),
-        description="sqlite:///file or postgresql://user:password@host/name (secret)",
+        default=SecretStr(""),
+        description=f"sqlite:///file, or postgresql://…; empty: {DEFAULT_DATABASE} (secret)",
     )
     pool_size: int = Field(default=8, ge=2, description="connections at most")
     timeout_s: float = Field(
         default=10.0, gt=0, description="time to get a connection, or a statement's turn"
     )
+
+    @property
+    def address(self) -> str:
+        """The URL, or the default's."""
+        return self.url.get_secret_value() or DEFAULT_DATABASE
+
+    @property
+    def password(self) -> SecretStr | None:
+        """The password within the URL, so that the log can mask it."""
+        found = urlsplit(self.address).password
+        return None if found is None else SecretStr(found)
 
 
 class SessionSettings(_Section):
@@ -44,5 +61,11 @@ class SessionSettings(_Section):
     poll_s: float = Field(default=1.0, gt=0, description="longest time between two looks for work")
     progress_s: float = Field(default=0.5, gt=0, description="least time between two notes of it")
     max_tries: int = Field(default=5, ge=1, description="times an item is begun in all")
+    grace_s: float = Field(
+        default=5.0, ge=0, description="time to write down what is done when the gateway ends"
+    )
+    erase_interval_s: float = Field(
+        default=30.0, gt=0, description="pause between two looks for sessions to erase"
+    )
     retry_first_s: float = Field(default=0.5, gt=0, description="pause before the second try")
     retry_longest_s: float = Field(default=15.0, gt=0, description="longest pause between tries")

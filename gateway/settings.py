@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 from gateway.admin_settings import AdminSettings, RolloutSettings
 from gateway.domain.options import Patience
 from gateway.errors import Misconfigured
+from gateway.session_settings import DatabaseSettings, SessionSettings
 
 PREFIX: Final = "VTON_"
 DEVELOPMENT_SECRET: Final = "development-only-signing-secret"  # noqa: S105 - refused in production
@@ -200,6 +201,8 @@ class Settings(BaseSettings):
     torchserve: TorchServeSettings = TorchServeSettings()
     tryon: TryOnSettings = TryOnSettings()
     health: HealthSettings = HealthSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    sessions: SessionSettings = SessionSettings()
     admin: AdminSettings = AdminSettings()
     rollout: RolloutSettings = RolloutSettings()
 
@@ -211,6 +214,7 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """Every secret value in use, so that the log can mask it."""
         values = (
+            self.database.password,
             self.storage.signing_secret,
             self.torchserve.inference_token,
             self.torchserve.management_token,

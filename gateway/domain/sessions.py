@@ -6,6 +6,7 @@ own; the items are what is queued.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -103,6 +104,19 @@ class Cursor:
     created_at: float
     session_id: str
 
+    @classmethod
+    def parse(cls, text: str) -> Cursor | None:
+        """Read a cursor back; None for anything that is not one."""
+        created_at, separator, session_id = text.partition("~")
+        try:
+            at = float.fromhex(created_at)
+        except (ValueError, OverflowError):
+            return None
+        return cls(at, session_id) if separator and math.isfinite(at) else None
+
+    def __str__(self) -> str:
+        return f"{self.created_at.hex()}~{self.session_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -162,6 +176,10 @@ class Session:
         )
 
 
+ClaimKey = tuple[str, int, int]
+"""What tells a claim from every other: session, position, attempt."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """An item that is somebody's to run until the lease ends; `attempt` is the fencing token.
@@ -180,6 +198,11 @@ class Claim:
     request_id: str
     created_at: float
     expires_at: float
+
+    @property
+    def key(self) -> ClaimKey:
+        """What tells it from every other claim."""
+        return self.session_id, self.position, self.attempt
 
 
 class EventKind(StrEnum):

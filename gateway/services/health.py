@@ -12,7 +12,7 @@ from gateway.domain.jobs import ModelState, Readiness
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine
 from gateway.metrics import Metrics
-from gateway.ports import Clock, Models, ObjectStore
+from gateway.ports import Clock, Models, ObjectStore, SessionBook
 
 _PROBE = "probe"
 
@@ -139,5 +139,19 @@ def storage_check(store: ObjectStore) -> Check:
     async def check() -> Component:
         await store.exists(_PROBE)
         return Component(Health.HEALTHY)
+
+    return check
+
+
+def database_check(book: SessionBook, metrics: Metrics) -> Check:
+    """The database answers: how many items of sessions wait, and how many are being made."""
+
+    async def check() -> Component:
+        found = await book.open_items()
+        for state, items in found.items():
+            metrics.session_queue.labels(state).set(items)
+        return Component(
+            Health.HEALTHY, {f"items_{state}": items for state, items in found.items()}
+        )
 
     return check

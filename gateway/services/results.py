@@ -81,6 +81,22 @@ class ResultService:
             self._memo.put(request_key, result)
         return result
 
+    async def copy(self, result: StoredResult, expires_at: float) -> StoredResult:
+        """The same pictures under names of their own, until a Unix time; raises NotFound."""
+        names = []
+        for name in result.names:
+            opened = await self.open(name)
+            extension = name.rpartition(".")[2]
+            own = ObjectName.new(expires_at, self._randomness(TOKEN_BYTES), extension)
+            await self._store.put(own.key(Folder.RESULTS), opened.content, opened.media_type)
+            names.append(str(own))
+        return StoredResult(tuple(names), int(expires_at), result.metadata)
+
+    async def erase(self, result: StoredResult) -> None:
+        """Erase a result's pictures; what remembers it finds nothing."""
+        for name in result.names:
+            await self._store.delete(f"{Folder.RESULTS}/{name}")
+
     async def recall(self, request_key: str) -> StoredResult | None:
         """The result of an identical request, as long as its pictures are still there."""
         result = self._memo.get(request_key)

@@ -68,7 +68,7 @@ class TryOnService:
 
     async def _question(self, request: TryOnRequest) -> Question:
         engine = self.engine(request.engine)
-        garment, told = await self._garment(request)
+        garment, told = await self.garment(request.garment)
         made = plan(engine, {**told, **request.given}, request.overlays)
         return Question(
             plan=made,
@@ -79,12 +79,12 @@ class TryOnService:
             caller=request.caller,
         )
 
-    async def _garment(self, request: TryOnRequest) -> tuple[Source | Picture, Given]:
+    async def garment(self, source: Source | GarmentReference) -> tuple[Source | Picture, Given]:
         """The garment to decode, or its picture from the catalogue and what is known of it."""
-        if not isinstance(request.garment, GarmentReference):
-            return request.garment, {}
-        found = await self._catalogue.find(request.garment)
-        return await self._catalogue.picture(request.garment), found.worn
+        if not isinstance(source, GarmentReference):
+            return source, {}
+        found = await self._catalogue.find(source)
+        return await self._catalogue.picture(source), found.worn
 
     async def _decoded(
         self, request: TryOnRequest, garment_source: Source | Picture

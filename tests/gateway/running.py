@@ -199,6 +199,7 @@ async def running_gateway(
         settings = Settings.model_validate(
             {
                 "storage": {"url": "memory://", **sections.pop("storage", {})},
+                "database": {"url": f"sqlite:///{folder}/sessions.sqlite"},
                 "torchserve": {
                     "inference_url": url,
                     "management_url": url,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, insert, select, tuple_
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.adapters.sql.database import Database
@@ -16,6 +16,7 @@ from gateway.adapters.sql.tables import (
     sessions,
 )
 from gateway.adapters.sql.turns import Turn
+from gateway.adapters.sql.whole import whole
 from gateway.domain.sessions import Created, Cursor, Draft, Event, EventKind, RepeatKey, Session
 from gateway.domain.sessions_lifecycle import OPEN, Move, State
 from gateway.domain.sessions_queue import rank
@@ -30,6 +31,7 @@ class SqlSessionBook:
         self._database = database
         self._clock = clock
 
+    @whole
     async def create(self, draft: Draft, repeat: RepeatKey | None = None) -> Created:
         """Write a session down, unless its request was made before."""
         async with self._database.writing() as connection:
@@ -42,17 +44,20 @@ class SqlSessionBook:
             await _write(connection, draft)
         return Created(draft.session_id, is_repeat=False)
 
+    @whole
     async def repeated(self, owner: str, repeat: RepeatKey) -> str | None:
         """The session that an earlier request with this key made; raises Conflict."""
         async with self._database.reading() as connection:
             return await self._earlier(connection, owner, repeat)
 
+    @whole
     async def find(self, session_id: str, owner: str) -> Session | None:
         """An owner's session; nobody else's, and none that is over."""
         async with self._database.reading() as connection:
             mine = (sessions.c.id == session_id, sessions.c.owner == owner, *self._alive())
             return await _read(connection, *mine)
 
+    @whole
     async def page(
         self, owner: str, limit: int, after: Cursor | None = None, state: State | None = None
     ) -> Sequence[Session]:
@@ -69,6 +74,7 @@ class SqlSessionBook:
             items = await _items(connection, [row.id for row in rows])
         return [session_of(row, items[row.id]) for row in rows]
 
+    @whole
     async def cancel(self, session_id: str, owner: str) -> bool | None:
         """End an open session; whether it was open, or None where there is none."""
         async with self._database.writing() as connection:
@@ -79,6 +85,7 @@ class SqlSessionBook:
             await turn.close()
         return was_open
 
+    @whole
     async def forget(self, session_id: str, owner: str) -> Session | None:
         """End a session and hide it from everybody until it is erased; what it was."""
         async with self._database.writing() as connection:
@@ -90,6 +97,7 @@ class SqlSessionBook:
             await turn.close()
             return await _read(connection, sessions.c.id == session_id)
 
+    @whole
     async def to_erase(self, limit: int) -> Sequence[Session]:
         """Sessions that are forgotten or over, and still have to be erased."""
         over = sessions.c.is_forgotten | (sessions.c.expires_at <= self._clock.now())
@@ -98,6 +106,7 @@ class SqlSessionBook:
             found = [await _read(connection, sessions.c.id == row.id) for row in due]
         return [session for session in found if session is not None]
 
+    @whole
     async def erase(self, session_id: str) -> None:
         """Drop a session's rows, after its objects."""
         async with self._database.writing() as connection:
@@ -105,6 +114,7 @@ class SqlSessionBook:
             await connection.execute(delete(idempotency_keys).where(mine))
             await connection.execute(delete(sessions).where(sessions.c.id == session_id))
 
+    @whole
     async def events_since(
         self, session_id: str, owner: str, seq: int, limit: int
     ) -> Sequence[Event] | None:
@@ -120,6 +130,17 @@ class SqlSessionBook:
             if (await connection.execute(select(sessions.c.id).where(*mine))).one_or_none() is None:
                 return None
             return [event_of(row) for row in await connection.execute(news)]
+
+    @whole
+    async def open_items(self) -> Mapping[State, int]:
+        """How many items wait, and how many are being made."""
+        items = session_items.c
+        counted = (
+            select(items.state, func.count()).where(items.state.in_(OPEN)).group_by(items.state)
+        )
+        async with self._database.reading() as connection:
+            found = {State(state): n for state, n in await connection.execute(counted)}
+        return {state: found.get(state, 0) for state in sorted(OPEN)}
 
     def _alive(self) -> tuple[ColumnElement[bool], ...]:
         return (~sessions.c.is_forgotten, sessions.c.expires_at > self._clock.now())

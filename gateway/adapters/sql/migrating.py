@@ -1,6 +1,7 @@
 """Brings the database to the newest step of `migrations`, at every start."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,17 @@ from gateway.errors import GatewayError, Misconfigured
 
 _STEPS: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = "migrations"
+
+
+@asynccontextmanager
+async def open_database(url: str, pool_size: int, timeout_s: float) -> AsyncIterator[Database]:
+    """A database that is up to date; raises Misconfigured."""
+    database = Database(url, pool_size, timeout_s)
+    try:
+        await migrate(database)
+        yield database
+    finally:
+        await database.close()
 
 
 async def migrate(database: Database) -> None:

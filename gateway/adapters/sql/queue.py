@@ -15,8 +15,9 @@ from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.records import claim_of, fault_json, outcome_json, progress_json
 from gateway.adapters.sql.tables import session_items, sessions
 from gateway.adapters.sql.turns import Turn
+from gateway.adapters.sql.whole import whole
 from gateway.domain.jobs import Progress
-from gateway.domain.sessions import Claim, EventKind, Fault, Outcome
+from gateway.domain.sessions import Claim, ClaimKey, EventKind, Fault, Outcome
 from gateway.domain.sessions_lifecycle import OPEN, Move, State, after, origins
 from gateway.domain.sessions_queue import given_up
 from gateway.ports import Clock
@@ -46,6 +47,7 @@ class SqlSessionQueue:
         self._clock = clock
         self._rules = rules
 
+    @whole
     async def claim(self, runner: str, engines: Collection[str]) -> Claim | None:
         """Take the item that is next for these engines, from whoever lost it, too."""
         passed_over: set[str] = set()
@@ -58,23 +60,27 @@ class SqlSessionQueue:
                 passed_over.add(row.owner)
         return None
 
-    async def beat(self, runner: str) -> Collection[tuple[str, int, int]]:
-        """Renew a runner's leases; what it still holds, as (session, position, attempt)."""
+    @whole
+    async def beat(self, held: Collection[ClaimKey]) -> Collection[ClaimKey]:
+        """Renew the leases of claims; those that still hold."""
         items = session_items.c
-        held = and_(items.runner == runner, items.state == State.PROCESSING.value)
-        which = (items.session_id, items.position)
+        which = tuple_(items.session_id, items.position, items.attempt)
+        ours = and_(which.in_(sorted(held)), items.state == State.PROCESSING.value)
         # Whoever holds a row changes it now: it is renewed the next time, or gone.
-        free = select(*which).where(held).with_for_update(skip_locked=True)
+        free = select(items.session_id, items.position).where(ours)
         renewed = (
             update(session_items)
-            .where(held, tuple_(*which).in_(free))
+            .where(
+                tuple_(items.session_id, items.position).in_(free.with_for_update(skip_locked=True))
+            )
             .values(lease_until=self._clock.now() + self._rules.lease_s)
         )
+        still = select(items.session_id, items.position, items.attempt).where(ours)
         async with self._database.writing() as connection:
             await connection.execute(renewed)
-            rows = await connection.execute(select(*which, items.attempt).where(held))
-            return {(row.session_id, row.position, row.attempt) for row in rows}
+            return {tuple(row) for row in await connection.execute(still)}
 
+    @whole
     async def progress(self, claim: Claim, progress: Progress) -> bool:
         """Say how far an item is; whether it is still the runner's."""
         told = progress_json(progress)
@@ -86,16 +92,19 @@ class SqlSessionQueue:
             await turn.close()
         return True
 
+    @whole
     async def complete(self, claim: Claim, outcome: Outcome) -> bool:
         """End an item well; whether it was still the runner's, or has ended so before."""
         changes = {"outcome": outcome_json(outcome), "progress": None}
         return await self._end(claim, Move.COMPLETE, changes, {})
 
+    @whole
     async def fail(self, claim: Claim, fault: Fault) -> bool:
         """End an item that failed for good; whether it was still the runner's."""
         told = fault_json(fault)
         return await self._end(claim, Move.FAIL, {"fault": told, "progress": None}, told)
 
+    @whole
     async def give_back(self, claim: Claim, wait_s: float, *, is_tried: bool) -> bool:
         """Let others have an item after a while; not counted unless `is_tried`."""
         changes = {
@@ -107,6 +116,7 @@ class SqlSessionQueue:
         }
         return await self._end(claim, Move.GIVE_BACK, changes, {})
 
+    @whole
     async def tidy(self) -> int:
         """End sessions past their time, and items that nobody survived; how many were touched."""
         due = await self._due()

@@ -106,18 +106,30 @@ async def test_a_lease_that_is_renewed_is_nobody_elses(
     claim = await claimed(queue, "one")
     for _ in range(3):
         clock.time_s += 9
-        assert await queue.beat("one") == {(claim.session_id, 0, 1)}
+        assert await queue.beat([claim.key]) == {claim.key}
         assert await queue.claim("two", ENGINES) is None
-    assert await queue.beat("two") == set()
 
 
 async def test_a_beat_tells_what_was_lost(
     book: SqlSessionBook, queue: SqlSessionQueue, clock: ManualClock
 ) -> None:
-    made = await book.create(draft(clock.now()))
-    await claimed(queue, "one")
-    await book.cancel(made.session_id, "ann")
-    assert await queue.beat("one") == set()
+    kept, lost = [await book.create(draft(clock.now())) for _ in range(2)]
+    claims = [await claimed(queue) for _ in range(2)]
+    await book.cancel(lost.session_id, "ann")
+    assert await queue.beat([claim.key for claim in claims]) == {(kept.session_id, 0, 1)}
+    assert await queue.beat([]) == set()
+
+
+async def test_what_was_claimed_without_the_runners_knowing_is_not_held_for_ever(
+    book: SqlSessionBook, queue: SqlSessionQueue, clock: ManualClock
+) -> None:
+    await book.create(draft(clock.now()))
+    unheard = await claimed(queue, "one")
+    clock.time_s += 9
+    await queue.beat([])
+    clock.time_s += 2
+    again = await claimed(queue, "one")
+    assert (again.session_id, again.attempt) == (unheard.session_id, 2)
 
 
 async def test_what_nobody_survives_is_given_up_with_its_reason(

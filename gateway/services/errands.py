@@ -1,0 +1,172 @@
+"""One item of a session, being made: asked of the engine, told of, written down, or let go."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import structlog
+
+from gateway.domain import sessions_topics as topics
+from gateway.domain.jobs import Progress
+from gateway.domain.results import StoredResult
+from gateway.domain.sessions import Claim, Fault, Outcome
+from gateway.domain.sessions_queue import WAITS, Patience, pause_s
+from gateway.errors import DatabaseFailed, GatewayError, Internal
+from gateway.metrics import Metrics
+from gateway.ports import Notices, SessionQueue
+from gateway.services.pictures import UploadReference
+from gateway.services.results import ResultService
+from gateway.services.session_drafts import DENSEPOSE, GARMENT, MASK, PERSON
+from gateway.services.tryon import TryOnRequest, TryOnService
+
+_SOONEST_S: Final = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What it takes to make an item."""
+
+    queue: SessionQueue
+    tryon: TryOnService
+    results: ResultService
+    notices: Notices
+    metrics: Metrics
+    now: Callable[[], float]
+    patience: Patience
+    progress_s: float
+
+
+class Errand:
+    """A claim that is being run; `is_ending` from when its outcome is being written down."""
+
+    def __init__(self, claim: Claim, shop: Workshop) -> None:
+        self.claim: Final = claim
+        self.is_ending = False
+        self._shop = shop
+        self._latest: Progress | None = None
+        self._news = asyncio.Event()
+        self._making: asyncio.Task[Outcome] | None = None
+
+    async def run(self) -> None:
+        """Make the item and end it; cancelled, it leaves the item as it is."""
+        claim = self.claim
+        structlog.contextvars.bind_contextvars(
+            request_id=claim.request_id, session_id=claim.session_id, item=claim.position
+        )
+        self._making = asyncio.create_task(self._make())
+        telling = asyncio.create_task(self._tell())
+        try:
+            await asyncio.wait({self._making})
+        finally:
+            self._making.cancel()
+            telling.cancel()
+            await asyncio.gather(self._making, telling, return_exceptions=True)
+        if self._making.cancelled():
+            return
+        self.is_ending = True
+        await self._end(self._making)
+
+    def drop(self) -> None:
+        """Stop making an item that is somebody else's by now, or nobody's."""
+        if self._making is not None and not self.is_ending:
+            self._making.cancel()
+
+    async def _make(self) -> Outcome:
+        """Have the engine dress the person; the pictures of the outcome are the session's own."""
+        claim, shop = self.claim, self._shop
+        answer = await shop.tryon.run(_asked(claim, shop.now()), self._hear)
+        result = answer.result
+        if answer.is_cached:
+            result = await shop.results.copy(result, claim.expires_at)
+        return Outcome(result, answer.is_cached, answer.processing_time_ms)
+
+    def _hear(self, progress: Progress) -> None:
+        self._latest = progress
+        self._news.set()
+
+    async def _tell(self) -> None:
+        """Write down how far it is, now and then; what cannot be written is left out."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            try:
+                if self._latest and not await self._shop.queue.progress(self.claim, self._latest):
+                    self.drop()
+                    return
+                await self._wake_watchers()
+            except GatewayError as error:
+                _log().info("progress is not written", error_code=error.code)
+            await asyncio.sleep(self._shop.progress_s)
+
+    async def _end(self, made: "asyncio.Task[Outcome]") -> None:
+        error, queue = made.exception(), self._shop.queue
+        if error is None:
+            outcome = made.result()
+            if not await self._written(partial(queue.complete, self.claim, outcome)):
+                await self._discard(outcome.result)
+            self._count("completed")
+            return
+        known = error if isinstance(error, GatewayError) else Internal()
+        _log().warning("an item failed", error_code=known.code, exc_info=error)
+        wait_s = pause_s(known.code, self.claim.tries, self._shop.patience)
+        if wait_s is None:
+            fault = Fault(known.code, known.message, known.details)
+            await self._written(partial(queue.fail, self.claim, fault))
+            self._count("failed")
+            return
+        is_tried = known.code not in WAITS
+        await self._written(partial(queue.give_back, self.claim, wait_s, is_tried=is_tried))
+        self._count("given_back")
+
+    async def _written(self, write: Callable[[], Awaitable[bool]]) -> bool:
+        """Write it down as soon as the database takes it; whether the item was still ours."""
+        pause = self._shop.patience.first_s
+        while True:
+            try:
+                is_ours = await write()
+                break
+            except DatabaseFailed:
+                _log().warning("the database is away", exc_info=True)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, self._shop.patience.longest_s)
+        await self._wake_watchers()
+        return is_ours
+
+    async def _discard(self, result: StoredResult) -> None:
+        """Erase pictures that are nobody's; what remains is erased at its expiry."""
+        try:
+            await self._shop.results.erase(result)
+        except GatewayError as error:
+            _log().warning("pictures of nobody are left", error_code=error.code)
+
+    async def _wake_watchers(self) -> None:
+        await self._shop.notices.publish(topics.of_session(self.claim.session_id))
+
+    def _count(self, outcome: str) -> None:
+        self._shop.metrics.session_items.labels(self.claim.engine, outcome).inc()
+
+
+def _asked(claim: Claim, now: float) -> TryOnRequest:
+    """An item as a try-on; a deadline runs from when the session was made."""
+    given = dict(claim.ask.given)
+    within_s = given.get("deadline_s")
+    if isinstance(within_s, int | float):
+        given["deadline_s"] = max(within_s - (now - claim.created_at), _SOONEST_S)
+    stored = {name: UploadReference(name, key) for name, key in claim.ask.pictures.items()}
+    return TryOnRequest(
+        person=stored[PERSON],
+        garment=stored[GARMENT],
+        mask=stored.get(MASK),
+        densepose=stored.get(DENSEPOSE),
+        engine=claim.engine,
+        given=given,
+        request_id=claim.request_id,
+        caller=claim.owner,
+    )
+
+
+def _log() -> structlog.stdlib.BoundLogger:
+    log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+    return log

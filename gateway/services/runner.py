@@ -1,0 +1,166 @@
+"""Has what is queued made: claims as much as the engines take, keeps the leases, hands them back.
+
+Any number of runners work on one queue. One that dies is found out by its leases, and what it had
+is begun again by others; one that is ended gives back what it has not finished.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import structlog
+
+from gateway.domain import sessions_topics as topics
+from gateway.domain.jobs import Readiness
+from gateway.domain.options import Engine
+from gateway.domain.sessions import Claim, ClaimKey
+from gateway.errors import GatewayError
+from gateway.ports import Models
+from gateway.services.errands import Errand, Workshop
+from gateway.services.waking import Alarm, alarm_at
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerRules:
+    """Pauses in seconds, and how many items of an engine run here (0: as many as it takes).
+
+    What is being written when the runner ends gets `grace_s` to be written.
+    """
+
+    poll_s: float
+    beat_s: float
+    per_engine: int
+    grace_s: float
+
+
+class SessionRunner:
+    """Runs items of these engines under a name that no other runner has."""
+
+    def __init__(
+        self,
+        name: str,
+        shop: Workshop,
+        models: Models,
+        engines: Mapping[str, Engine],
+        rules: RunnerRules,
+    ) -> None:
+        self._name: Final = name
+        self._shop = shop
+        self._models = models
+        self._engines = engines
+        self._rules = rules
+        self._errands: dict[ClaimKey, tuple[Errand, asyncio.Task[None]]] = {}
+
+    async def run(self) -> None:
+        """Work until cancelled, then give back what is not finished."""
+        notices, rules = self._shop.notices, self._rules
+        try:
+            async with (
+                alarm_at(notices, topics.QUEUE) as work,
+                alarm_at(notices, topics.LEASES) as leases,
+                asyncio.TaskGroup() as loops,
+            ):
+                fill, tidy = partial(self._fill, work), self._shop.queue.tidy
+                loops.create_task(self._again(fill, work, rules.poll_s))
+                loops.create_task(self._again(self._beat, leases, rules.beat_s))
+                loops.create_task(self._again(tidy, Alarm(), rules.poll_s))
+        finally:
+            await self._put_down()
+
+    async def _again(
+        self, step: Callable[[], Awaitable[object]], alarm: Alarm, longest_s: float
+    ) -> None:
+        """Take a step at every alarm, and every so often; after a fault soon again, then later."""
+        patience = self._shop.patience
+        pause = patience.first_s
+        while True:
+            try:
+                await step()
+            except Exception as error:  # noqa: BLE001 - whatever is away comes back
+                known = isinstance(error, GatewayError)
+                _log().warning("the runner stumbles", exc_info=None if known else error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, patience.longest_s)
+                continue
+            pause = patience.first_s
+            await alarm.wait(longest_s)
+
+    async def _fill(self, work: Alarm) -> None:
+        """Claim as long as there is something to claim, and room to run it."""
+        while engines := [name for name in self._engines if self._has_room(name)]:
+            claim = await self._claimed(engines)
+            if claim is None:
+                return
+            self._start(claim, work)
+            await self._shop.notices.publish(topics.of_session(claim.session_id))
+
+    async def _claimed(self, engines: list[str]) -> Claim | None:
+        """Claim an item; one that is claimed while the runner ends is put down with the others."""
+        claiming = asyncio.ensure_future(self._shop.queue.claim(self._name, engines))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            with suppress(GatewayError):
+                claim = await claiming
+                if claim is not None:
+                    self._start(claim, Alarm())
+            raise
+
+    def _start(self, claim: Claim, work: Alarm) -> None:
+        errand = Errand(claim, self._shop)
+        task = asyncio.create_task(errand.run())
+        self._errands[claim.key] = (errand, task)
+        task.add_done_callback(lambda done: self._ended(claim.key, done, work))
+
+    def _ended(self, key: ClaimKey, task: "asyncio.Task[None]", work: Alarm) -> None:
+        self._errands.pop(key, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log().error("an errand failed", exc_info=error)
+        work.ring()
+
+    def _has_room(self, name: str) -> bool:
+        state = self._models.state(self._engines[name].model)
+        if state.readiness is not Readiness.READY:
+            return False
+        takes = self._rules.per_engine or max(1, state.ready_workers * state.batch_size)
+        return sum(errand.claim.engine == name for errand, _ in self._errands.values()) < takes
+
+    async def _beat(self) -> None:
+        """Renew the leases of what is being made; what is lost is dropped."""
+        known = set(self._errands)
+        if not known:
+            return
+        held = await self._shop.queue.beat(known)
+        for key in known - set(held):
+            if key in self._errands:
+                self._errands[key][0].drop()
+
+    async def _put_down(self) -> None:
+        """End what is being made and give it back; what is being written is written."""
+        errands = list(self._errands.values())
+        for errand, task in errands:
+            if not errand.is_ending:
+                task.cancel()
+        if errands:
+            await asyncio.wait([task for _, task in errands], timeout=self._rules.grace_s)
+        for _, task in errands:
+            task.cancel()
+        await asyncio.gather(*(task for _, task in errands), return_exceptions=True)
+        for errand, task in errands:
+            if task.cancelled():
+                await self._give_back(errand.claim)
+
+    async def _give_back(self, claim: Claim) -> None:
+        try:
+            await self._shop.queue.give_back(claim, 0, is_tried=False)
+            await self._shop.notices.publish(topics.QUEUE)
+        except GatewayError:
+            _log().warning("an item is left to its lease", session_id=claim.session_id)
+
+
+def _log() -> structlog.stdlib.BoundLogger:
+    log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+    return log

@@ -1,0 +1,197 @@
+"""What a session is made of: checked, decoded and stored before anybody is told it is accepted."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from pydantic import JsonValue
+
+from gateway.domain.images import Picture
+from gateway.domain.jobs import Readiness
+from gateway.domain.options import Engine, Given, plan
+from gateway.domain.sessions import Ask, Draft, Kind
+from gateway.domain.uploads import Upload
+from gateway.errors import InvalidInput, NotDeployed
+from gateway.ports import Clock, Models
+from gateway.services.catalogue import GarmentReference
+from gateway.services.pictures import PictureService, Source
+from gateway.services.tryon import TryOnService
+
+PERSON: Final = "user_image"
+GARMENT: Final = "garment_image"
+MASK: Final = "mask"
+DENSEPOSE: Final = "densepose"
+_ID_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Wearer:
+    """Somebody to dress; `mask` and `densepose` lie on the photo."""
+
+    photo: Source
+    mask: Source | None = None
+    densepose: Source | None = None
+
+    @property
+    def overlays(self) -> Mapping[str, Source]:
+        """What lies on the photo, by name, as far as given."""
+        named = {MASK: self.mask, DENSEPOSE: self.densepose}
+        return {name: source for name, source in named.items() if source is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Worn:
+    """A garment, and the options that are its own."""
+
+    photo: Source | GarmentReference
+    given: Given
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """What one call asks for: every wearer in every garment.
+
+    `key` is the caller's Idempotency-Key; `kind` None follows from how many items there are.
+    """
+
+    owner: str
+    wearers: tuple[Wearer, ...]
+    garments: tuple[Worn, ...]
+    engine: str | None
+    given: Given
+    request_id: str
+    kind: Kind | None = None
+    key: str | None = None
+    cancel_after_s: float | None = None
+
+    def digest(self) -> str:
+        """The same for the same request, however it was encoded; hexadecimal."""
+        said = {
+            "wearers": [_digests(PERSON, one.photo) | _overlays(one) for one in self.wearers],
+            "garments": [
+                _digests(GARMENT, one.photo) | {"given": dict(one.given)} for one in self.garments
+            ],
+            "engine": self.engine,
+            "given": dict(self.given),
+            "kind": self.kind,
+            "cancel_after_s": self.cancel_after_s,
+        }
+        return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class DraftRules:
+    """How long a session lives, in seconds, and of how many items it may be made."""
+
+    retention_s: float
+    max_items: int
+
+
+class SessionDrafts:
+    """Makes drafts of sessions whose pictures are in the store."""
+
+    def __init__(
+        self,
+        tryon: TryOnService,
+        pictures: PictureService,
+        models: Models,
+        clock: Clock,
+        randomness: Callable[[int], bytes],
+        rules: DraftRules,
+    ) -> None:
+        self._tryon = tryon
+        self._pictures = pictures
+        self._models = models
+        self._clock = clock
+        self._randomness = randomness
+        self._rules = rules
+
+    async def make(self, request: SessionRequest) -> Draft:
+        """Check what is asked, and store its pictures; raises what its parts do."""
+        items = len(request.wearers) * len(request.garments)
+        if items > self._rules.max_items:
+            message = f"makes {items} items, at most {self._rules.max_items} are taken"
+            raise InvalidInput.of("garments", message)
+        garments = [await self._tryon.garment(one.photo) for one in request.garments]
+        wishes = [
+            {**told, **request.given, **one.given}
+            for (_, told), one in zip(garments, request.garments, strict=True)
+        ]
+        engine = self._engine(request, wishes)
+        now = self._clock.now()
+        expires_at = now + self._rules.retention_s
+        people = await self._people(request, expires_at)
+        clothes = await self._clothes([source for source, _ in garments], expires_at)
+        asks = tuple(
+            Ask({**person, **garment}, wishes[j], i, j)
+            for i, person in enumerate(people)
+            for j, garment in enumerate(clothes)
+        )
+        after_s = request.cancel_after_s
+        return Draft(
+            session_id=self._randomness(_ID_BYTES).hex(),
+            owner=request.owner,
+            kind=request.kind or (Kind.STANDARD if items == 1 else Kind.BATCH),
+            engine=engine.name,
+            asks=asks,
+            request_id=request.request_id,
+            created_at=now,
+            expires_at=expires_at,
+            cancel_at=None if after_s is None else now + after_s,
+        )
+
+    def _engine(self, request: SessionRequest, wishes: Sequence[Given]) -> Engine:
+        """The engine, which can honour every item; raises InvalidInput or NotDeployed."""
+        engine = self._tryon.engine(request.engine)
+        for wish in wishes:
+            for wearer in request.wearers:
+                plan(engine, wish, wearer.overlays)
+        if self._models.state(engine.model).readiness is Readiness.MISSING:
+            raise NotDeployed
+        return engine
+
+    async def _people(
+        self, request: SessionRequest, expires_at: float
+    ) -> Sequence[Mapping[str, str]]:
+        people = await asyncio.gather(*(self._wearer(one) for one in request.wearers))
+        return [await self._stored(pictures, expires_at) for pictures in people]
+
+    async def _clothes(
+        self, sources: Sequence[Source | Picture], expires_at: float
+    ) -> Sequence[Mapping[str, str]]:
+        photos = await asyncio.gather(*(self._pictures.photo(source) for source in sources))
+        return [await self._stored({GARMENT: photo}, expires_at) for photo in photos]
+
+    async def _wearer(self, wearer: Wearer) -> Mapping[str, Picture]:
+        photo = await self._pictures.photo(wearer.photo)
+        found = {PERSON: photo}
+        if wearer.mask is not None:
+            found[MASK] = await self._pictures.mask(wearer.mask, photo)
+        if wearer.densepose is not None:
+            found[DENSEPOSE] = await self._pictures.overlay(wearer.densepose, photo)
+        return found
+
+    async def _stored(
+        self, pictures: Mapping[str, Picture], expires_at: float
+    ) -> Mapping[str, str]:
+        names = await asyncio.gather(
+            *(self._pictures.put(picture, expires_at) for picture in pictures.values())
+        )
+        return dict(zip(pictures, map(str, names), strict=True))
+
+
+def _overlays(wearer: Wearer) -> dict[str, JsonValue]:
+    digests = (_digests(name, source) for name, source in wearer.overlays.items())
+    return {name: value for one in digests for name, value in one.items()}
+
+
+def _digests(name: str, source: Source | GarmentReference) -> dict[str, JsonValue]:
+    match source:
+        case Upload():
+            return {name: sha256(source.content).hexdigest()}
+        case GarmentReference():
+            return {name: f"garment {source.garment_id}"}
+    return {name: f"upload {source.upload_id}"}

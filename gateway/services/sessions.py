@@ -1,0 +1,165 @@
+"""Sessions as their owners use them: made, read, listed, cancelled, erased."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.domain import sessions_topics as topics
+from gateway.domain.names import Folder
+from gateway.domain.sessions import Created, Cursor, Draft, Event, RepeatKey, Session
+from gateway.domain.sessions_lifecycle import State
+from gateway.errors import NotFound
+from gateway.ports import Clock, Notices, ObjectStore, SessionBook
+from gateway.services.session_drafts import SessionDrafts, SessionRequest
+from gateway.services.waking import alarm_at
+
+_AT_ONCE: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The session of a request, and whether an earlier one had made it."""
+
+    session: Session
+    is_repeat: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of an owner's sessions, and where the rest begins."""
+
+    sessions: Sequence[Session]
+    next_cursor: Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRules:
+    """In seconds: how long a key is remembered, how often one who waits looks unasked."""
+
+    repeat_s: float
+    poll_s: float
+
+
+class SessionService:
+    """What an owner may do; a session that is not the owner's is not found."""
+
+    def __init__(
+        self,
+        book: SessionBook,
+        drafts: SessionDrafts,
+        store: ObjectStore,
+        notices: Notices,
+        clock: Clock,
+        rules: SessionRules,
+    ) -> None:
+        self._book = book
+        self._drafts = drafts
+        self._store = store
+        self._notices = notices
+        self._clock = clock
+        self._rules = rules
+
+    async def create(self, request: SessionRequest) -> Accepted:
+        """Accept a session: from now on it ends, whatever dies.
+
+        Raises Conflict for a key that was used for another request, and what its parts do.
+        """
+        repeat = await self._repeat_key(request)
+        if repeat is not None:
+            earlier = await self._book.repeated(request.owner, repeat)
+            if earlier is not None:
+                return Accepted(await self.get(earlier, request.owner), is_repeat=True)
+        draft = await self._drafts.make(request)
+        created = await self._write(draft, repeat)
+        await self._notices.publish(topics.QUEUE)
+        session = await self.get(created.session_id, request.owner)
+        return Accepted(session, created.is_repeat)
+
+    async def get(self, session_id: str, owner: str) -> Session:
+        """A session as it stands; raises NotFound."""
+        session = await self._book.find(session_id, owner)
+        if session is None:
+            raise NotFound
+        return session
+
+    async def wait(self, session_id: str, owner: str, longest_s: float) -> Session:
+        """The session once it has ended, or as it stands after so many seconds."""
+        until = self._clock.monotonic() + longest_s
+        async with alarm_at(self._notices, topics.of_session(session_id)) as alarm:
+            while True:
+                session = await self.get(session_id, owner)
+                left_s = until - self._clock.monotonic()
+                if session.has_ended or left_s <= 0:
+                    return session
+                await alarm.wait(min(left_s, self._rules.poll_s))
+
+    async def page(
+        self, owner: str, limit: int, after: Cursor | None = None, state: State | None = None
+    ) -> Page:
+        """The owner's sessions, the newest first."""
+        found = list(await self._book.page(owner, limit + 1, after, state))
+        shown = found[:limit]
+        has_more = len(found) > limit
+        last = Cursor(shown[-1].created_at, shown[-1].session_id) if has_more else None
+        return Page(shown, last)
+
+    async def cancel(self, session_id: str, owner: str) -> Session:
+        """End a session, if it has not ended; what is being made is dropped."""
+        was_open = await self._book.cancel(session_id, owner)
+        if was_open:
+            await self._tell_ended(session_id)
+        return await self.get(session_id, owner)
+
+    async def delete(self, session_id: str, owner: str) -> None:
+        """End a session, and erase it with every picture of it; raises NotFound."""
+        session = await self._book.forget(session_id, owner)
+        if session is None:
+            raise NotFound
+        await self._tell_ended(session_id)
+        await self.erase(session)
+
+    async def events_since(
+        self, session_id: str, owner: str, seq: int = 0, limit: int = _AT_ONCE
+    ) -> Sequence[Event]:
+        """What happened to a session after its event `seq`; raises NotFound."""
+        events = await self._book.events_since(session_id, owner, seq, limit)
+        if events is None:
+            raise NotFound
+        return events
+
+    async def erase_due(self) -> int:
+        """Erase what is forgotten or over, as far as it is still there; how many sessions."""
+        erased = 0
+        while due := await self._book.to_erase(_AT_ONCE):
+            for session in due:
+                await self.erase(session)
+            erased += len(due)
+        return erased
+
+    async def erase(self, session: Session) -> None:
+        """Erase a session that is forgotten or over: first its pictures, then its rows.
+
+        Whatever keeps this from ending leaves rows, by which the next run goes on.
+        """
+        for key in sorted(session.object_keys):
+            await self._store.delete(key)
+        await self._book.erase(session.session_id)
+
+    async def _repeat_key(self, request: SessionRequest) -> RepeatKey | None:
+        if request.key is None:
+            return None
+        digest = await asyncio.to_thread(request.digest)
+        return RepeatKey(request.key, digest, self._clock.now() + self._rules.repeat_s)
+
+    async def _write(self, draft: Draft, repeat: RepeatKey | None) -> Created:
+        created = await self._book.create(draft, repeat)
+        if created.is_repeat:
+            names = {name for ask in draft.asks for name in ask.pictures.values()}
+            for name in names:
+                await self._store.delete(f"{Folder.UPLOADS}/{name}")
+        return created
+
+    async def _tell_ended(self, session_id: str) -> None:
+        await self._notices.publish(topics.LEASES)
+        await self._notices.publish(topics.of_session(session_id))
