@@ -24,7 +24,7 @@ const garments = new Picker(fieldset("garments"), (picture) => {
   if (picture.category) setCategory(picture.category);
 });
 
-const engines = new EngineChoice(fieldset("engines"), reconsider);
+const engines = new EngineChoice(fieldset("engines"), fieldset("presets"), reconsider);
 
 /** @type {AbortController | null} */
 let running = null;
@@ -65,7 +65,12 @@ async function tryOn() {
     const [userImage, garmentImage] = await Promise.all([person.bytes(), garment.bytes()]);
     const engine = engines.options({ again: isShown });
     const request = { userImage, garmentImage, category: category(), ...engine };
-    const result = await client.tryOn(request, { signal: call.signal, ...patience() });
+    const result = await client.tryOn(request, {
+      signal: call.signal,
+      onProgress: (progress) => void (call.signal.aborted || stage.showProgress(progress)),
+      onPreview: (preview) => void (call.signal.aborted || stage.showPreview(preview)),
+      ...patience(),
+    });
     if (call.signal.aborted) return;
     await stage.showResult(result);
     resultUrl = result.resultUrl;

@@ -16,7 +16,8 @@
  *
  * @typedef {object} TryOnRequest
  * @property {Blob} userImage       photo of the person: JPEG, PNG or WebP
- * @property {Blob} garmentImage    product photo of the garment
+ * @property {Blob} [garmentImage]  product photo of the garment, or …
+ * @property {string} [garmentId]   … its name in the server's catalogue
  * @property {Blob} [mask]          white where the photo may be changed
  * @property {Category} [category]  default upper_body
  * @property {string} [engine]
@@ -33,6 +34,50 @@
  * @property {boolean} [autoCrop]
  * @property {boolean} [keepUnmasked]
  * @property {string} [garmentDescription]
+ * @property {string} [preset]       numbers for speed or quality, by name
+ * @property {number} [deadlineS]    refuse at once what would take longer …
+ * @property {number} [leastSteps]   … unless so few steps would do
+ * @property {number} [previewEvery] a preview after so many steps, for `onPreview`
+ *
+ * @typedef {object} Progress
+ * @property {string} stage
+ * @property {number} step                  the stage is the step-th of `of`, or came so far itself
+ * @property {number} of
+ * @property {number | null} queuePosition  how many come before; 0: none
+ * @property {number | null} estimateS      seconds until it is done
+ *
+ * @typedef {object} Preview
+ * @property {number} step
+ * @property {number} of
+ * @property {string} url                   a small picture, as a data URL
+ *
+ * @typedef {object} BodiesRequest
+ * @property {number} heightCm
+ * @property {number} weightKg
+ * @property {number} [count]
+ * @property {string} [ethnicity]    this and the other words: see `choices` of models()
+ * @property {string} [gender]
+ * @property {string} [ageGroup]
+ * @property {string} [bodyType]
+ * @property {string} [skinTone]
+ * @property {string} [pose]
+ * @property {number} [seed]
+ * @property {number} [steps]
+ * @property {number} [guidanceScale]
+ * @property {number} [widthPx]
+ * @property {number} [heightPx]
+ * @property {"jpeg" | "png" | "webp"} [outputFormat]
+ *
+ * @typedef {object} Bodies
+ * @property {string} requestId
+ * @property {{url: string, seed: number}[]} images  people who do not exist; each seed draws it again
+ * @property {number} blocked        pictures that the safety checker kept back
+ * @property {boolean} aiGenerated   always true
+ * @property {Date} expiresAt
+ * @property {string} engine
+ * @property {boolean} cached
+ * @property {number} processingTimeMs
+ * @property {Record<string, any>} metadata
  *
  * @typedef {object} TryOnWarning
  * @property {string} code
@@ -71,14 +116,23 @@
  * @property {Category[]} categories
  * @property {string[]} options
  * @property {Record<string, [number, number]>} ranges
+ * @property {Record<string, string[]>} [choices]
+ * @property {Record<string, Record<string, any>>} [presets]  what each preset's name stands for
  * @property {number} deadline_s    the longest time to an answer
  *
  * @typedef {object} CallOptions
  * @property {AbortSignal} [signal]  ends the call early, waiting included
  * @property {number} [timeoutMs]    for one attempt, instead of the client's own
+ * @property {(progress: Progress) => void} [onProgress]  of a try-on: hears how far it is
+ * @property {(preview: Preview) => void} [onPreview]     of a try-on: sees what it is to be
  */
 
 const RETRIED_STATUS = new Set([429, 503]);
+const BUSY_CODES = new Set(["RATE_3001", "RATE_3002", "ML_4001", "ML_4003", "ML_4007"]);
+const TOO_LATE = "ML_4007";
+const JSON_TYPE = "application/json";
+const EVENTS_TYPE = "text/event-stream";
+const BODIES_PATH = "/api/v1/bodies";
 const TRY_ON_PATH = "/api/v1/process-tryon";
 const ANALYSE_PATH = "/api/v1/person/analyse";
 const MODELS_PATH = "/api/v1/models";
@@ -181,7 +235,7 @@ export class TryOnClient {
   async tryOn({ userImage, garmentImage, mask, densepose, ...options }, call = {}) {
     const form = new FormData();
     form.append("user_image", userImage);
-    form.append("garment_image", garmentImage);
+    if (garmentImage) form.append("garment_image", garmentImage);
     if (mask) form.append("mask", mask);
     if (densepose) form.append("densepose", densepose);
     form.append("options", JSON.stringify(snakeCased(options)));
@@ -211,6 +265,33 @@ export class TryOnClient {
       keypoints: answer.keypoints,
       labels: answer.labels,
       warnings: answer.warnings,
+    };
+  }
+
+  /**
+   * Draw people who do not exist, to try garments on.
+   *
+   * @param {BodiesRequest} request
+   * @param {CallOptions} [call]
+   * @returns {Promise<Bodies>}
+   */
+  async bodies(request, call = {}) {
+    const body = JSON.stringify(snakeCased({ ...request }));
+    const headers = { "Content-Type": JSON_TYPE };
+    const answer = await this.#json(BODIES_PATH, { method: "POST", body, headers }, call);
+    return {
+      requestId: answer.request_id,
+      images: answer.images.map((/** @type {{url: string, seed: number}} */ { url, seed }) => ({
+        url: this.#absolute(url),
+        seed,
+      })),
+      blocked: answer.blocked,
+      aiGenerated: answer.ai_generated,
+      expiresAt: new Date(answer.expires_at),
+      engine: answer.engine,
+      cached: answer.cached,
+      processingTimeMs: answer.processing_time_ms,
+      metadata: answer.metadata ?? {},
     };
   }
 
@@ -261,30 +342,37 @@ export class TryOnClient {
    */
   async #json(path, request, call) {
     for (let attempt = 0; ; attempt += 1) {
-      const response = await this.#once(path, request, call);
-      if (response.ok) return response.json();
-      const error = await errorOf(response);
+      const { answer, error } = await this.#once(path, request, call);
+      if (!error) return answer;
       const waitS = error.retryAfterS;
-      const again = RETRIED_STATUS.has(response.status) && waitS !== null;
-      if (!again || attempt >= this.#retries || waitS > this.#maxWaitS) throw error;
+      const passes = RETRIED_STATUS.has(error.status) && error.code !== TOO_LATE;
+      if (!passes || waitS === null || attempt >= this.#retries || waitS > this.#maxWaitS) throw error;
       await pause(waitS * 1000, call.signal);
     }
   }
 
   /**
+   * One attempt: the answer, or the error that the server answered with.
+   *
    * @param {string} path
    * @param {RequestInit} request
    * @param {CallOptions} call
+   * @returns {Promise<{answer?: any, error?: TryOnError}>}
    */
-  async #once(path, request, { signal, timeoutMs = this.#timeoutMs }) {
+  async #once(path, request, call) {
+    const { signal, timeoutMs = this.#timeoutMs } = call;
     const limit = AbortSignal.timeout(timeoutMs);
+    const accepted = call.onProgress || call.onPreview ? EVENTS_TYPE : JSON_TYPE;
     try {
-      return await this.#fetch(new URL(path, this.#baseUrl), {
+      const response = await this.#fetch(new URL(path, this.#baseUrl), {
         ...request,
-        headers: { Accept: "application/json" },
+        headers: { ...request.headers, Accept: accepted },
         signal: signal ? AbortSignal.any([signal, limit]) : limit,
       });
+      if (!response.ok) return { error: await errorOf(response) };
+      return { answer: await answerOf(response, call) };
     } catch (cause) {
+      if (cause instanceof TryOnError) throw cause;
       if (signal?.aborted) throw signal.reason;
       if (limit.aborted) {
         throw new TimedOutError(`No answer within ${timeoutMs / 1000} s.`, { cause });
@@ -302,20 +390,76 @@ export class TryOnClient {
  */
 async function errorOf(response) {
   const body = await response.json().catch(() => ({}));
+  const requestId = body.request_id ?? response.headers.get("X-Request-Id");
+  const retryAfterS = seconds(response.headers.get("Retry-After"));
+  return typed({ ...body, request_id: requestId }, response.status, retryAfterS);
+}
+
+/**
+ * @param {Record<string, any>} body
+ * @param {number} status
+ * @param {number | null} retryAfterS
+ * @returns {TryOnError}
+ */
+function typed(body, status, retryAfterS) {
   const code = typeof body.error_code === "string" ? body.error_code : "";
-  const facts = {
-    code,
-    status: response.status,
-    details: body.details ?? {},
-    requestId: body.request_id ?? response.headers.get("X-Request-Id"),
-    retryAfterS: seconds(response.headers.get("Retry-After")),
-  };
-  const message = body.message ?? `The server answered ${response.status}.`;
+  const { details = {}, request_id: requestId } = body;
+  const facts = { code, status, details, requestId, retryAfterS };
+  const message = body.message ?? `The server answered ${status}.`;
   if (code === "ML_4005") return new UnfitPictureError(message, facts);
   if (code.startsWith("VAL_") || code === "ML_4004") return new InvalidInputError(message, facts);
-  if (RETRIED_STATUS.has(response.status)) return new BusyError(message, facts);
-  if (response.status >= 500) return new ServerError(message, facts);
+  if (RETRIED_STATUS.has(status)) return new BusyError(message, facts);
+  if (status >= 500) return new ServerError(message, facts);
   return new TryOnError(message, facts);
+}
+
+/**
+ * The answer's JSON; of a stream of events, what its last one says, the others being told.
+ *
+ * @param {Response} response
+ * @param {CallOptions} call
+ */
+async function answerOf(response, { onProgress, onPreview }) {
+  const type = response.headers.get("Content-Type") ?? "";
+  if (!type.startsWith(EVENTS_TYPE) || !response.body) return response.json();
+  for await (const { name, data } of eventsOf(response.body)) {
+    const { stage, step, of } = data;
+    if (name === "result") return data;
+    if (name === "error") throw typed(data, BUSY_CODES.has(data.error_code) ? 503 : 500, null);
+    if (name === "preview") onPreview?.({ step, of, url: data.image });
+    if (name === "progress") {
+      const [queuePosition, estimateS] = [data.queue_position, data.estimate_s];
+      onProgress?.({ stage, step, of, queuePosition, estimateS });
+    }
+  }
+  throw new UnreachableError("The connection was lost.");
+}
+
+/**
+ * Server-Sent Events as they come; comments are left out.
+ *
+ * @param {ReadableStream<Uint8Array>} body
+ * @returns {AsyncGenerator<{name: string, data: any}>}
+ */
+async function* eventsOf(body) {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      text += decoder.decode(value, { stream: true });
+      const blocks = text.split("\n\n");
+      text = blocks.pop() ?? "";
+      for (const block of blocks) {
+        const found = /^event: (.*)\ndata: (.*)$/.exec(block);
+        if (found) yield { name: found[1], data: JSON.parse(found[2]) };
+      }
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 // @ts-check
-/** Which engine dresses: a choice where more than one is ready, and what each has to be told. */
+/** Which engine dresses, and how well: choices where there are some, and what each has to be told. */
 
 /**
  * @typedef {import("./client.js").Engine} Engine
@@ -7,27 +7,42 @@
  */
 
 const SEEDS = 2 ** 32;
+const BEST = "quality";
+const PREVIEW_EVERY = 3;
 
 export class EngineChoice {
   /** @type {Engine[]} the default one first */
   #engines = [];
   #root;
+  #presets;
 
   /**
    * @param {HTMLFieldSetElement} root
+   * @param {HTMLFieldSetElement} presets
    * @param {() => void} onChoice
    */
-  constructor(root, onChoice) {
+  constructor(root, presets, onChoice) {
     this.#root = root;
-    root.addEventListener("change", onChoice);
+    this.#presets = presets;
+    root.addEventListener("change", () => this.#offerPresets());
+    for (const choice of [root, presets]) choice.addEventListener("change", onChoice);
   }
 
   /** Take the engines that are ready; more than one are a choice. @param {Engine[]} all */
   offer(all) {
     this.#engines = all.filter((engine) => engine.ready);
     this.#root.hidden = this.#engines.length < 2;
-    if (this.#root.hidden) return;
-    this.#root.querySelector(".segments")?.replaceChildren(...this.#engines.map(tileOf));
+    const tiles = this.#engines.map(({ engine, is_default }) => tileOf("engine", engine, is_default));
+    if (!this.#root.hidden) this.#root.querySelector(".segments")?.replaceChildren(...tiles);
+    this.#offerPresets();
+  }
+
+  /** Offer the presets of the chosen engine; one that is told none takes its own numbers. */
+  #offerPresets() {
+    const names = Object.keys(this.#chosen?.presets ?? {});
+    const tiles = names.map((name) => tileOf("preset", name, name === BEST));
+    this.#presets.hidden = names.length < 2;
+    this.#presets.querySelector(".segments")?.replaceChildren(...tiles);
   }
 
   /** How long the engine may take, in seconds. @returns {number | undefined} */
@@ -40,7 +55,7 @@ export class EngineChoice {
    * another seed, because the same request would be the same picture.
    *
    * @param {{again: boolean}} situation
-   * @returns {Pick<TryOnRequest, "engine" | "seed">}
+   * @returns {Pick<TryOnRequest, "engine" | "preset" | "seed" | "previewEvery">}
    */
   options({ again }) {
     const chosen = this.#chosen;
@@ -48,6 +63,8 @@ export class EngineChoice {
     const draws = again && honours("seed") && honours("steps");
     return {
       engine: this.#root.hidden ? undefined : chosen?.engine,
+      preset: this.#presets.querySelector(":checked")?.getAttribute("value") ?? undefined,
+      previewEvery: honours("preview_every") ? PREVIEW_EVERY : undefined,
       seed: draws ? Math.floor(Math.random() * SEEDS) : undefined,
     };
   }
@@ -59,15 +76,19 @@ export class EngineChoice {
   }
 }
 
-/** @param {Engine} engine */
-function tileOf(engine) {
+/**
+ * @param {string} choice
+ * @param {string} value
+ * @param {boolean} isChecked
+ */
+function tileOf(choice, value, isChecked) {
   const tile = document.createElement("label");
   const radio = document.createElement("input");
   const name = document.createElement("span");
-  Object.assign(radio, { type: "radio", name: "engine", className: "unseen" });
-  radio.value = engine.engine;
-  radio.checked = engine.is_default;
-  name.textContent = engine.engine;
+  Object.assign(radio, { type: "radio", name: choice, className: "unseen" });
+  radio.value = value;
+  radio.checked = isChecked;
+  name.textContent = value;
   tile.append(radio, name);
   return tile;
 }

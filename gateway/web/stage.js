@@ -1,7 +1,7 @@
 // @ts-check
 /** The large picture: the person, the wait, and the result under a before/after slider. */
 
-import { describeError, factsOf } from "./words.js";
+import { describeError, describeProgress, factsOf } from "./words.js";
 
 /** @typedef {import("./client.js").TryOnResult} TryOnResult */
 
@@ -22,6 +22,9 @@ export class Stage {
   #inset = /** @type {HTMLImageElement} */ (byId("inset"));
   #split = /** @type {HTMLInputElement} */ (byId("split"));
   #working = byId("working");
+  #bar = /** @type {HTMLProgressElement} */ (byId("working-bar"));
+  #preview = /** @type {HTMLImageElement} */ (byId("preview"));
+  #told = "";
   #status = byId("status");
   #trouble = byId("trouble");
   /** @type {number | undefined} */
@@ -51,14 +54,29 @@ export class Stage {
   showWork() {
     this.#clear();
     const started = performance.now();
+    this.#told = "Dressing…";
     const tell = () => {
       const elapsed = ((performance.now() - started) / 1000).toFixed(1);
-      byId("working-text").textContent = `Dressing… ${elapsed} s`;
+      byId("working-text").textContent = `${this.#told} ${elapsed} s`;
     };
     tell();
     this.#ticking = window.setInterval(tell, 100);
     this.#working.hidden = false;
     this.#status.textContent = "Working on it.";
+  }
+
+  /** Say how far it is. @param {import("./client.js").Progress} progress */
+  showProgress(progress) {
+    this.#told = `${describeProgress(progress)} ·`;
+    this.#bar.max = progress.of;
+    this.#bar.value = progress.step;
+    this.#bar.hidden = false;
+  }
+
+  /** Show what the result is to be, as far as it is. @param {import("./client.js").Preview} preview */
+  showPreview({ url }) {
+    this.#preview.src = url;
+    this.#preview.hidden = false;
   }
 
   /** Show the result over the person. @param {TryOnResult} result */
@@ -108,6 +126,7 @@ export class Stage {
     window.clearInterval(this.#ticking);
     for (const id of ["after", "compare", "outcome", "working", "trouble"]) byId(id).hidden = true;
     this.#inset.hidden = !this.#inset.src;
+    this.#bar.hidden = this.#preview.hidden = true;
   }
 
   /** Let the line glide from the old to the new, then rest between them. */

@@ -34,6 +34,29 @@ export function factsOf(result) {
   return facts;
 }
 
+/** What the worker does in each of its stages. @type {Record<string, string>} */
+const STAGES = {
+  queue: "Waiting",
+  segmentation: "Looking at the person",
+  pose: "Looking at the person",
+  garment_transfer: "Dressing",
+  encode: "Finishing",
+};
+
+/**
+ * How far a try-on is, in words.
+ *
+ * @param {import("./client.js").Progress} progress
+ * @returns {string}
+ */
+export function describeProgress({ stage, step, of, queuePosition, estimateS }) {
+  const words = [STAGES[stage] ?? "Working"];
+  if (step > 0) words.push(`step ${step} of ${of}`);
+  if (queuePosition) words.push(`${queuePosition} before you`);
+  if (estimateS !== null) words.push(`about ${Math.max(1, Math.ceil(estimateS))} s to go`);
+  return words.join(", ");
+}
+
 /**
  * An error in words: what happened, what helps, and the id to ask the operator about.
  *

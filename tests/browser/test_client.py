@@ -1,5 +1,6 @@
 """The JavaScript client by itself: what it sends, what it throws, how it waits."""
 
+import json
 from typing import Any
 
 import pytest
@@ -158,6 +159,109 @@ def test_an_answer_that_is_not_the_apis_is_still_an_error(page: Page) -> None:
     page.route(PATH, lambda route: route.fulfill(status=502, body="<html>bad gateway</html>"))
     thrown = call(page)
     assert (thrown["name"], thrown["message"]) == ("ServerError", "The server answered 502.")
+
+
+def test_what_would_take_too_long_is_not_asked_again(page: Page) -> None:
+    asked: list[Route] = []
+
+    def late(route: Route) -> None:
+        asked.append(route)
+        told = {"error_code": "ML_4007", "details": {"estimate_s": 0.4, "within_s": 0.1}}
+        route.fulfill(status=503, headers={"Retry-After": "1"}, json=told)
+
+    page.route(PATH, late)
+    thrown = call(page, request={"deadlineS": 0.1})
+    assert (thrown["name"], thrown["code"], thrown["retryAfterS"]) == ("BusyError", "ML_4007", 1)
+    assert len(asked) == 1
+
+
+STREAM = """event: progress
+data: {"stage": "queue", "step": 0, "of": 8, "queue_position": 1, "estimate_s": 4.5}
+
+: still here
+
+event: preview
+data: {"step": 2, "of": 8, "image": "data:image/jpeg;base64,AA=="}
+
+event: %s
+data: %s
+
+"""
+HEAR = """async () => {
+  const { TryOnClient } = await import("/client.js");
+  const userImage = new Blob(["pixels"], { type: "image/png" });
+  const heard = [];
+  const call = { onProgress: (p) => heard.push(p), onPreview: (p) => heard.push(p) };
+  try {
+    const asked = { userImage, garmentId: "g1", previewEvery: 2 };
+    return { heard, result: await new TryOnClient().tryOn(asked, call) };
+  } catch (error) {
+    return { heard, name: error.name, message: error.message, requestId: error.requestId };
+  }
+}"""
+
+
+def test_who_wants_to_hear_gets_a_stream_of_events(page: Page) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def tell(route: Route) -> None:
+        asked.append((route.request.headers["accept"], route.request.post_data or ""))
+        body = STREAM % ("result", json.dumps(ANSWER))
+        route.fulfill(body=body, content_type="text/event-stream")
+
+    page.route(PATH, tell)
+    told = page.evaluate(HEAR)
+    assert told["heard"] == [
+        {"stage": "queue", "step": 0, "of": 8, "queuePosition": 1, "estimateS": 4.5},
+        {"step": 2, "of": 8, "url": "data:image/jpeg;base64,AA=="},
+    ]
+    assert told["result"]["requestId"] == "r1"
+    [(accept, body)] = asked
+    assert accept == "text/event-stream"
+    assert '{"garment_id":"g1","preview_every":2}' in body
+    assert "garment_image" not in body
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "thrown", "message"),
+    [
+        ("error", {"error_code": "ML_4005", "message": "Nobody."}, "UnfitPictureError", "Nobody."),
+        ("error", {"error_code": "RATE_3002", "message": "Full."}, "BusyError", "Full."),
+        ("error", {"error_code": "ML_4002", "message": "Broke."}, "ServerError", "Broke."),
+        ("progress", {"step": 1}, "UnreachableError", "The connection was lost."),
+    ],
+)
+def test_a_stream_may_end_otherwise(
+    page: Page, name: str, data: dict[str, Any], thrown: str, message: str
+) -> None:
+    body = STREAM % (name, json.dumps({"request_id": "r3"} | data))
+    page.route(PATH, lambda route: route.fulfill(body=body, content_type="text/event-stream"))
+    told = page.evaluate(HEAR)
+    assert (told["name"], told["message"]) == (thrown, message)
+
+
+BODIES = """async () => {
+  const { TryOnClient } = await import("/client.js");
+  return new TryOnClient().bodies({ heightCm: 172, weightKg: 68.5, skinTone: "tan", count: 1 });
+}"""
+
+
+def test_people_are_drawn(page: Page) -> None:
+    sent: list[Any] = []
+
+    def keep(route: Route) -> None:
+        sent.append((route.request.headers["content-type"], route.request.post_data_json))
+        told = {"images": [{"url": "/api/v1/results/b.jpg?s", "seed": 7}], "blocked": 0}
+        route.fulfill(json={**ANSWER, **told, "ai_generated": True})
+
+    page.route("**/api/v1/bodies", keep)
+    bodies = page.evaluate(BODIES)
+    wished = {"height_cm": 172, "weight_kg": 68.5, "skin_tone": "tan", "count": 1}
+    assert sent == [("application/json", wished)]
+    [image] = bodies["images"]
+    assert image["url"].startswith("http://")
+    assert image["seed"] == 7
+    assert (bodies["aiGenerated"], bodies["blocked"]) == (True, 0)
 
 
 @pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (2, 3)])

@@ -32,6 +32,12 @@ def own(page: Page, picker: str, file: Path) -> None:
     page.locator(f"#{picker} input[type=file]").set_input_files(file)
 
 
+def streamed(*events: tuple[str, dict[str, object]]) -> dict[str, str]:
+    """A stream of events as a route answers with it."""
+    body = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in events)
+    return {"body": body, "content_type": "text/event-stream"}
+
+
 def test_samples_are_tried_on_and_compared(page: Page) -> None:
     choose(page, "Ochre tee, hand on hip")
     choose(page, "Striped tee")
@@ -79,11 +85,8 @@ def test_a_refusal_is_told_with_its_request_id(page: Page) -> None:
     own(page, "people", GARMENT)
     with page.expect_response("**/api/v1/process-tryon") as answering:
         page.get_by_role("button", name="Try it on").click()
-    told = answering.value.json()
-    assert told["error_code"] == "ML_4005"
     trouble = page.locator("#trouble")
-    expect(trouble).to_contain_text(told["message"])
-    expect(trouble).to_contain_text(told["request_id"])
+    expect(trouble).to_contain_text(answering.value.headers["x-request-id"])
     expect(page.locator("#people").get_by_role("alert")).to_be_visible()
 
 
@@ -116,7 +119,52 @@ def test_a_try_on_can_be_cancelled(page: Page) -> None:
     expect(page.locator("#working")).to_be_hidden()
 
 
-ENGINES = [
+STEP = {"stage": "garment_transfer", "step": 5, "of": 30, "queue_position": 0, "estimate_s": 11.2}
+
+
+KEEP_BACK_THE_END = """
+const usual = window.fetch;
+window.fetch = async (url, request) => {
+  if (!String(url).endsWith("/process-tryon")) return usual(url, request);
+  const encoder = new TextEncoder();
+  const body = new ReadableStream({
+    start(controller) {
+      for (const half of [EVENTS.slice(0, 9), EVENTS.slice(9)])
+        controller.enqueue(encoder.encode(half));
+      request.signal.addEventListener("abort", () => controller.error(request.signal.reason));
+    },
+  });
+  return new Response(body, { headers: { "Content-Type": "text/event-stream" } });
+};
+"""
+
+
+def test_every_step_and_preview_is_shown_while_it_works(page: Page, site: str) -> None:
+    preview = {"step": 5, "of": 30, "image": "/samples/garments/thumbs/logo-tee.jpg"}
+    events = streamed(("progress", STEP | {"queue_position": 2}), ("progress", STEP))["body"]
+    events += streamed(("preview", preview))["body"]
+    page.add_init_script(f"const EVENTS = {json.dumps(events)};{KEEP_BACK_THE_END}")
+    page.goto(site)
+    page.locator("#go:enabled").click()
+    told = page.locator("#working-text")
+    expect(told).to_contain_text("Dressing, step 5 of 30, about 12 s to go")
+    expect(page.get_by_role("progressbar")).to_have_js_property("value", 5)
+    expect(page.locator("#preview")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    for gone in ("#working", "#preview", "#trouble"):
+        expect(page.locator(gone)).to_be_hidden()
+
+
+def test_an_error_in_the_stream_is_told_as_any_other(page: Page) -> None:
+    error = {"error_code": "ML_4007", "message": "It cannot be.", "request_id": "r7", "details": {}}
+    answer = streamed(("progress", STEP), ("error", error))
+    page.route("**/api/v1/process-tryon", lambda route: route.fulfill(**answer))
+    page.get_by_role("button", name="Try it on").click()
+    expect(page.locator("#trouble")).to_contain_text("It cannot be.")
+    expect(page.locator("#trouble")).to_contain_text("r7")
+
+
+ENGINES: list[dict[str, object]] = [
     {
         "engine": name,
         "is_default": is_default,
@@ -124,12 +172,13 @@ ENGINES = [
         "categories": ["upper_body"],
         "options": options,
         "ranges": {},
+        "presets": presets,
         "deadline_s": 60,
     }
-    for name, is_default, options in (
-        ("geometric", True, ["seed"]),
-        ("idm_vton", False, ["seed", "steps"]),
-        ("away", False, []),
+    for name, is_default, options, presets in (
+        ("geometric", True, ["seed"], {}),
+        ("idm_vton", False, ["seed", "steps", "preview_every"], {"fast": {}, "quality": {}}),
+        ("away", False, [], {}),
     )
 ]
 
@@ -166,7 +215,22 @@ def test_among_ready_engines_the_visitor_chooses(choosy: Page) -> None:
     expect(choice.get_by_role("radio", name="geometric")).to_be_checked()
     choice.get_by_text("idm_vton").click()
     choosy.route("**/api/v1/process-tryon", lambda _: None)
-    assert sent_options(choosy) == {"category": "upper_body", "engine": "idm_vton"}
+    assert sent_options(choosy) == {
+        "category": "upper_body",
+        "engine": "idm_vton",
+        "preset": "quality",
+        "preview_every": 3,
+    }
+
+
+def test_presets_are_a_choice_where_the_engine_has_some(choosy: Page) -> None:
+    presets = choosy.locator("#presets")
+    expect(presets).to_be_hidden()
+    choosy.locator("#engines").get_by_text("idm_vton").click()
+    expect(presets.get_by_role("radio", name="quality")).to_be_checked()
+    presets.get_by_text("fast").click()
+    choosy.route("**/api/v1/process-tryon", lambda _: None)
+    assert sent_options(choosy)["preset"] == "fast"
 
 
 def test_the_same_again_is_drawn_anew_where_chance_draws(choosy: Page) -> None:
