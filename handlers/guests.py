@@ -1,14 +1,18 @@
 """A request that is with a stepping worker, and what its caller hears of it meanwhile."""
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic
 
+import numpy as np
+from numpy.typing import NDArray
+
 from handlers import images, memory, wire
 from handlers.base import Outcome
-from handlers.engine.tickets import Place
+from handlers.engine.tickets import Kind, Place, Ticket
 from handlers.schedule import Schedule
-from handlers.seats import S, Sitting, resumed
+from handlers.seats import S, Sitting, Wish, resumed
 from handlers.settings import Encoding
 from handlers.stages import Stages
 from handlers.wire import R
@@ -21,7 +25,8 @@ class Guest(Generic[R, S]):
     """One request, from its arrival to its last frame.
 
     waits: to be prepared, or to be developed; is_aside: that is being done; asked_steps: where it
-    takes fewer than it asked for; together: pictures of its last step, others' included.
+    takes fewer than it asked for; together: pictures of its last step, others' included; seen: how
+    far it was after that, of how many, and how it looked.
     """
 
     name: str
@@ -35,8 +40,27 @@ class Guest(Generic[R, S]):
     asked_steps: int | None = None
     together: int = 1
     position: int | None = None
+    seen: tuple[tuple[int, int], NDArray[np.uint8] | None] = ((0, 0), None)
     watch: memory.GpuWatch = field(default_factory=memory.GpuWatch)
     arrived_s: float = field(default_factory=time.perf_counter)
+
+    def ticket(self, wish: Wish, preview_steps: int, low_steps: float, from_s: float) -> Ticket:
+        """Say what is asked for and until when, counted from `from_s` on.
+
+        Nobody is served in fewer than `low_steps`; `preview_steps` or fewer make a preview.
+        """
+        asked = self.schedule
+        kind = Kind.PREVIEW if wish.steps <= preview_steps else Kind.STANDARD
+        within_s, least = asked.within_s, asked.least_steps
+        return Ticket(
+            self.name,
+            asked.user or self.name,
+            asked.kind or wish.kind or kind,
+            wish.bucket,
+            wish.steps,
+            None if within_s is None else from_s + within_s,
+            None if least is None else math.ceil(max(low_steps, least) * wish.share),
+        )
 
     def resume(self) -> S | Outcome:
         """Go on to the next seat, or to the outcome."""
@@ -49,15 +73,24 @@ class Guest(Generic[R, S]):
         if self.sitting is not None:
             self.sitting.close()
 
-    def tell_step(self, stage: str, seat: S, place: Place | None, jpeg_quality: int) -> None:
-        """Tell of a step that was taken, and show how it looks where that was wished."""
+    def look(self, seat: S) -> None:
+        """See how far its seat is, and how it looks where that was wished; no step may be running.
+
+        What was seen is told by `tell_step`.
+        """
         step, of = seat.progress
+        every = self.schedule.preview_every
+        is_wished = every is not None and step % every == 0 and step < of
+        self.seen = (step, of), seat.preview() if is_wished else None
+
+    def tell_step(self, stage: str, place: Place | None, jpeg_quality: int) -> None:
+        """Tell of the step after which it was looked at."""
+        (step, of), picture = self.seen
         self.position = None if place is None else place.position
         self.stream.progress(stage, step, of, **_told(place))
-        every = self.schedule.preview_every
-        if every is not None and step % every == 0 and step < of:
+        if picture is not None:
             quality = Encoding(jpeg_quality, jpeg_quality, 0)
-            self.stream.preview(images.encode(seat.preview(), "jpeg", quality))
+            self.stream.preview(images.encode(picture, "jpeg", quality))
 
     def tell_place(self, place: Place, requests: int) -> None:
         """Tell where it stands among so many, if that has changed."""

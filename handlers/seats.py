@@ -3,14 +3,19 @@
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handlers.base import Outcome
 from handlers.engine.costs import StepCosts, pays
+from handlers.engine.scheduler import Policy
 from handlers.engine.tickets import Kind
+from handlers.settings import Stepping
+
+_TIMINGS: Final = 3
+_SLOW_S: Final = 0.5
 
 Bucket: TypeAlias = tuple[str, int, int]
 """What may step together: a model, and a picture's height and width in pixels."""
@@ -28,6 +33,11 @@ class Wish:
     steps: int
     asked: int
     kind: Kind | None = None
+
+    @property
+    def share(self) -> float:
+        """How many steps of all its pictures one that was asked for makes."""
+        return self.steps / self.asked
 
 
 class Seat(Protocol):
@@ -73,6 +83,12 @@ def resumed(sitting: Sitting[S]) -> S | Outcome:
         return outcome
 
 
+def policy(told: Stepping) -> Policy:
+    """Give the scheduler's choices as the deployment made them."""
+    weights = dict(zip(Kind, (told.preview_weight, 1.0, told.batch_weight), strict=True))
+    return Policy(told.max_batch, told.ageing, told.fairness, weights)
+
+
 def measured(
     bucket: Bucket,
     sit: Callable[[], Sitting[S]],
@@ -84,21 +100,36 @@ def measured(
     `sit` gives requests for one picture of `bucket`, of `most` steps or more. Other sizes cost in
     proportion to their area.
     """
-    sittings, seats, taken = list[Sitting[S]](), list[S](), list[float]()
+    taken = list[float]()
+    while len(taken) < most and (len(taken) < 2 or pays(taken, len(taken))):  # noqa: PLR2004
+        taken.append(_least_s(sit, advance, len(taken) + 1, min(most, _TIMINGS)))
+    return StepCosts.by_area(tuple(taken), area_px(bucket), area_px)
+
+
+def _least_s(
+    sit: Callable[[], Sitting[S]],
+    advance: Callable[[Sequence[S]], None],
+    members: int,
+    timings: int,
+) -> float:
+    """Time steps of so many pictures; the least is what a step costs, more is what disturbed it.
+
+    A slow step is timed once: there, chance is small beside it, and a start is long enough.
+    """
+    sittings = [sit() for _ in range(members)]
+    taken = list[float]()
     try:
-        while len(taken) < most and (len(taken) < 2 or pays(taken, len(taken))):  # noqa: PLR2004
-            sittings.append(sit())
-            seat = resumed(sittings[-1])
-            if isinstance(seat, Outcome):
-                raise TypeError("a request that takes no seat tells nothing of steps")
-            seats.append(seat)
+        seats = [seat for one in sittings if not isinstance(seat := resumed(one), Outcome)]
+        if len(seats) < members:
+            raise TypeError("a request that takes no seat tells nothing of steps")
+        while len(taken) < timings and (not taken or taken[-1] < _SLOW_S):
             started = perf_counter()
             advance(seats)
             taken.append(perf_counter() - started)
     finally:
         for sitting in sittings:
             sitting.close()
-    return StepCosts.by_area(tuple(taken), area_px(bucket), area_px)
+    return min(taken)
 
 
 def area_px(bucket: Bucket) -> int:

@@ -1,28 +1,29 @@
 """Workers whose requests step together: join between two steps, leave when done or gone.
 
 With TorchServe's continuous batching every call of `handle` is one turn: whoever is new is let in
-or refused, the scheduler's choice takes one step, and everybody's frames leave. Preparing a request
-and developing its pictures go on beside the steps, in a thread of their own.
+or refused, the step that is running is waited for, the scheduler's next choice begins, and
+everybody's frames leave: TorchServe carries them while the device works. Preparing a request and
+developing its pictures go on beside the steps, in a thread of their own.
 """
 
-import math
 import sys
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Final, Generic
 
 from handlers import memory, telemetry, wire
 from handlers.base import ImageHandler, Outcome, as_handler_error
-from handlers.engine.aside import Aside
+from handlers.engine.aside import Aside, until_one_is_done
 from handlers.engine.costs import StepCosts
-from handlers.engine.engine import Engine
-from handlers.engine.scheduler import Policy, Scheduler
-from handlers.engine.tickets import Kind, Refused, Ticket
+from handlers.engine.engine import Engine, Step
+from handlers.engine.engine import Outcome as Taken
+from handlers.engine.scheduler import Scheduler
+from handlers.engine.tickets import Refused
 from handlers.errors import TooLate
 from handlers.guests import Guest
-from handlers.seats import S, Sitting, Wish, measured, resumed
+from handlers.seats import S, Sitting, Wish, measured, policy, resumed
 from handlers.settings import Stepping
 from handlers.stages import Stages
 from handlers.wire import R
@@ -85,8 +86,6 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
 
         It asks for one picture in `told.max_batch` steps. None where no request is ever seated.
         """
-        weights = dict(zip(Kind, (told.preview_weight, 1.0, told.batch_weight), strict=True))
-        policy = Policy(told.max_batch, told.ageing, told.fairness, weights)
         self._told, self._costs, self._around_s = told, StepCosts.alike((1.0,)), 0.0
         if sample is not None:
             started = time.perf_counter()
@@ -96,8 +95,10 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
             self._costs = measured(bucket, lambda: self.sit(sample, _unheard()), self.advance, most)
             self._around_s = max(0.0, whole_s - most * self._costs.step_s(bucket, 1))
         self._guests: dict[str, Guest[R, S]] = {}
-        self._aside: Aside[Guest[R, S], S | Outcome] = Aside()
-        self._engine: Engine[S] = Engine(Scheduler(policy, self._costs), self, time.perf_counter)
+        self._aside: Aside[Guest[R, S], S | Outcome] = Aside("aside")
+        self._steps: Aside[Step[S], Taken[S]] = Aside("steps")
+        scheduler = Scheduler(policy(told), self._costs)
+        self._engine: Engine[S] = Engine(scheduler, self, time.perf_counter)
 
     def run(self, request: R, stages: Stages) -> Outcome:
         """Serve one request by itself."""
@@ -118,20 +119,35 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
 
     def _turn(self, rows: Sequence[wire.Row], context: wire.Context) -> list[bytes]:
         there = wire.present(rows, context)
-        for name in [name for name in self._guests if name not in there]:
-            self._let_go(name)  # its caller hung up
-        for name, index in there.items():
-            if name not in self._guests:
-                self._welcome(name, wire.Conversation(rows[index], context, index))
+        self._hear(there, rows, context)
         self._prepare()
-        self._step()
-        self._prepare(0.0 if len(self._engine) else _PAUSE_S)
+        self._launch()
+        moved = list[Guest[R, S]]()
+        if not any(guest.stream.finished for guest in self._guests.values()):
+            patience_s = _PAUSE_S if self._steps.is_free else None
+            until_one_is_done(self._steps, self._aside, patience_s=patience_s)
+            moved = self._land()
+            self._prepare()
+            self._launch()
+        self._tell(moved)
         answers = wire.answers([self._guests[name].stream for name in there], context)
         if ended := [name for name in there if self._guests[name].stream.finished]:
             for name in ended:
                 self._let_go(name)
             self.settle(len(there))
         return answers
+
+    def _hear(
+        self, there: Mapping[str, int], rows: Sequence[wire.Row], context: wire.Context
+    ) -> None:
+        """Let go whose caller hung up, and welcome who is new."""
+        for name in self._guests.keys() - there.keys():
+            self._let_go(name)
+        new = [name for name in there if name not in self._guests]
+        for name in new:
+            self._welcome(name, wire.Conversation(rows[there[name]], context, there[name]))
+        if new:
+            self._tell([])  # of their places, before their preparing tells anything
 
     def _welcome(self, name: str, stream: wire.Conversation) -> None:
         """Read a request, and let it in if it can be done in time."""
@@ -146,37 +162,20 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
 
     def _admit(self, guest: Guest[R, S], request: R) -> None:
         wish, asked = self.wish(request), guest.schedule
-        kind = Kind.PREVIEW if wish.steps <= self._told.preview_steps else Kind.STANDARD
-        pictures = wish.steps / wish.asked
-        now_s = time.perf_counter()
-        answer = self._engine.enter(
-            Ticket(
-                guest.name,
-                asked.user or guest.name,
-                asked.kind or wish.kind or kind,
-                wish.bucket,
-                wish.steps,
-                None if asked.within_s is None else now_s + asked.within_s - self._around_s,
-                self._least(asked.least_steps, pictures),
-            )
-        )
+        now_s, low_steps = time.perf_counter(), self.offer.ranges["steps"][0]
+        ticket = guest.ticket(wish, self._told.preview_steps, low_steps, now_s - self._around_s)
+        answer = self._engine.enter(ticket)
         if isinstance(answer, Refused):
             estimate_s = round(answer.estimate_s + self._around_s - now_s, 1)
             told = {"within_s": asked.within_s, "estimate_s": estimate_s}
             raise TooLate("The answer could not be there in time.", told)
         if answer.steps < wish.steps:
             guest.asked_steps = wish.asked
-            guest.request = self.lowered(request, int(answer.steps / pictures))
+            guest.request = self.lowered(request, int(answer.steps / wish.share))
 
-    def _least(self, least_steps: int | None, pictures: float) -> int | None:
-        if least_steps is None:
-            return None
-        low, _ = self.offer.ranges["steps"]
-        return math.ceil(max(low, least_steps) * pictures)
-
-    def _prepare(self, patience_s: float = 0.0) -> None:
-        """Take what was done beside the steps, waiting so long for it, and begin the next."""
-        done = self._aside.take(patience_s)
+    def _prepare(self) -> None:
+        """Take what was done beside the steps, and begin the next."""
+        done = self._aside.take()
         if done is not None:
             guest, went = done
             guest.is_aside = False
@@ -225,26 +224,47 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
         guest.stream.done(went.images, told)
         self._note(guest, "ok")
 
-    def _step(self) -> None:
-        outcome = self._engine.turn()
-        places = self._engine.places()
-        seats = {name: self._engine.state(name) or outcome.done[name] for name in outcome.moved}
-        together = sum(seat.rows for seat in seats.values())
-        for name, seat in seats.items():
-            guest = self._guests[name]
+    def _launch(self) -> None:
+        """Begin the next step, where none is running."""
+        step = self._engine.choose() if self._steps.is_free else None
+        if step is not None:
+            self._steps.begin(step, lambda: self._engine.take(step))
+
+    def _land(self) -> list[Guest[R, S]]:
+        """Take what the step gave that was running; give those who moved."""
+        done = self._steps.take()
+        if done is None:
+            return []
+        step, taking = done
+        outcome = self._engine.noted(step, taking.result())
+        together = sum(seat.rows for seat in step.states.values())
+        moved = list[Guest[R, S]]()
+        for name in outcome.moved:
+            guest, seat = self._guests[name], step.states[name]
             guest.together = together
             if not seat.steps_left:
                 self._engine.unseat(name)
                 guest.waits = True
             try:
-                guest.tell_step(
-                    self.step_stage, seat, places.get(name), self._told.preview_jpeg_quality
-                )
+                guest.look(seat)
             except Exception as fault:  # noqa: BLE001  of its preview; the others go on
                 self._fail(guest, fault)
+            else:
+                moved.append(guest)
         for name, broken in outcome.failed.items():
             self._fail(self._guests[name], broken)
-        for name in places.keys() & self._guests.keys() - seats.keys():
+        return moved
+
+    def _tell(self, moved: Sequence[Guest[R, S]]) -> None:
+        """Tell who moved of their step, and the others of their place."""
+        places = self._engine.places()
+        for guest in moved:
+            place = places.pop(guest.name, None)
+            try:
+                guest.tell_step(self.step_stage, place, self._told.preview_jpeg_quality)
+            except Exception as fault:  # noqa: BLE001  of its preview; the others go on
+                self._fail(guest, fault)
+        for name in places.keys() & self._guests.keys():
             self._guests[name].tell_place(places[name], len(places))
 
     def _fail(self, guest: Guest[R, S], fault: Exception) -> None:
@@ -262,8 +282,11 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
     def _let_go(self, name: str) -> None:
         guest = self._guests.pop(name)
         self._engine.leave(name)
+        stepping = self._steps.whose
         if guest.is_aside:
             self._aside.then(guest.close)
+        elif stepping is not None and name in stepping.states:
+            self._steps.then(guest.close)
         else:
             guest.close()
 

@@ -4,11 +4,11 @@ A step that fails is taken again by halves, down to the one that breaks it: that
 batch mates have lost nothing but time. The engine has no tensor either; a denoiser has.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from handlers.engine.scheduler import Scheduler
+from handlers.engine.scheduler import Batch, Scheduler
 from handlers.engine.tickets import Admitted, Place, Refused, Ticket
 
 S = TypeVar("S")
@@ -35,20 +35,29 @@ class Denoiser(Protocol[S_contra]):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Step(Generic[S]):
+    """A step that was chosen, and the states that take it."""
+
+    batch: Batch
+    states: Mapping[str, S]
+
+
 @dataclass(slots=True)
 class Outcome(Generic[S]):
-    """What one turn gave: who moved, who is done, and who failed of what."""
+    """What one step gave: who moved, who is done, who failed of what; and how long it took."""
 
     moved: list[str] = field(default_factory=list)
     done: dict[str, S] = field(default_factory=dict)
     failed: dict[str, Exception] = field(default_factory=dict)
+    took_s: float = 0.0
 
 
 class Engine(Generic[S]):
     """Requests in flight; every turn is one step of some of those that are seated.
 
-    `clock` gives seconds that only grow. Not safe for several threads: one steps, and the same one
-    lets requests in and out between two turns.
+    `clock` gives seconds that only grow. One thread makes all calls, but for `take`, which may run
+    beside it: requests come and go meanwhile.
     """
 
     def __init__(
@@ -99,20 +108,37 @@ class Engine(Generic[S]):
 
     def turn(self) -> Outcome[S]:
         """Take the next step; with nobody seated, nothing happens."""
+        step = self.choose()
+        return Outcome() if step is None else self.noted(step, self.take(step))
+
+    def choose(self) -> Step[S] | None:
+        """Say who takes the next step; with nobody seated, None."""
+        batch = self._scheduler.next_batch(self._clock())
+        if batch is None:
+            return None
+        return Step(batch, {name: self._states[name] for name in batch.names})
+
+    def take(self, step: Step[S]) -> Outcome[S]:
+        """Take a step; what it gave is for `noted`."""
         outcome: Outcome[S] = Outcome()
         began_s = self._clock()
-        batch = self._scheduler.next_batch(began_s)
-        if batch is None:
-            return outcome
-        self._advance(batch.names, outcome)
+        self._advance(step.batch.names, step.states, outcome)
+        outcome.took_s = self._clock() - began_s
+        return outcome
+
+    def noted(self, step: Step[S], outcome: Outcome[S]) -> Outcome[S]:
+        """Note what a step gave; who left meanwhile is none of it."""
+        gone = step.states.keys() - self._states.keys()
+        outcome.moved = [name for name in outcome.moved if name not in gone]
+        outcome.failed = {name: one for name, one in outcome.failed.items() if name not in gone}
         for name in outcome.failed:
             self.leave(name)
-        for name in self._scheduler.stepped(batch, self._clock() - began_s):
+        for name in self._scheduler.stepped(step.batch, outcome.took_s):
             outcome.done[name] = self._states.pop(name)
         return outcome
 
-    def _advance(self, names: Sequence[str], outcome: Outcome[S]) -> None:
-        states = [self._states[name] for name in names]
+    def _advance(self, names: Sequence[str], of: Mapping[str, S], outcome: Outcome[S]) -> None:
+        states = [of[name] for name in names]
         try:
             self._denoiser.advance(states)
         except Exception as fault:  # noqa: BLE001  it is somebody's, and the others go on
@@ -124,8 +150,8 @@ class Engine(Generic[S]):
             return
         self._denoiser.recover()  # here, where the error no longer holds what it ran out with
         middle = len(names) // 2
-        self._advance(names[:middle], outcome)
-        self._advance(names[middle:], outcome)
+        self._advance(names[:middle], of, outcome)
+        self._advance(names[middle:], of, outcome)
 
     def _look(self, names: Sequence[str], states: Sequence[S], outcome: Outcome[S]) -> None:
         for name, is_sound in zip(names, self._denoiser.are_sound(states), strict=True):

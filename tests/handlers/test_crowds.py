@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from handlers.diffusion.studio import Seat
+from handlers.engine.aside import until_one_is_done
 from handlers.idm_vton import IdmVtonHandler
 from tests.handlers.diffusion import deployment
 from tests.handlers.test_idm_vton import pixels
@@ -113,8 +114,9 @@ def faulty(worker: IdmVtonHandler, fault: Callable[[], Exception]) -> Iterator[N
 
 def strike(worker: IdmVtonHandler, name: str, guest: Guest) -> None:
     """Let a request that is seated go wrong, as its fate wants it."""
+    until_one_is_done(worker._steps)
     seat = worker._engine.state(name)
-    if seat is None:
+    if seat is None or not seat.steps_left:
         return
     guest.struck = True
     assert isinstance(seat, Seat)
@@ -141,6 +143,7 @@ def play(worker: IdmVtonHandler, guests: dict[str, Guest]) -> FrontEnd:
         turn += 1
     assert not front.rows
     front.turn()  # with nobody in: who hung up last is let go
+    front.until(lambda: worker._steps.is_free and worker._aside.is_free)
     return front
 
 

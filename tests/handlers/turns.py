@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from handlers.engine.aside import until_one_is_done
 from tests.handlers.test_idm_vton import golden
 from tests.handlers.torchserve_rows import context, read_frames
 
@@ -52,6 +53,11 @@ class FrontEnd:
 
     def until_stepping(self, *names: str) -> None:
         self.until(lambda: all(self.handler._engine.state(name) for name in names))
+        self.until_still()
+
+    def until_still(self) -> None:
+        """Wait for the step that runs beside the turns; the next one begins with the next turn."""
+        until_one_is_done(self.handler._steps)
 
     def frames(self, name: str) -> list[tuple[str, Any]]:
         return read_frames(self.streams[name])
