@@ -7,7 +7,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from handlers.diffusion import attention, attention_backend, int8, latents, profiles, trial
+from handlers.diffusion import (
+    acceleration,
+    attention,
+    attention_backend,
+    int8,
+    latents,
+    profiles,
+    trial,
+)
 from handlers.diffusion.attention_backend import Backend
 from handlers.diffusion.loading import Networks, load
 from handlers.diffusion.placement import card_bytes, place
@@ -51,11 +59,12 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """Networks, and what was made of them."""
+    """Networks, and what was made of them; `faster`: the settings of speed that are in use."""
 
     networks: Networks
     machine: Machine
     verdict: Verdict
+    faster: tuple[str, ...]
 
     def told(self) -> dict[str, Any]:
         """Give what an answer says of how it was made."""
@@ -67,6 +76,7 @@ class Assembled:
             "attention": self.machine.backend.name,
             "quantization": "int8" if self.verdict.int8 else "none",
             "quantization_error": measured and round(measured.step_error, 5),
+            "speed": list(self.faster),
         }
 
 
@@ -86,7 +96,8 @@ def assemble(
         return _settled(_loaded(repository, machine), machine)
 
     nets, verdict = _quantised(whole, machine, settings, known)
-    return Assembled(nets, machine, verdict)
+    nets, faster = acceleration.applied(nets, settings.speed, int8=verdict.int8)
+    return Assembled(nets, machine, verdict, faster)
 
 
 def parts(nets: Networks) -> Mapping[Part, Sequence[nn.Module]]:

@@ -6,12 +6,13 @@ is told of its layer is picked out before it, or every block would be compiled f
 """
 
 import logging
+from collections.abc import Callable
 from typing import Any, Final
 
 import torch
 from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from torch import Tensor, nn
+from torch import Tensor
 
 from handlers.diffusion.attention import Reference, transformer_blocks
 
@@ -44,8 +45,8 @@ class CompiledBlock:
 
     def __init__(self, block: BasicTransformerBlock, layer: int, state: _State) -> None:
         self.layer = layer
-        self.plain = block.forward
-        self.compiled = torch.compile(block.forward)
+        self.plain: Callable[..., Tensor] = block.forward
+        self.compiled: Callable[..., Tensor] = torch.compile(block.forward)
         self.state = state
 
     def __call__(
@@ -64,7 +65,7 @@ class CompiledBlock:
     def _run(self, hidden_states: Tensor, **told: Any) -> Tensor:  # noqa: ANN401  diffusers' own
         if not self.state.has_failed:
             try:
-                compiled: Tensor = self.compiled(hidden_states, **told)
+                compiled = self.compiled(hidden_states, **told)
             except torch._dynamo.exc.TorchDynamoException as fault:  # noqa: SLF001  as above
                 self.state.has_failed = True
                 reason = str(fault).strip().partition("\n")[0]
@@ -73,8 +74,7 @@ class CompiledBlock:
                 return compiled
         if captured := told["cross_attention_kwargs"].get("captured"):
             captured.clear()  # what a pass that failed may have left
-        plain: Tensor = self.plain(hidden_states, **told)
-        return plain
+        return self.plain(hidden_states, **told)
 
 
 def _own(told: dict[str, Any], layer: int) -> tuple[dict[str, Any], list[Tensor] | None]:
@@ -87,9 +87,3 @@ def _own(told: dict[str, Any], layer: int) -> tuple[dict[str, Any], list[Tensor]
         return own, None
     own["captured"] = []
     return own, told["captured"]
-
-
-def lay_out(*modules: nn.Module) -> None:
-    """Lay the weights of convolutions out as a GPU's tensor cores read them, channels last."""
-    for module in modules:
-        module.to(memory_format=torch.channels_last)

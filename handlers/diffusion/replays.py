@@ -34,7 +34,7 @@ def record(work: Work, given: Sequence[Tensor]) -> Recorded:
     held against the recording.
     """
     fixed = [one.clone(memory_format=torch.contiguous_format) for one in given]
-    aside = torch.cuda.Stream()
+    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):
         for _ in range(_WARM_UPS):

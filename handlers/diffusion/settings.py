@@ -47,12 +47,28 @@ class Caches(CacheSizes):
 
 
 @dataclass(frozen=True, slots=True)
+class Speed:
+    """Ways to the same picture, but for rounding, in less time; see docs/speed.md.
+
+    channels_last: convolutions as tensor cores read them; compiled: the transformer blocks, by a
+    compiler that must be there; fused_qkv: queries, keys and values by one product; cuda_graphs: so
+    many shapes of a step recorded at once, 0 for none.
+    """
+
+    channels_last: bool
+    compiled: bool
+    fused_qkv: bool
+    cuda_graphs: int
+
+
+@dataclass(frozen=True, slots=True)
 class IdmVtonSettings(TryOnSettings):
     """Everything an IDM-VTON worker reads.
 
     model_path: the repository, relative to the server's folder; VTON_IDM_VTON_MODEL outranks it.
     device: auto, cpu, cuda or cuda:N; dtype: auto, float32, float16 or bfloat16; auto is the first
-    GPU in float16 where there is one, else the CPU in float32. sampler: ddpm or ddim.
+    GPU in float16 where there is one, else the CPU in float32. sampler: ddpm, ddim,
+    euler or dpmpp_2m, where no preset names one.
     garment_latents: mode, the same for every seed, or sample, drawn as the original does.
     variants: repositories for single categories, by category; they share `pool` with the first.
     memory: auto, 8gb, 12gb, 16gb, 24gb or full; attention: auto, sdpa or xformers; quantization:
@@ -72,6 +88,7 @@ class IdmVtonSettings(TryOnSettings):
     quantization: str
     verify: bool
     quantization_limits: Limits
+    speed: Speed
     frames: FrameSizes
     arm_width_px: int
     cache: Caches

@@ -42,7 +42,7 @@ def observe(nets: Networks, width_px: int, height_px: int) -> Observed:
     """
     width_px, height_px = _halved(width_px), _halved(height_px)
     plan = Plan(1, height_px, width_px, STEPS, _GUIDANCE, strength=1.0)
-    person, garment = _person(nets, plan), _garment(nets, plan)
+    person, garment = subject(nets, plan)
     noise = SeededNoise([_SEED])
     run = denoising.prepare(nets, person, garment, plan, noise)
     painted = mixing.denoise(nets, run, noise, lambda _step: None)
@@ -58,6 +58,11 @@ def observe(nets: Networks, width_px: int, height_px: int) -> Observed:
             told = _predicted(nets, run, noisy, timestep, features(index))
             predicted.append(told.cpu().numpy())
     return Observed(predicted, picture)
+
+
+def subject(nets: Networks, plan: Plan) -> tuple[PersonView, GarmentView]:
+    """See the shipped person and garment at the size of `plan`."""
+    return _person(nets, plan), _garment(nets, plan)
 
 
 def _predicted(

@@ -128,10 +128,10 @@ def test_what_is_no_number_is_noticed() -> None:
     assert mine.is_sound
     mine.now = mine.now.clone()
     mine.now[0, 0, 0, 0] = torch.nan
-    assert not mine.is_sound
     other = walk(Wish(2, 3, 2.0, 1.0, "ddpm", 1, 0))
     assert are_sound([other, mine]) == [True, False]
     assert are_sound([]) == []
+    assert not mine.is_sound
 
 
 def taken(**options: Any) -> tuple[list[int], Tensor]:  # noqa: ANN401  any option
