@@ -9,7 +9,6 @@ import logging
 import os
 import threading
 import time
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -28,6 +27,8 @@ _SUFFIX: Final = ".safetensors"
 _PART: Final = ".part"
 _PIN: Final = "pinned.json"
 _ABANDONED_S: Final = 3600.0
+_WORD_BYTES: Final = 8
+_SHIFT: Final = 31  # so that layers do not trade places
 
 
 class Disk:
@@ -163,16 +164,26 @@ def _read(file: Path, address: Address) -> GarmentFeatures:
 
 
 def _told(address: Address, features: GarmentFeatures) -> dict[str, str]:
-    checksum = 0
-    for layer in features:
-        pixels = layer.contiguous().reshape(-1).view(torch.uint8)
-        checksum = zlib.crc32(pixels.numpy().data, checksum)
     return {
         "format": _FORMAT,
         "garment": address.record,
         "timestep": repr(address.timestep),
-        "crc32": f"{checksum:08x}",
+        "checksum": f"{_checksum(features):016x}",
     }
+
+
+def _checksum(features: GarmentFeatures) -> int:
+    """Add up the bytes in words of 64 bits: as fast as memory is, where a CRC takes several times that.
+
+    It finds damage, which is chance; nobody is kept from forging it.
+    """
+    total = 0
+    for layer in features:
+        raw = layer.contiguous().reshape(-1).view(torch.uint8)
+        whole = len(raw) // _WORD_BYTES * _WORD_BYTES
+        words, rest = int(raw[:whole].view(torch.int64).sum()), int(raw[whole:].sum())
+        total = (total * _SHIFT + words + rest + len(raw)) % 2**64
+    return total
 
 
 def _removed(file: Path) -> None:

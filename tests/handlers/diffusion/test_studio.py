@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from handlers.diffusion.denoising import Plan
+from handlers.diffusion.features_store import Budgets, FeatureStore
 from handlers.diffusion.settings import Caches
 from handlers.diffusion.studio import Seeds, Studio
 from tests.handlers.diffusion import tiny
@@ -62,6 +63,28 @@ def test_another_garment_leaves_the_person_known() -> None:
         paint(mine, garment=5)
     assert calls == [1, 1]
     assert mine.persons.counters().hits == 1
+
+
+@pytest.mark.prop(17)
+def test_what_is_the_same_for_every_garment_is_encoded_once() -> None:
+    mine, nets = studio(), tiny.networks()
+    with counted(nets.image_encoder, *nets.text_encoders) as calls:
+        mine.garment(rgb(2), "a shirt")
+        assert calls == [2, 3, 3]  # picture and nothing; two prompts and the negative one
+        mine.garment(rgb(3), "a shirt")
+        assert calls == [3, 3, 3]
+        mine.garment(rgb(3), "a coat")
+        assert calls == [4, 5, 5]
+
+
+@pytest.mark.prop(17)
+def test_the_seed_does_not_change_what_is_seen_of_a_garment() -> None:
+    mine = Studio(tiny.networks(), caches(10**7), features=FeatureStore(Budgets(0, 10**8)))
+    first = paint(mine, seed=3)
+    with counted(tiny.networks().garment.conv_in) as calls:
+        other = paint(mine, seed=4)
+    assert calls == [0]
+    assert not np.array_equal(first, other)
 
 
 def test_other_words_are_another_garment() -> None:
