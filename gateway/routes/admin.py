@@ -34,7 +34,7 @@ from gateway.token_errors import TokenInvalid, TokenMissing
 
 _JSON: Final = "application/json"
 _BEARER: Final = HTTPBearer(auto_error=False, description="the administrator's token")
-_ERRORS: Final = (TokenMissing, TokenInvalid, NotFound)
+_ERRORS: Final = (TokenMissing, TokenInvalid, NotFound, InvalidInput)
 _BODY: Final[dict[str, Any]] = {
     "required": True,
     "content": {
@@ -89,7 +89,6 @@ async def versions(name: Name, r: R) -> VersionsResponse:
         SlowBody,
         TooLarge,
         TypeNotAllowed,
-        InvalidInput,
         Conflict,
         ModelNotLoaded,
         Misconfigured,
