@@ -173,7 +173,7 @@ def _told(address: Address, features: GarmentFeatures) -> dict[str, str]:
 
 
 def _checksum(features: GarmentFeatures) -> int:
-    """Add up the bytes in words of 64 bits: as fast as memory is, where a CRC takes several times that.
+    """Add up the bytes in words of 64 bits, as fast as memory is: a CRC takes several times that.
 
     It finds damage, which is chance; nobody is kept from forging it.
     """
