@@ -67,3 +67,12 @@ def test_the_schema_shows_what_is_offered() -> None:
     }
     assert fields["pose"]["anyOf"][0]["enum"] == ["front", "relaxed"]
     assert fields["steps"]["default"] == 25
+
+
+def test_a_size_that_the_engine_cannot_draw_is_refused_before_it_is_asked() -> None:
+    in_steps = replace(OFFERED, ranges={"width_px": (512, 1536)}, multiples={"width_px": 32})
+    body = narrowed(BodiesBody, in_steps)
+    assert body.model_validate(USUAL | {"width_px": 544}).width_px == 544
+    with pytest.raises(ValidationError) as caught:
+        body.model_validate(USUAL | {"width_px": 545})
+    assert [fault["loc"] for fault in caught.value.errors()] == [("width_px",)]

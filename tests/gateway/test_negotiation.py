@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.negotiation import prefers_image
+from gateway.negotiation import prefers_events, prefers_image
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,18 @@ def test_the_preferred_form(accept: str, expected: bool) -> None:  # noqa: FBT00
 @given(st.text())
 def test_no_header_breaks_it(accept: str) -> None:
     assert prefers_image(accept) in {True, False}
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("text/event-stream", True),
+        ("text/event-stream, */*;q=0.1", True),
+        ("application/json, text/event-stream", False),
+        ("image/*, text/event-stream;q=0.5", False),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+def test_a_stream_is_given_to_who_asks_for_one(accept: str, *, expected: bool) -> None:
+    assert prefers_events(accept) is expected
