@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -31,20 +32,28 @@ _RESULTS: Final = report.ROOT / "benchmarks" / "results"
 _MIDDLE: Final = 501  # a timestep in the middle of a run
 _GIB: Final = 2**30
 _ORIGINAL, _OURS, _WARM = "original", "ours", "ours, garment at hand"
+_FINE: Final = "ours, deep layers at rest"
+_COMPILED: Final = ", compiled"
 _COLUMNS: Final = (
-    "formulas", "ms a step", "s an image", "speed-up", "TFLOP a step", "of matmul peak", "peak GiB"
+    "formulas", "ms a step", "s an image", "speed-up", "TFLOP a step",
+    "step of peak", "image of peak", "peak GiB",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One way to run the networks; times are medians."""
+    """One way to run the networks; times are medians.
+
+    Shares are of the time that the operations would take at the matrix product's measured pace: of
+    a step, and of an image with its encoders and decoder.
+    """
 
     name: str
     step_ms: float
     image_s: float
     step_tflop: float
     peak_share: float
+    roofline_share: float
     peak_gib: float
     difference: float
 
@@ -60,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with torch.inference_mode():
         peak_tera = clock.matmul_peak_tera(device, dtype)
         subject = Subject(size, device, dtype)
-        rows = list(_measured(subject, options.steps, options.rounds, peak_tera))
+        plan = (options.steps, options.rounds, peak_tera)
+        rows = list(_measured(subject, plan, compiled=options.compiled))
     measured, name = report.provenance(), _device_name(device)
     head = _head(size, name, options.dtype, options.steps, peak_tera)
     shown = (
@@ -94,47 +104,73 @@ def _counts(size: Architecture) -> str:
     original = counted(subject.upstream_features)
     subject.use_ours()
     kept = subject.our_features(timestep)
-    ours = {_OURS: counted(subject.our_features), _WARM: counted(lambda _timestep: kept)}
+    ours = {
+        _OURS: counted(subject.our_features),
+        _WARM: counted(lambda _timestep: kept),
+        _FINE: clock.tera_operations(lambda: subject.predict_again(start, timestep)),
+    }
     rows = [[name, f"{tera:.4g}", f"{original / tera:.2f}x"] for name, tera in ours.items()]
     columns = ("formulas", "TFLOP a step", "fewer")
     return report.table(columns, [[_ORIGINAL, f"{original:.4g}", "1.00x"], *rows])
 
 
-def _measured(subject: Subject, steps: int, rounds: int, peak_tera: float) -> Iterator[Measured]:
-    """Yield the original first, then ours, then ours with the garment's features at hand."""
+def _measured(
+    subject: Subject, plan: tuple[int, int, float], *, compiled: bool
+) -> Iterator[Measured]:
+    """Yield the original first, then ours, then ours with the garment's features at hand.
+
+    Then, where wished, the same three with compiled transformer blocks.
+    """
     timestep = torch.tensor(_MIDDLE)
     subject.use_upstream()
-    expected = subject.predict(
-        subject.inputs.latents, timestep, subject.upstream_features(timestep)
-    )
-    features = subject.upstream_features
-    yield _one(_ORIGINAL, subject, features, (steps, rounds, peak_tera), expected)
-    subject.use_ours()
-    yield _one(_OURS, subject, subject.our_features, (steps, rounds, peak_tera), expected)
-    kept = subject.our_features(timestep)
-    yield _one(_WARM, subject, lambda _timestep: kept, (steps, rounds, peak_tera), expected)
+    start = subject.inputs.latents
+    expected = subject.predict(start, timestep, subject.upstream_features(timestep))
+    eager: dict[str, tuple[float, float]] = {}
+    for suffix in ("", _COMPILED) if compiled else ("",):
+        if suffix:
+            subject.compile()
+        subject.use_upstream()
+        one = partial(_one, subject, plan, expected, eager)
+        yield one(_ORIGINAL + suffix, subject.upstream_features)
+        subject.use_ours()
+        yield one(_OURS + suffix, subject.our_features)
+        kept = subject.our_features(timestep)
+        yield one(_WARM + suffix, lambda _timestep, kept=kept: kept)
 
 
 def _one(
-    name: str,
     subject: Subject,
-    features: Callable[[Tensor], GarmentFeatures],
     plan: tuple[int, int, float],
     expected: Tensor,
+    eager: dict[str, tuple[float, float]],
+    name: str,
+    features: Callable[[Tensor], GarmentFeatures],
 ) -> Measured:
+    """Measure one way; operations are those of the way uncompiled, where they can be counted."""
     steps, rounds, peak_tera = plan
     timestep, start = torch.tensor(_MIDDLE), subject.inputs.latents
 
     def step() -> Tensor:
         return subject.predict(start, timestep, features(timestep))
 
+    if not name.endswith(_COMPILED):
+        a_step = clock.tera_operations(step)
+        rest = clock.tera_operations(lambda: subject.image(1, features)) - a_step
+        eager[name] = a_step, rest + steps * a_step
+    tflop, image_tflop = eager[name.removesuffix(_COMPILED)]
     step_s = median(clock.seconds(subject.device, step, rounds))
-    tflop = clock.tera_operations(step)
     image_s = median(clock.seconds(subject.device, lambda: subject.image(steps, features), 3))
     peak = clock.peak_bytes(subject.device, lambda: subject.image(1, features))
-    apart = float((step() - expected).norm() / expected.norm())
-    share = tflop / step_s / peak_tera
-    return Measured(name, step_s * 1000, image_s, tflop, share, peak / _GIB, apart)
+    return Measured(
+        name=name,
+        step_ms=step_s * 1000,
+        image_s=image_s,
+        step_tflop=tflop,
+        peak_share=tflop / step_s / peak_tera,
+        roofline_share=image_tflop / image_s / peak_tera,
+        peak_gib=peak / _GIB,
+        difference=float((step() - expected).norm() / expected.norm()),
+    )
 
 
 def _cells(one: Measured, baseline: Measured) -> list[str]:
@@ -145,6 +181,7 @@ def _cells(one: Measured, baseline: Measured) -> list[str]:
         f"{baseline.image_s / one.image_s:.2f}x",
         f"{one.step_tflop:.2f}",
         f"{one.peak_share:.0%}",
+        f"{one.roofline_share:.0%}",
         f"{one.peak_gib:.1f}",
     ]
 
@@ -165,6 +202,11 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="cuda", help="cuda, cuda:N, cpu or meta")
     parser.add_argument("--dtype", choices=_DTYPES, help="float16 on a GPU, float32 on a CPU")
     parser.add_argument("--tiny", action="store_true", help="a tiny architecture of the same shape")
+    parser.add_argument(
+        "--compiled",
+        action=argparse.BooleanOptionalAction,
+        help="also with compiled transformer blocks; by default on a GPU alone",
+    )
     parser.add_argument("--steps", type=int, default=30, help="denoising steps of an image")
     parser.add_argument("--rounds", type=int, default=20, help="how often a step is timed")
     parser.add_argument("--output", type=Path, default=_RESULTS, help="folder of the results")
@@ -172,6 +214,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         parser.error("torch sees no GPU here; --device cpu --tiny shows that the benchmark works")
     options.dtype = options.dtype or ("float32" if options.device == "cpu" else "float16")
+    if options.compiled is None:
+        options.compiled = options.device.startswith("cuda")
     if options.quick:
         options.steps, options.rounds = min(options.steps, 4), min(options.rounds, 3)
     options.output.mkdir(parents=True, exist_ok=True)

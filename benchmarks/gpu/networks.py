@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmarks.gpu.sizes import Architecture
 from benchmarks.gpu.upstream import make_plain
-from handlers.diffusion import networks, sampling
+from handlers.diffusion import compiling, networks, sampling
 from handlers.diffusion.attention import (
     CapturingSelfAttention,
     GarmentFeatures,
@@ -73,12 +73,18 @@ class Subject:
 
     def use_upstream(self) -> None:
         """Let the try-on network attend as the original's does."""
+        self.use_ours()  # the original's take the weights of ours
         make_plain(self.tryon, self.inputs.text, self.inputs.tokens)
 
     def use_ours(self) -> None:
         """Let it attend as ours does."""
         for attention, processor in self.ours:
             attention.set_processor(processor)
+
+    def compile(self) -> None:
+        """Let the transformer blocks of every network run compiled."""
+        for unet in (self.tryon, self.garment, self.whole_garment):
+            compiling.compile_blocks(unet)
 
     def upstream_features(self, timestep: Tensor) -> GarmentFeatures:
         """Run the garment network to its very end, as the original does."""
@@ -108,6 +114,16 @@ class Subject:
         ).float()
         unconditional, conditional = predicted.chunk(2)
         return sampling.guided(unconditional, conditional, GUIDANCE_SCALE)
+
+    def predict_again(self, latents: Tensor, timestep: Tensor) -> Tensor:
+        """Predict by the finest layers alone, with what the deep ones would have said."""
+        told, block = self.inputs, self.tryon.up_blocks[-1]
+        width = block.resnets[0].norm1.num_channels - self.tryon.conv_in.out_channels
+        sample = torch.cat([torch.cat([latents, told.fixed], dim=1)] * 2).to(self.dtype)
+        deep = sample.new_zeros(2, width, *latents.shape[2:])
+        return networks.predict_again(
+            self.tryon, sample, timestep, deep, told.text_embeds, told.time_ids
+        )
 
     def image(self, steps: int, features: Callable[[Tensor], GarmentFeatures]) -> Tensor:
         """Encode three pictures, take all steps, decode: (1, 3, H, W)."""

@@ -9,7 +9,12 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 from torch.nn import functional
 
-from handlers.diffusion.attention import ImageTextCrossAttention, Reference, transformer_blocks
+from handlers.diffusion.attention import (
+    ImageTextCrossAttention,
+    Layer,
+    Reference,
+    transformer_blocks,
+)
 
 
 class WholeReference:
@@ -28,12 +33,13 @@ class WholeReference:
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
-        reference: Reference | None = None,
+        reference: Reference | Layer | None = None,
     ) -> Tensor:
         del encoder_hidden_states, attention_mask
         if reference is None:
             raise ValueError("the try-on network needs what to attend to")
-        garment = reference.garment[self.layer]
+        own = reference if isinstance(reference, Layer) else reference.at(self.layer)
+        garment = own.garment
         plain, tokens = len(hidden_states) - len(garment), hidden_states.shape[1]
         if not self.zeros:
             halves = (hidden_states[:plain], torch.cat([hidden_states[plain:], garment], dim=1))
@@ -59,7 +65,7 @@ class StepwiseCrossAttention:
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
-        reference: Reference | None = None,
+        reference: Reference | Layer | None = None,
     ) -> Tensor:
         del encoder_hidden_states, attention_mask, reference
         keys, values = self.ours.to_k_ip(self.image), self.ours.to_v_ip(self.image)

@@ -38,13 +38,25 @@ def test_the_table_stands_the_original_beside_ours(
     assert all(one["difference"] < 1e-5 for one in stored["formulas"])
     operations = [one["step_tflop"] for one in stored["formulas"]]
     assert operations[0] > operations[1] > operations[2] > 0
+    assert all(one["roofline_share"] > 0 for one in stored["formulas"])
+
+
+# torch's own compiler uses what torch calls old.
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
+@pytest.mark.slow
+def test_compiled_blocks_stand_beside_and_differ_by_rounding(tmp_path: Path) -> None:
+    assert gpu.main([*ON_A_CPU, "--compiled", "--output", str(tmp_path)]) == 0
+    stored = json.loads(next(tmp_path.glob("*.json")).read_text())["formulas"]
+    names = [one["name"] for one in stored]
+    assert names[3:] == [f"{name}, compiled" for name in names[:3]]
+    assert all(one["difference"] < 1e-5 for one in stored)
 
 
 def test_operations_are_counted_without_a_device(capsys: pytest.CaptureFixture[str]) -> None:
     assert gpu.main(["--device", "meta", "--tiny"]) == 0
     rows = [line.split("|")[1:4] for line in capsys.readouterr().out.splitlines()[2:]]
     counts = [float(count) for _, count, _ in rows]
-    assert counts[0] > counts[1] > counts[2] > 0
+    assert counts[0] > counts[1] > counts[2] > counts[3] > 0
 
 
 @pytest.mark.slow
