@@ -23,10 +23,12 @@ from gateway.routes import (
     ops,
     person,
     results,
+    sessions,
     tryon,
     uploads,
 )
 from gateway.routes.page import page_routes
+from gateway.session_headers import SESSION_HEADERS, USER_TOKEN
 from gateway.settings import Settings
 
 
@@ -54,7 +56,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         redirect_slashes=False,
     )
     app.state.resources = resources
-    for routes in (tryon, garments, person, bodies, uploads, results, models, ops, admin):
+    for routes in (tryon, sessions, garments, person, bodies, uploads, results, models, ops, admin):
         app.include_router(routes.router)
     if settings.http.docs:
         app.include_router(docs.router)
@@ -79,8 +81,8 @@ def _install_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> N
         app.add_middleware(
             CORSMiddleware,
             allow_origins=http.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", HEADER],
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", HEADER, *SESSION_HEADERS],
             expose_headers=[
                 HEADER,
                 "X-Engine",
@@ -88,6 +90,7 @@ def _install_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> N
                 "X-Cached",
                 "X-Kept-Share",
                 "Retry-After",
+                USER_TOKEN,
             ],
         )
     app.add_middleware(CompressMiddleware, minimum_size=http.compress_min_bytes)

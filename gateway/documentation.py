@@ -45,6 +45,7 @@ from gateway.schemas import (
     TryOnBody,
     TryOnFields,
 )
+from gateway.session_schemas import BatchBody
 
 if TYPE_CHECKING:
     from gateway.resources import Resources
@@ -162,6 +163,22 @@ PERSON_BODY: Final[dict[str, Any]] = {
         },
     },
 }
+BATCH_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {"$ref": _REF.format(model="BatchBody")},
+            "example": {
+                "people": [{"user_image": {"upload_id": "6921e2f0-pIu3xT0mQ2mV8y1ZkqPq1w"}}],
+                "garments": [
+                    {"garment_image": {"upload_id": "6921e2f0-W2n0pJq5T9uX1cV7bM3kLg"}},
+                    {"garment_image": {"base64": "iVBORw0KGgo…"}, "category": "lower_body"},
+                ],
+                "options": {"output_format": "webp"},
+            },
+        },
+    },
+}
 BODIES_BODY: Final[dict[str, Any]] = {
     "required": True,
     "content": {
@@ -229,6 +246,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(_schemas(ProgressEvent) | _schemas(PreviewEvent))
+    schemas.update(_schemas(BatchBody))
     schemas.update(_schemas(TryOnFields) | _schemas(GarmentFields))
     schemas.update(_schemas(TryOnBody) | _schemas(PersonBody) | _schemas(_bodies_body(app)))
     schemas["TryOnForm"] = _form_schema(TryOnFields, _TRYON_FILES, "user_image")

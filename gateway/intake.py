@@ -54,7 +54,7 @@ async def read_tryon(request: Request, limits: UploadSettings) -> TryOnRequest:
         sources, options = await _from_form(request, limits, TryOnFields, (PERSON,), optional)
         garment_id = options.garment_id
     else:
-        body = await _from_json(request, TryOnBody)
+        body = await from_json(request, TryOnBody)
         options, garment_id = body.options, body.garment_id
         sources = await _sources(body, limits, PERSON, *optional)
     garment = _garment(sources, garment_id)
@@ -93,7 +93,7 @@ async def read_person(request: Request, limits: UploadSettings) -> PersonRequest
     if _essence(request) == MULTIPART:
         sources, options = await _from_form(request, limits, PersonOptions, (PERSON,))
     else:
-        body = await _from_json(request, PersonBody)
+        body = await from_json(request, PersonBody)
         options = body.options
         sources = await _sources(body, limits, PERSON)
     return PersonRequest(
@@ -105,7 +105,7 @@ async def read_bodies(request: Request, kind: type[BodiesBody]) -> BodiesRequest
     """Read whom to draw, as the deployment's own schema; raises the VAL errors."""
     if _essence(request) != JSON:
         raise TypeNotAllowed("Send application/json.", details={"allowed": [JSON]})
-    body = await _from_json(request, kind)
+    body = await from_json(request, kind)
     return BodiesRequest(body.given(), request.scope["request_id"], request.scope["caller"])
 
 
@@ -174,7 +174,8 @@ def _options(form: Form, kind: type[Options]) -> Options:
         raise invalid_input(error) from None
 
 
-async def _from_json(request: Request, kind: type[Body]) -> Body:
+async def from_json(request: Request, kind: type[Body]) -> Body:
+    """A JSON body, checked; raises the VAL errors."""
     if _essence(request) != JSON:
         raise TypeNotAllowed(
             "Send multipart/form-data or application/json.", details={"allowed": [MULTIPART, JSON]}
@@ -192,12 +193,13 @@ async def _sources(
     """The pictures of a JSON body, decoded beside the event loop."""
     given = {name: source for name in names if (source := getattr(body, name)) is not None}
     return {
-        name: await asyncio.to_thread(_source, name, source, limits.max_file_bytes)
+        name: await asyncio.to_thread(source_of, name, source, limits.max_file_bytes)
         for name, source in given.items()
     }
 
 
-def _source(field: str, source: ImageSource, max_bytes: int) -> Source:
+def source_of(field: str, source: ImageSource, max_bytes: int) -> Source:
+    """A picture within JSON, decoded; raises TooLarge or InvalidInput."""
     if source.base64 is None:
         return UploadReference(field, source.upload_id or "")
     head, is_data_url, tail = source.base64.partition(";base64,")

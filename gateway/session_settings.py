@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-
 DEFAULT_DATABASE: Final = "sqlite:///var/sessions.sqlite"
 
 

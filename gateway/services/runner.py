@@ -54,6 +54,11 @@ class SessionRunner:
         self._rules = rules
         self._errands: dict[ClaimKey, tuple[Errand, asyncio.Task[None]]] = {}
 
+    @property
+    def running(self) -> int:
+        """How many items are in hand."""
+        return len(self._errands)
+
     async def run(self) -> None:
         """Work until cancelled, then give back what is not finished."""
         notices, rules = self._shop.notices, self._rules

@@ -1,0 +1,175 @@
+"""/api/v1/tryon/sessions: try-ons that are accepted at once, and made whatever dies meanwhile."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from gateway.deps import R
+from gateway.documentation import BATCH_BODY, BODY_ERRORS, PICTURE_ERRORS, TRYON_BODY, errors
+from gateway.domain.sessions import Cursor
+from gateway.domain.sessions_lifecycle import State
+from gateway.errors import (
+    Conflict,
+    DatabaseFailed,
+    InvalidInput,
+    NotDeployed,
+    NotFound,
+    NotLicensed,
+)
+from gateway.intake import read_tryon
+from gateway.presence import while_there
+from gateway.resources import Resources
+from gateway.services.session_drafts import SessionRequest, Wearer, Worn
+from gateway.services.sessions import Accepted
+from gateway.session_answers import (
+    AcceptedResponse,
+    SessionResponse,
+    SessionsResponse,
+    described,
+    page_described,
+)
+from gateway.session_headers import (
+    REPLAYED,
+    USER_TOKEN,
+    SessionHeaders,
+    UserToken,
+    known_owner,
+    session_headers,
+)
+from gateway.session_intake import read_batch
+
+router = APIRouter(prefix="/api/v1/tryon", tags=["sessions"])
+
+Headers = Annotated[SessionHeaders, Depends(session_headers)]
+SessionId = Annotated[str, Path(max_length=64)]
+_MADE = (
+    *BODY_ERRORS,
+    *PICTURE_ERRORS,
+    NotFound,
+    NotLicensed,
+    NotDeployed,
+    Conflict,
+    DatabaseFailed,
+)
+_READ = (NotFound, InvalidInput, DatabaseFailed)
+
+
+@router.post(
+    "/sessions",
+    status_code=201,
+    openapi_extra={"requestBody": TRYON_BODY},
+    responses={200: {"model": AcceptedResponse, "description": "A repeat."}, **errors(*_MADE)},
+)
+async def create(
+    request: Request,
+    response: Response,
+    r: R,
+    headers: Headers,
+) -> AcceptedResponse:
+    """Accept a try-on, and answer at once: it is stored, and it will be made.
+
+    A visitor without a token is given one: whoever sends it owns the session. The same
+    `Idempotency-Key` with the same request gives the same session for a day. With `Prefer: wait=N`
+    the answer comes when the session has ended, or after N seconds.
+    """
+    with r.admission.one():
+        asked = await read_tryon(request, r.settings.uploads)
+        wanted = SessionRequest(
+            owner=headers.owner,
+            wearers=(Wearer(asked.person, asked.mask, asked.densepose),),
+            garments=(Worn(asked.garment, {}),),
+            engine=asked.engine,
+            given=asked.given,
+            request_id=asked.request_id,
+            key=headers.key,
+            cancel_after_s=headers.cancel_after_s,
+        )
+        accepted = await r.sessions.create(wanted)
+    return await _answer(request, response, r, headers, accepted)
+
+
+@router.post(
+    "/batches",
+    status_code=201,
+    openapi_extra={"requestBody": BATCH_BODY},
+    responses={200: {"model": AcceptedResponse, "description": "A repeat."}, **errors(*_MADE)},
+)
+async def create_batch(
+    request: Request,
+    response: Response,
+    r: R,
+    headers: Headers,
+) -> AcceptedResponse:
+    """Accept every person in every garment as one session, each item with a result of its own.
+
+    Everything else is as with a single try-on. What several items share is stored once, and a
+    person is analysed once.
+    """
+    with r.admission.one():
+        asked = await read_batch(request, r.settings.uploads)
+        wanted = SessionRequest(
+            owner=headers.owner,
+            wearers=asked.wearers,
+            garments=asked.garments,
+            engine=asked.engine,
+            given=asked.given,
+            request_id=request.scope["request_id"],
+            key=headers.key,
+            cancel_after_s=headers.cancel_after_s,
+        )
+        accepted = await r.sessions.create(wanted)
+    return await _answer(request, response, r, headers, accepted)
+
+
+@router.get("/sessions", responses=errors(*_READ))
+async def page(
+    r: R,
+    user_token: UserToken = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=128, description="of the page before")] = None,
+    state: Annotated[State | None, Query(description="only those that stand so")] = None,
+) -> SessionsResponse:
+    """List the caller's sessions, the newest first."""
+    owner = known_owner(user_token)
+    after = None if cursor is None else Cursor.parse(cursor)
+    if cursor is not None and after is None:
+        raise InvalidInput.of("cursor", "is not one that a page ended with")
+    return page_described(await r.sessions.page(owner, limit, after, state), r.results)
+
+
+@router.get("/sessions/{session_id}", responses=errors(*_READ))
+async def one(session_id: SessionId, r: R, user_token: UserToken = None) -> SessionResponse:
+    """Say how a session stands, and what came of it."""
+    found = await r.sessions.get(session_id, known_owner(user_token))
+    return described(found, r.results)
+
+
+@router.post("/sessions/{session_id}/cancel", responses=errors(*_READ))
+async def cancel(session_id: SessionId, r: R, user_token: UserToken = None) -> SessionResponse:
+    """End a session; what has ended stays as it is, and what is being made is dropped."""
+    found = await r.sessions.cancel(session_id, known_owner(user_token))
+    return described(found, r.results)
+
+
+@router.delete("/sessions/{session_id}", status_code=204, responses=errors(*_READ))
+async def delete(session_id: SessionId, r: R, user_token: UserToken = None) -> None:
+    """Erase a session with its photos and its results, now and for good."""
+    await r.sessions.delete(session_id, known_owner(user_token))
+
+
+async def _answer(
+    request: Request, response: Response, r: Resources, headers: SessionHeaders, accepted: Accepted
+) -> AcceptedResponse:
+    session = accepted.session
+    if headers.longest_s:
+        response.headers["Preference-Applied"] = f"wait={headers.longest_s:.0f}"
+        waiting = r.sessions.wait(session.session_id, session.owner, headers.longest_s)
+        session = await while_there(request.receive, waiting)
+    if headers.fresh_token is not None:
+        response.headers[USER_TOKEN] = headers.fresh_token
+    if accepted.is_repeat:
+        response.status_code = 200
+        response.headers[REPLAYED] = "true"
+    told = described(session, r.results)
+    response.headers["Location"] = told.urls.self
+    return AcceptedResponse(**dict(told), user_token=headers.fresh_token)
