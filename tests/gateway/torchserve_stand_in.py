@@ -50,17 +50,14 @@ ERRORS = {
     Fault.REFUSES: {
         "error_code": "ML_4005",
         "message": "There is nobody in the picture.",
-        "details": {"image": "person_image", "reason": "no_person"},
-        "retryable": False,
+        "details": {"image": "person_image", "reason": "no_person"}, "retryable": False,
     },
     Fault.OUT_OF_MEMORY: {
         "error_code": "ML_4003", "message": "No memory.", "details": {}, "retryable": True,
     },
     Fault.LEAKS: {
-        "error_code": "ML_4002",
-        "message": "cannot open /home/model-server/tmp/x.py: No such file",
-        "details": {"path": "/home/model-server", "stage": "pose"},
-        "retryable": False,
+        "error_code": "ML_4002", "message": "cannot open /home/model-server/tmp/x.py: No such file",
+        "details": {"path": "/home/model-server", "stage": "pose"}, "retryable": False,
     },
     Fault.CRASHES: {
         "error_code": "ML_4002", "message": "It failed.", "details": {}, "retryable": False,
