@@ -32,12 +32,12 @@ class Rolling:
 
     async def ask(self, method: str, path: str = "", **body: Any) -> httpx.Response:  # noqa: ANN401
         """Ask an admin route, as JSON where there is something to say."""
-        sent = {"json": body} if body else {}
-        return await self.gateway.client.request(method, MODEL + path, headers=ADMIN, **sent)
+        url = MODEL + path
+        return await self.gateway.client.request(method, url, headers=ADMIN, json=body or None)
 
-    async def roll(self, version: str = "1.1.0", **wish: float) -> str:
+    async def roll(self, version: str = "1.1.0", *, share: float = 0.0, **wish: float) -> str:
         """Begin a rollout; give its id."""
-        answer = await self.ask("POST", "/versions", version=version, **wish)
+        answer = await self.ask("POST", "/versions", version=version, share=share, **wish)
         assert answer.status_code == 202, answer.text
         rollout_id: str = answer.json()["rollout_id"]
         return rollout_id

@@ -109,13 +109,14 @@ class StandIn:
         }
         await form.close()
         parts["request_id"] = request.headers.get("x-request-id", "")
-        parts["version"] = request.path_params.get("version", self.version)
+        version: str = request.path_params.get("version", self.version)
+        parts["version"] = version
         self.asked.append(parts)
         self.caller_ports.append(request.client.port if request.client else 0)
         self.was_asked.set()
         if not self._knows(request):
             return JSONResponse({"code": 404, "type": "ModelNotFoundException"}, 404)
-        fault = self._fault(parts["version"])
+        fault = self._fault(version)
         if fault is Fault.DIES_BEFORE:
             return JSONResponse({"code": 507, "message": "Worker died."}, 507)
         if fault is Fault.NO_WORKER:

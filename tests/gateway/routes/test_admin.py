@@ -34,7 +34,7 @@ async def test_only_the_administrator_passes(method: str, path: str, tmp_path: P
             ({"Authorization": "Bearer wrong"}, "AUTH_1001"),
             ({"Authorization": "Bearer schön"}, "AUTH_1001"),
         ):
-            raw = {name: value.encode() for name, value in headers.items()}
+            raw = {name.encode(): value.encode() for name, value in headers.items()}
             answer = await place.gateway.client.request(
                 method, MODEL + path, headers=raw, content=b"{"
             )

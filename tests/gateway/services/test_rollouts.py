@@ -163,7 +163,7 @@ async def test_a_version_that_nobody_leaves_stays_registered(tmp_path: Path) -> 
 async def test_it_goes_back_when_asked(state: str, tmp_path: Path) -> None:
     async with rolling(tmp_path) as place:
         place.server.versions["1.0.0"].waiting = 1
-        rollout = await place.roll(**({"share": 0.5} if state == "canary" else {}))
+        rollout = await place.roll(share=0.5 if state == "canary" else 0.0)
         await place.until(rollout, state)
         answer = await place.ask("POST", f"/rollouts/{rollout}/rollback")
         assert answer.status_code == 202
@@ -184,8 +184,8 @@ async def test_a_gateway_that_restarts_serves_on_and_the_same_wish_goes_on(
     server = VersionsStandIn(cannot_start={"1.1.0"} if state == "warming" else set())
     async with rolling(tmp_path, server) as place:
         server.versions["1.0.0"].waiting = 1
-        wish = {"share": 0.5} if state == "canary" else {}
-        await place.until(await place.roll(**wish), state)
+        share = 0.5 if state == "canary" else 0.0
+        await place.until(await place.roll(share=share), state)
     server.versions["1.0.0"].waiting = 0
     server.versions["1.1.0"].starts = True
     async with rolling(tmp_path, server) as place:
