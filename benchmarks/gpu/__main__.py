@@ -135,7 +135,12 @@ def _measured(
         subject.use_ours()
         yield one(_OURS + suffix, subject.our_features)
         kept = subject.our_features(timestep)
-        yield one(_WARM + suffix, lambda _timestep, kept=kept: kept)
+        yield one(_WARM + suffix, partial(_at_hand, kept))
+
+
+def _at_hand(kept: GarmentFeatures, timestep: Tensor) -> GarmentFeatures:
+    del timestep
+    return kept
 
 
 def _one(
