@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-_JSON: Final = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+DOCUMENT: Final = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 _ID: Final = String(64)
 
 metadata: Final = MetaData(
@@ -73,10 +73,10 @@ session_items: Final = Table(
     Column("lease_until", Double),
     Column("started_at", Double),
     Column("ended_at", Double),
-    Column("ask", _JSON, nullable=False),
-    Column("progress", _JSON),
-    Column("outcome", _JSON),
-    Column("fault", _JSON),
+    Column("ask", DOCUMENT, nullable=False),
+    Column("progress", DOCUMENT),
+    Column("outcome", DOCUMENT),
+    Column("fault", DOCUMENT),
     Index("ix_session_items_queue", "state", "engine", "rank"),
     Index("ix_session_items_running", "owner", "state"),
 )
@@ -88,7 +88,7 @@ session_events: Final = Table(
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("kind", String(16), nullable=False),
     Column("at", Double, nullable=False),
-    Column("data", _JSON, nullable=False),
+    Column("data", DOCUMENT, nullable=False),
 )
 
 idempotency_keys: Final = Table(

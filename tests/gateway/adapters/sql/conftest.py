@@ -1,7 +1,6 @@
 """Databases to test on: each test runs on every kind."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -12,11 +11,6 @@ from gateway.adapters.sql.queue import QueueRules, SqlSessionQueue
 from tests.gateway.running import ManualClock
 
 RULES = QueueRules(lease_s=10, max_tries=3, per_owner=2)
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/sessions.sqlite"
 
 
 @pytest.fixture

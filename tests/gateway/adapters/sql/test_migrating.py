@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.migrating import migrate
-from gateway.adapters.sql.tables import metadata
+from gateway.adapters.sql.webhook_tables import metadata
 from gateway.errors import Misconfigured
 
 pytestmark = pytest.mark.anyio

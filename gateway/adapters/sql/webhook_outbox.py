@@ -1,0 +1,158 @@
+"""Messages to endpoints: written in the transaction of what they tell of, delivered afterwards.
+
+Taking a message moves its next time past the end of the try, so whoever dies with it loses it to
+others by itself; an attempt is a fencing token, as in the queue of sessions.
+"""
+
+from collections.abc import Mapping, Sequence
+from secrets import token_hex
+from typing import Any, Final
+
+from pydantic import JsonValue
+from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.adapters.sql.database import Database
+from gateway.adapters.sql.webhook_tables import webhook_deliveries, webhook_endpoints
+from gateway.domain.webhooks import DeliveryState, Errand, Secret, Tried, event_body
+from gateway.ports import Clock
+
+_GONE: Final = "gone"
+
+
+async def enqueue(
+    connection: AsyncConnection,
+    owner: str,
+    session_id: str | None,
+    kind: str,
+    data: Mapping[str, JsonValue],
+    now: float,
+) -> int:
+    """Write a message for each endpoint that wants to be told; how many there are."""
+    told = webhook_endpoints.c
+    interested = select(told.id, told.kinds).where(
+        told.owner == owner,
+        told.disabled.is_(None),
+        or_(told.session_id.is_(None), told.session_id == session_id),
+    )
+    endpoints = (await connection.execute(interested)).all()
+    rows = [
+        {
+            "id": f"msg_{token_hex(16)}",
+            "endpoint_id": endpoint.id,
+            "session_id": session_id,
+            "kind": kind,
+            "body": event_body(kind, now, data),
+            "state": DeliveryState.WAITING.value,
+            "attempt": 0,
+            "tries": 0,
+            "created_at": now,
+            "not_before": now,
+        }
+        for endpoint in endpoints
+        if not endpoint.kinds or kind in endpoint.kinds
+    ]
+    if rows:
+        await connection.execute(insert(webhook_deliveries), rows)
+    return len(rows)
+
+
+class SqlWebhookOutbox:
+    """Implements the WebhookOutbox port; a message is back `lease_s` after it was taken."""
+
+    def __init__(self, database: Database, clock: Clock, lease_s: float) -> None:
+        self._database = database
+        self._clock = clock
+        self._lease_s = lease_s
+
+    async def take(self, most: int) -> Sequence[Errand]:
+        """Take messages that are due, from whoever lost them, too."""
+        messages, told = webhook_deliveries.c, webhook_endpoints.c
+        async with self._database.writing() as connection:
+            now = self._clock.now()
+            due = (
+                select(webhook_deliveries, told.url, told.secrets)
+                .join(webhook_endpoints, told.id == messages.endpoint_id)
+                .where(
+                    messages.state == DeliveryState.WAITING.value,
+                    messages.not_before <= now,
+                    told.disabled.is_(None),
+                )
+                .order_by(messages.not_before, messages.id)
+                .limit(most)
+                .with_for_update(skip_locked=True, of=webhook_deliveries)
+            )
+            rows = (await connection.execute(due)).all()
+            taken = (
+                update(webhook_deliveries)
+                .where(messages.id.in_([row.id for row in rows]))
+                .values(attempt=messages.attempt + 1, not_before=now + self._lease_s)
+            )
+            if rows:
+                await connection.execute(taken)
+        return [_errand(row) for row in rows]
+
+    async def settle(self, errand: Errand, tried: Tried) -> bool:
+        """Write down what came of a try; whether the message was still this deliverer's."""
+        async with self._database.writing() as connection:
+            now = self._clock.now()
+            settled = update(webhook_deliveries).where(_is_still(errand)).values(_after(tried, now))
+            is_ours = (await connection.execute(settled)).rowcount == 1
+            if is_ours and tried.is_gone:
+                await self._disable(connection, errand.endpoint_id, now)
+        return is_ours
+
+    async def clear(self, older_than_s: float) -> int:
+        """Forget deliveries that ended so long ago; how many there were."""
+        old = delete(webhook_deliveries).where(
+            webhook_deliveries.c.ended_at < self._clock.now() - older_than_s
+        )
+        async with self._database.writing() as connection:
+            return (await connection.execute(old)).rowcount
+
+    async def _disable(self, connection: AsyncConnection, endpoint_id: str, now: float) -> None:
+        """Tell an endpoint nothing any more; what waits for it has failed."""
+        told, messages = webhook_endpoints, webhook_deliveries
+        await connection.execute(
+            update(told).where(told.c.id == endpoint_id).values(disabled=_GONE)
+        )
+        waiting = messages.c.state == DeliveryState.WAITING.value
+        await connection.execute(
+            update(messages)
+            .where(messages.c.endpoint_id == endpoint_id, waiting)
+            .values(state=DeliveryState.FAILED.value, ended_at=now, last_error="disabled")
+        )
+
+
+def _errand(row: Row[Any]) -> Errand:
+    return Errand(
+        message_id=row.id,
+        attempt=row.attempt + 1,
+        tries=row.tries,
+        endpoint_id=row.endpoint_id,
+        url=row.url,
+        secrets=tuple(Secret(**secret) for secret in row.secrets),
+        body=row.body,
+    )
+
+
+def _is_still(errand: Errand) -> ColumnElement[bool]:
+    messages = webhook_deliveries.c
+    return and_(
+        messages.id == errand.message_id,
+        messages.attempt == errand.attempt,
+        messages.state == DeliveryState.WAITING.value,
+    )
+
+
+def _after(tried: Tried, now: float) -> dict[str, object]:
+    """The columns of a message after a try."""
+    values: dict[str, object] = {
+        "tries": webhook_deliveries.c.tries + 1,
+        "last_status": tried.status,
+        "last_error": tried.error,
+    }
+    if not tried.is_accepted and tried.wait_s is not None:
+        return values | {"not_before": now + tried.wait_s}
+    state = DeliveryState.DELIVERED if tried.is_accepted else DeliveryState.FAILED
+    return values | {"state": state.value, "ended_at": now}

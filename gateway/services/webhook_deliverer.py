@@ -1,0 +1,112 @@
+"""Delivers messages to endpoints, several at once, until it is told to end."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from gateway.domain.webhooks import (
+    Errand,
+    Tried,
+    Unreachable,
+    in_force,
+    outcome,
+    pause_s,
+    signed_headers,
+)
+from gateway.errors import DatabaseFailed
+from gateway.ports import Clock, Notices
+from gateway.services.waking import Alarm, alarm_at
+from gateway.webhook_ports import OutgoingCalls, WebhookOutbox
+
+TOPIC: Final = "webhooks"
+LEASE_FACTOR: Final = 3
+
+
+class WebhookDeliverer:
+    """Takes messages that are due, and tries each once; the outbox knows when to come back."""
+
+    def __init__(
+        self,
+        outbox: WebhookOutbox,
+        outgoing: OutgoingCalls,
+        notices: Notices,
+        clock: Clock,
+        spread: Callable[[], float],
+        at_once: int,
+    ) -> None:
+        self._outbox = outbox
+        self._outgoing = outgoing
+        self._notices = notices
+        self._clock = clock
+        self._spread = spread
+        self._at_once = at_once
+
+    async def run(self, poll_s: float) -> None:
+        """Deliver for ever: whenever a notice comes, and every `poll_s` seconds at least."""
+        under_way: set[asyncio.Task[None]] = set()
+        async with alarm_at(self._notices, TOPIC) as alarm, asyncio.TaskGroup() as group:
+            while True:
+                if not await self._start(group, under_way, alarm):
+                    await alarm.wait(poll_s)
+
+    async def deliver_due(self) -> int:
+        """Try what is due now, once each; how many there were."""
+        errands = await self._outbox.take(self._at_once)
+        await asyncio.gather(*map(self.deliver, errands))
+        return len(errands)
+
+    async def deliver(self, errand: Errand) -> None:
+        """Try one message, and write down what came of it."""
+        log = structlog.get_logger(__name__)
+        try:
+            tried = await self._try(errand)
+        except Exception:
+            log.exception("a webhook cannot be sent", message_id=errand.message_id)
+            tried = self._failed(errand, "not sent")
+        with suppress(DatabaseFailed):  # its time comes again
+            await self._outbox.settle(errand, tried)
+        if not tried.is_accepted:
+            log.info(
+                "webhook not delivered",
+                message_id=errand.message_id,
+                tries=errand.tries + 1,
+                status=tried.status,
+                error=tried.error,
+            )
+
+    async def _start(
+        self, group: asyncio.TaskGroup, under_way: set[asyncio.Task[None]], alarm: Alarm
+    ) -> bool:
+        """Begin as many as there is room for; whether there was anything to begin."""
+        room = self._at_once - len(under_way)
+        if room == 0:
+            return False
+        try:
+            errands = await self._outbox.take(room)
+        except DatabaseFailed:
+            return False
+        for errand in errands:
+            task = group.create_task(self.deliver(errand))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+            task.add_done_callback(lambda _: alarm.ring())
+        return bool(errands)
+
+    async def _try(self, errand: Errand) -> Tried:
+        now = self._clock.now()
+        body = errand.body.encode()
+        secrets = in_force(errand.secrets, now)
+        headers = signed_headers(secrets, errand.message_id, int(now), body)
+        headers["Content-Type"] = "application/json"
+        try:
+            answer = await self._outgoing.call("POST", errand.url, headers, body)
+        except Unreachable as error:
+            return self._failed(errand, str(error))
+        return outcome(answer.status, errand.tries + 1, self._spread())
+
+    def _failed(self, errand: Errand, error: str) -> Tried:
+        wait_s = pause_s(errand.tries + 1, self._spread())
+        return Tried(is_accepted=False, error=error, wait_s=wait_s)

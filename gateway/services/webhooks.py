@@ -1,0 +1,113 @@
+"""Endpoints of webhooks: added, listed, given new secrets, removed, and told again on demand."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from gateway.domain.addresses import checked_url
+from gateway.domain.webhooks import (
+    SECRET_BYTES,
+    Delivery,
+    Endpoint,
+    Secret,
+    in_force,
+    secret_of,
+)
+from gateway.errors import Conflict, InvalidInput, NotFound
+from gateway.ports import Clock
+from gateway.webhook_ports import WebhookBook
+from gateway.webhook_settings import WebhookSettings
+
+_ID_BYTES = 16
+_MOST_SECRETS = 4
+
+
+class WebhookService:
+    """What an owner can do with endpoints; everything else answers NotFound."""
+
+    def __init__(
+        self,
+        book: WebhookBook,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        settings: WebhookSettings,
+    ) -> None:
+        self._book = book
+        self._clock = clock
+        self._random = random
+        self._settings = settings
+
+    async def add(
+        self,
+        owner: str,
+        url: str,
+        kinds: Sequence[str] = (),
+        session_id: str | None = None,
+    ) -> Endpoint:
+        """A new endpoint, told of these kinds of events, or all; its secret is in the answer.
+
+        One of a session is told of that session alone. Raises InvalidInput, Conflict.
+        """
+        checked_url("url", url, allow_private=self._settings.allow_private)
+        endpoint = Endpoint(
+            endpoint_id=f"ep_{self._random(_ID_BYTES).hex()}",
+            owner=owner,
+            url=url,
+            secrets=(self._new_secret(),),
+            kinds=tuple(dict.fromkeys(kinds)),
+            session_id=session_id,
+            created_at=self._clock.now(),
+        )
+        if not await self._book.add(endpoint, self._settings.max_endpoints):
+            raise Conflict(f"There are {self._settings.max_endpoints} endpoints already.")
+        return endpoint
+
+    async def endpoints(self, owner: str) -> Sequence[Endpoint]:
+        """An owner's endpoints, the oldest first."""
+        return await self._book.endpoints(owner)
+
+    async def find(self, owner: str, endpoint_id: str) -> Endpoint:
+        """One of an owner's endpoints."""
+        endpoint = await self._book.find(owner, endpoint_id)
+        if endpoint is None:
+            raise NotFound
+        return endpoint
+
+    async def rotate(self, owner: str, endpoint_id: str) -> Endpoint:
+        """Give an endpoint a new secret; those before sign beside it for a while."""
+        endpoint, now = await self.find(owner, endpoint_id), self._clock.now()
+        until = now + self._settings.rotation_s
+        still = set(in_force(endpoint.secrets, now))
+        old = [
+            Secret(one.secret, until if one.until is None else one.until)
+            for one in endpoint.secrets
+            if one.secret in still
+        ]
+        secrets = (self._new_secret(), *old)[:_MOST_SECRETS]
+        if not await self._book.set_secrets(owner, endpoint_id, secrets):
+            raise NotFound
+        return replace(endpoint, secrets=secrets)
+
+    async def enable(self, owner: str, endpoint_id: str) -> None:
+        """Tell an endpoint again that wanted nothing any more."""
+        if not await self._book.enable(owner, endpoint_id):
+            raise NotFound
+
+    async def remove(self, owner: str, endpoint_id: str) -> None:
+        """Forget an endpoint and all its deliveries."""
+        if not await self._book.remove(owner, endpoint_id):
+            raise NotFound
+
+    async def deliveries(self, owner: str, endpoint_id: str, limit: int) -> Sequence[Delivery]:
+        """An endpoint's deliveries, the newest first."""
+        await self.find(owner, endpoint_id)
+        if limit < 1:
+            raise InvalidInput.of("limit", "must be at least 1")
+        return await self._book.deliveries(owner, endpoint_id, limit)
+
+    async def redeliver(self, owner: str, message_id: str) -> None:
+        """Deliver a message anew; NotFound where its endpoint is gone or disabled."""
+        if not await self._book.redeliver(owner, message_id):
+            raise NotFound
+
+    def _new_secret(self) -> Secret:
+        return Secret(secret_of(self._random(SECRET_BYTES)))

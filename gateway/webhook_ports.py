@@ -1,0 +1,70 @@
+"""What webhooks need from the world, as protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from gateway.domain.webhooks import Answer, Delivery, Endpoint, Errand, Secret, Tried
+
+
+class OutgoingCalls(Protocol):
+    """Calls to addresses that somebody outside has named."""
+
+    async def call(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes = b""
+    ) -> Answer:
+        """Make one call; raises Unreachable."""
+        ...
+
+
+class WebhookBook(Protocol):
+    """Endpoints and their deliveries as their owners see them; all raises DatabaseFailed."""
+
+    async def add(self, endpoint: Endpoint, most: int) -> bool:
+        """Write an endpoint down, unless its owner has `most` already."""
+        ...
+
+    async def endpoints(self, owner: str) -> Sequence[Endpoint]:
+        """An owner's endpoints, the oldest first; not those of single sessions."""
+        ...
+
+    async def find(self, owner: str, endpoint_id: str) -> Endpoint | None:
+        """An owner's endpoint; nobody else's."""
+        ...
+
+    async def set_secrets(self, owner: str, endpoint_id: str, secrets: Sequence[Secret]) -> bool:
+        """Sign with these secrets from now on; whether there is such an endpoint."""
+        ...
+
+    async def enable(self, owner: str, endpoint_id: str) -> bool:
+        """Tell a disabled endpoint again, from now on; whether there is such an endpoint."""
+        ...
+
+    async def remove(self, owner: str, endpoint_id: str) -> bool:
+        """Forget an endpoint and all its deliveries; whether there was one."""
+        ...
+
+    async def deliveries(self, owner: str, endpoint_id: str, limit: int) -> Sequence[Delivery]:
+        """An endpoint's deliveries, the newest first."""
+        ...
+
+    async def redeliver(self, owner: str, message_id: str) -> bool:
+        """Deliver a message anew, as if it were new; whether its endpoint is there and enabled."""
+        ...
+
+
+class WebhookOutbox(Protocol):
+    """Messages as those who deliver them see them; all raises DatabaseFailed."""
+
+    async def take(self, most: int) -> Sequence[Errand]:
+        """Take messages that are due, from whoever lost them, too."""
+        ...
+
+    async def settle(self, errand: Errand, tried: Tried) -> bool:
+        """Write down what came of a try; whether the message was still this deliverer's."""
+        ...
+
+    async def clear(self, older_than_s: float) -> int:
+        """Forget deliveries that ended so long ago; how many there were."""
+        ...

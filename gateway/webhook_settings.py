@@ -1,0 +1,60 @@
+"""The settings of what gateways tell each other, and of what they tell the world."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+_DAY_S: Final = 86_400
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoticesSettings(_Section):
+    """How gateways wake each other."""
+
+    url: SecretStr = Field(
+        default=SecretStr(""),
+        description=(
+            "redis://…, postgresql://… or memory:; empty: the database if it is Postgres (secret)"
+        ),
+    )
+
+    @property
+    def password(self) -> SecretStr | None:
+        """The password within the URL, so that the log can mask it."""
+        found = urlsplit(self.url.get_secret_value()).password
+        return None if found is None else SecretStr(found)
+
+    def place(self, database_url: str) -> str:
+        """The URL in force, beside this database."""
+        url = self.url.get_secret_value()
+        if url:
+            return url
+        return database_url if database_url.startswith("postgres") else "memory:"
+
+
+class WebhookSettings(_Section):
+    """Messages to the endpoints of whoever wants to be told."""
+
+    is_running: bool = Field(
+        default=True, description="deliver messages here; off: leave it to other gateways"
+    )
+    allow_private: bool = Field(
+        default=False, description="deliver to private, loopback and link-local addresses, too"
+    )
+    timeout_s: float = Field(default=15.0, gt=0, description="time for one try")
+    max_answer_bytes: int = Field(
+        default=65_536, ge=0, description="answers are read so far, and refused beyond"
+    )
+    at_once: int = Field(default=16, ge=1, description="messages under way at once here")
+    poll_s: float = Field(default=2.0, gt=0, description="longest time between two looks")
+    max_endpoints: int = Field(default=16, ge=1, description="endpoints of one user at most")
+    rotation_s: int = Field(
+        default=_DAY_S, ge=0, description="how long a replaced secret signs beside its successor"
+    )
+    kept_s: int = Field(
+        default=7 * _DAY_S, gt=0, description="how long an ended delivery can be looked at"
+    )
