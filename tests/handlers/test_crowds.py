@@ -1,6 +1,7 @@
 """Crowds of requests, leavers and faults on the tiny model: everybody ends as they would alone."""
 
 import gc
+import io
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from handlers import telemetry
 from handlers.diffusion.studio import Seat
 from handlers.engine.aside import until_one_is_done
 from handlers.idm_vton import IdmVtonHandler
@@ -179,6 +181,7 @@ def held_bytes() -> int:
 def test_everybody_ends_with_their_own_picture_or_error_and_memory_is_as_before(
     worker: IdmVtonHandler, alone: list[Pictures]
 ) -> None:
+    telemetry.write_json_lines(io.StringIO())  # pytest's own log keeps tracebacks, and their frames
     worker._forget()
     before_bytes = held_bytes()
     faults = (lambda: torch.OutOfMemoryError("planted"), lambda: RuntimeError("planted"))
