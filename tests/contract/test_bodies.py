@@ -16,8 +16,8 @@ from gateway.domain.jobs import Prediction
 from gateway.errors import InvalidInput, Unfit
 from handlers.sdxl import SdxlHandler
 from tests.handlers.diffusion import sdxl_deployment, tiny_sdxl
-from tests.handlers.test_stepping import FrontEnd
 from tests.handlers.torchserve_rows import context
+from tests.handlers.turns import FrontEnd
 
 BODY: dict[str, Any] = {"count": 1, "height_cm": 172, "weight_kg": 68.5, "output_format": "png"}
 
