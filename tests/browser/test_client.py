@@ -240,30 +240,6 @@ def test_a_stream_may_end_otherwise(
     assert (told["name"], told["message"]) == (thrown, message)
 
 
-BODIES = """async () => {
-  const { TryOnClient } = await import("/client.js");
-  return new TryOnClient().bodies({ heightCm: 172, weightKg: 68.5, skinTone: "tan", count: 1 });
-}"""
-
-
-def test_people_are_drawn(page: Page) -> None:
-    sent: list[Any] = []
-
-    def keep(route: Route) -> None:
-        sent.append((route.request.headers["content-type"], route.request.post_data_json))
-        told = {"images": [{"url": "/api/v1/results/b.jpg?s", "seed": 7}], "blocked": 0}
-        route.fulfill(json={**ANSWER, **told, "ai_generated": True})
-
-    page.route("**/api/v1/bodies", keep)
-    bodies = page.evaluate(BODIES)
-    wished = {"height_cm": 172, "weight_kg": 68.5, "skin_tone": "tan", "count": 1}
-    assert sent == [("application/json", wished)]
-    [image] = bodies["images"]
-    assert image["url"].startswith("http://")
-    assert image["seed"] == 7
-    assert (bodies["aiGenerated"], bodies["blocked"]) == (True, 0)
-
-
 @pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (2, 3)])
 def test_busy_is_asked_again_as_often_as_allowed(page: Page, retries: int, attempts: int) -> None:
     asked: list[Route] = []
