@@ -10,8 +10,9 @@ from benchmarks.batching.device import Seat
 from handlers import wire
 from handlers.base import Outcome
 from handlers.request import TryOnRequest
+from handlers.seats import resumed
 from handlers.stages import Stages
-from handlers.stepping import SteppingHandler, resumed
+from handlers.stepping import SteppingHandler
 
 
 def serve(
