@@ -9,9 +9,6 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from gateway.adapters.clock import SystemClock
-from gateway.domain.sessions_lifecycle import ENDED
-from gateway.domain.sessions_topics import of_session
-from gateway.services.waking import alarm_at
 from tests.gateway.sessions.workshop import QUICK, Place, opened
 
 CALM = QUICK.model_copy(update={"beat_s": 5.0, "poll_s": 5.0})
@@ -77,12 +74,5 @@ def run_until_killed(
 async def _run(place: Place, session_id: str, engine: str, points: Failpoints) -> None:
     async with opened(place, SystemClock(), [engine], CALM) as sessions:
         points.install()
-        running = asyncio.create_task(sessions.runner.run())
-        async with alarm_at(sessions.notices, of_session(session_id)) as alarm:
-            while True:
-                await alarm.wait(1)
-                found = await sessions.book.find(session_id, engine)
-                if found is None or found.state in ENDED:
-                    break
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        async with sessions.running():
+            await sessions.service.wait(session_id, engine, 60)

@@ -1,10 +1,11 @@
 """Sessions with everything real but the models, in a folder and a database that outlive them."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from secrets import token_bytes
+from secrets import token_bytes, token_hex
 
 from PIL import Image
 
@@ -15,10 +16,13 @@ from gateway.adapters.objects import ObjectStoreAdapter
 from gateway.adapters.sql.book import SqlSessionBook
 from gateway.adapters.sql.migrating import open_database
 from gateway.adapters.sql.queue import QueueRules, SqlSessionQueue
-from gateway.domain.images import ImageLimits
+from gateway.domain.images import ImageLimits, picture_of_png
 from gateway.domain.jobs import Job, ModelState, Prediction, Progress, Readiness
 from gateway.domain.licensing import Licensing
+from gateway.domain.names import Folder
 from gateway.domain.options import Engine
+from gateway.domain.sessions import Ask, Draft, EventKind, Kind, Session
+from gateway.domain.sessions_lifecycle import ENDED, State
 from gateway.domain.terms import Part
 from gateway.metrics import Metrics
 from gateway.ports import Clock, OnProgress
@@ -31,17 +35,26 @@ from gateway.services.sessions import SessionService
 from gateway.services.tryon import TryOnService
 from gateway.session_assembly import SessionGround, session_runner, session_service
 from gateway.session_settings import SessionSettings
+from tests.gateway import pictures
 
 LEASE_S = 30.0
+DAY_S = 86_400.0
 QUICK = SessionSettings(
     lease_s=LEASE_S, beat_s=0.05, poll_s=0.05, progress_s=0.001, retry_first_s=0.01, per_engine=1
 )
 
 
 class Drawer:
-    """Models that draw at once: two steps, one picture."""
+    """Models that draw at once: two steps, one picture; unless a gate is shut before."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def predict(self, job: Job, on_progress: OnProgress | None = None) -> Prediction:
+        self.asked.set()
+        await self.gate.wait()
         for step in (1, 2):
             if on_progress is not None:
                 on_progress(Progress("denoise", step, 2))
@@ -78,6 +91,52 @@ class Sessions:
     notices: MemoryNotices
     store: ObjectStoreAdapter
     pictures: PictureService
+    models: Drawer
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Have the runner run for the length of the block."""
+        running = asyncio.create_task(self.runner.run())
+        try:
+            yield
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    async def accept(self, engine: str, now: float, items: int = 1) -> str:
+        """Have a session of so many items accepted; its owner is the engine's namesake."""
+        picture = picture_of_png(pictures.png((32, 40)))
+        asks = []
+        for garment in range(items):
+            names = [str(await self.pictures.put(picture, now + DAY_S)) for _ in range(2)]
+            asked = dict(zip(("user_image", "garment_image"), names, strict=True))
+            given = {"category": "upper_body", "output_format": "jpeg", "seed": garment}
+            asks.append(Ask(asked, given, garment=garment))
+        draft = Draft(
+            session_id=token_hex(8),
+            owner=engine,
+            kind=Kind.STANDARD,
+            engine=engine,
+            asks=tuple(asks),
+            request_id="0123456789abcdef",
+            created_at=now,
+            expires_at=now + DAY_S,
+        )
+        return (await self.book.create(draft)).session_id
+
+    async def ended_once(self, session_id: str, owner: str) -> Session:
+        """A session that ended well, once, and has its pictures."""
+        found = await self.book.find(session_id, owner)
+        events = await self.book.events_since(session_id, owner, 0, 1000)
+        assert found is not None
+        assert events is not None
+        told = [event.data["state"] for event in events if event.kind is EventKind.STATE]
+        assert [state for state in told if state in ENDED] == [State.COMPLETED]
+        for item in found.items:
+            assert item.outcome is not None
+            for name in item.outcome.result.names:
+                assert await self.store.exists(f"{Folder.RESULTS}/{name}")
+        return found
 
 
 def engines(names: Collection[str]) -> Mapping[str, Engine]:
@@ -102,19 +161,19 @@ async def opened(
     rules = LinkRules(b"secret", 60, "")
     memo = MemoryResultMemo(clock, 0, 0)
     results = ResultService(store, memo, clock, token_bytes, 86_400, rules)
-    pictures = PictureService(store, decoder, clock, token_bytes, 86_400)
+    drawn_on = PictureService(store, decoder, clock, token_bytes, 86_400)
     catalogue = Catalogue(store, clock, token_bytes)
     inference = InferenceService(models, results, clock, metrics)
     known = engines(names)
     licensing = Licensing(commercial_only=False)
-    tryon = TryOnService(known, next(iter(names)), licensing, pictures, catalogue, inference)
+    tryon = TryOnService(known, next(iter(names)), licensing, drawn_on, catalogue, inference)
     async with open_database(place.database_url, pool_size=5, timeout_s=20) as database:
         book = SqlSessionBook(database, clock)
         queue_rules = QueueRules(told.lease_s, told.max_tries, told.per_user)
         queue = SqlSessionQueue(database, clock, queue_rules)
         ground = SessionGround(
-            book, queue, notices, store, models, known, tryon, pictures, results, clock, metrics
+            book, queue, notices, store, models, known, tryon, drawn_on, results, clock, metrics
         )
         service, runner = session_service(ground, told), session_runner(ground, told)
-        yield Sessions(book, queue, service, runner, notices, store, pictures)
+        yield Sessions(book, queue, service, runner, notices, store, drawn_on, models)
     decoder.close()
