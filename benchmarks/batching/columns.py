@@ -32,7 +32,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One load, in shares of capacity, and how everybody did; `sent_late_ms` is the load's own p99."""
+    """One load, in shares of capacity, and how everybody did; `sent_late_ms` is the load's p99."""
 
     load: float
     seconds: float
