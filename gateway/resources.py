@@ -4,7 +4,6 @@ import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import httpx
 import structlog
@@ -17,43 +16,44 @@ from gateway.adapters.memory import MemoryResultMemo
 from gateway.adapters.model_store import FolderModelStore
 from gateway.adapters.notices import open_notices
 from gateway.adapters.objects import ObjectStoreAdapter
+from gateway.adapters.outgoing import Outgoing
 from gateway.adapters.sql.book import SqlSessionBook
+from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.migrating import open_database
 from gateway.adapters.sql.queue import QueueRules, SqlSessionQueue
+from gateway.adapters.sql.webhook_book import SqlWebhookBook
+from gateway.adapters.sql.webhook_outbox import SqlWebhookOutbox
 from gateway.adapters.torchserve import Retries, TorchServe
 from gateway.adapters.torchserve_management import TorchServeVersions
 from gateway.background import background, every
 from gateway.domain.images import ImageLimits
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine, Registry
-from gateway.domain.versions import Limits
 from gateway.errors import Misconfigured
 from gateway.metrics import Metrics
 from gateway.narrowing import narrowed
-from gateway.ports import Clock, Models, ObjectStore
+from gateway.ports import Clock, Models, Notices, ObjectStore
+from gateway.rollout_assembly import rollout_service
 from gateway.schemas import BodiesBody
 from gateway.services.admission import Admission
 from gateway.services.bodies import BodiesService
 from gateway.services.catalogue import Catalogue
 from gateway.services.garments import GarmentService
-from gateway.services.health import (
-    HealthService,
-    database_check,
-    engines_check,
-    storage_check,
-)
+from gateway.services.health import HealthService, database_check, engines_check, storage_check
 from gateway.services.inference import InferenceService
 from gateway.services.person import PersonService
 from gateway.services.pictures import PictureService
 from gateway.services.results import LinkRules, ResultService
 from gateway.services.retention import RetentionService
-from gateway.services.rollout_course import Rules, Serving
+from gateway.services.rollout_course import Serving
 from gateway.services.rollouts import RolloutService
 from gateway.services.runner import SessionRunner
 from gateway.services.sessions import SessionService
 from gateway.services.tryon import TryOnService
 from gateway.session_assembly import SessionGround, session_runner, session_service
 from gateway.settings import Settings, TorchServeSettings
+from gateway.webhook_assembly import WebhookGround, Webhooks, webhooks
+from gateway.webhook_settings import WebhookSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ class Resources:
     sessions: SessionService
     runner: SessionRunner
     rollouts: RolloutService
+    webhooks: Webhooks
 
 
 @asynccontextmanager
@@ -98,6 +99,7 @@ async def open_resources(
             every(settings.storage.sweep_interval_s, resources.retention.sweep),
             every(settings.sessions.erase_interval_s, resources.sessions.erase_due),
             *([resources.runner.run()] if settings.sessions.is_running else []),
+            *(resources.webhooks.work(settings.webhooks) if settings.webhooks.is_running else []),
         ):
             yield resources
 
@@ -127,7 +129,8 @@ async def _ground(
     _check_default(registry.engines, default, licensing)
     models, control = await _torchserve(settings, registry.every, metrics, stack)
     serving = Serving(control, models, models.traffic, clock)
-    rollouts = _rollouts(settings, registry.every, serving, metrics)
+    archives = FolderModelStore(settings.rollout.model_store)
+    rollouts = rollout_service(settings, registry.every, serving, archives, metrics)
     stack.push_async_callback(rollouts.close)
     store = ObjectStoreAdapter(settings.storage.url)
     memo = MemoryResultMemo(clock, settings.tryon.memo_ttl_s, settings.tryon.memo_entries)
@@ -157,7 +160,7 @@ async def _assemble(
     settings: Settings, metrics: Metrics, clock: Clock, stack: AsyncExitStack
 ) -> Resources:
     ground = await _ground(settings, metrics, clock, stack)
-    on = await _session_ground(settings, ground, metrics, clock, stack)
+    on, hooks = await _shared(settings, ground, metrics, clock, stack)
     registry, licensing, models = ground.registry, ground.licensing, ground.models
     default, drawer = settings.tryon.default_engine, registry.drawer
     checks = {
@@ -187,20 +190,40 @@ async def _assemble(
         sessions=session_service(on, settings.sessions),
         runner=session_runner(on, settings.sessions),
         rollouts=ground.rollouts,
+        webhooks=webhooks(hooks, settings.webhooks),
     )
 
 
-async def _session_ground(
+async def _shared(
     settings: Settings, ground: _Ground, metrics: Metrics, clock: Clock, stack: AsyncExitStack
-) -> SessionGround:
-    at, told = settings.database, settings.sessions
+) -> tuple[SessionGround, WebhookGround]:
+    """What all gateways of a deployment have in common: the database, and word of each other."""
+    at = settings.database
     opened = open_database(at.address, at.pool_size, at.timeout_s)
     database = await stack.enter_async_context(opened)
+    heard = open_notices(settings.notices.place(at.address))
+    notices = await stack.enter_async_context(heard)
+    outgoing = await stack.enter_async_context(_outgoing(settings.webhooks))
+    book, lease_s = SqlWebhookBook(database, clock), settings.webhooks.lease_s
+    outbox = SqlWebhookOutbox(database, clock, lease_s)
+    sessions = _session_ground(settings, ground, metrics, clock, (database, notices))
+    return sessions, WebhookGround(book, outbox, outgoing, notices, clock)
+
+
+def _session_ground(
+    settings: Settings,
+    ground: _Ground,
+    metrics: Metrics,
+    clock: Clock,
+    shared: tuple[Database, Notices],
+) -> SessionGround:
+    database, notices = shared
+    told = settings.sessions
     rules = QueueRules(told.lease_s, told.max_tries, told.per_user)
     return SessionGround(
         book=SqlSessionBook(database, clock),
         queue=SqlSessionQueue(database, clock, rules),
-        notices=await stack.enter_async_context(open_notices("memory:")),
+        notices=notices,
         store=ground.store,
         models=ground.models,
         engines=ground.registry.engines,
@@ -210,6 +233,10 @@ async def _session_ground(
         clock=clock,
         metrics=metrics,
     )
+
+
+def _outgoing(told: WebhookSettings) -> Outgoing:
+    return Outgoing(told.timeout_s, told.max_answer_bytes, allow_private=told.allow_private)
 
 
 def _check_default(engines: Mapping[str, Engine], default: str, licensing: Licensing) -> None:
@@ -254,25 +281,6 @@ async def _torchserve(
     torchserve = TorchServe(inference, management, models, retries, ts.max_frame_bytes, on_retry)
     torchserve.traffic.on_end = lambda *what: metrics.version_requests.labels(*what).inc()
     return torchserve, TorchServeVersions(management)
-
-
-def _rollouts(
-    settings: Settings, engines: Iterable[Engine], serving: Serving, metrics: Metrics
-) -> RolloutService:
-    told, patience = settings.rollout, settings.torchserve.patience
-    limits = Limits(told.requests, told.error_rise, told.refusal_rise, told.slowdown)
-    rules = {
-        engine.model: Rules(
-            limits=limits,
-            request_s=(engine.patience or patience).deadline_s,
-            drain_s=told.drain_s,
-            gateways=told.gateways,
-            look_s=told.look_s,
-        )
-        for engine in engines
-    }
-    store = FolderModelStore(told.model_store)
-    return RolloutService(store, serving, rules, metrics, partial(secrets.token_hex, 8))
 
 
 def _client(ts: TorchServeSettings, url: str, token: SecretStr | None) -> httpx.AsyncClient:

@@ -26,6 +26,7 @@ from gateway.admin_settings import AdminSettings, RolloutSettings
 from gateway.domain.options import Patience
 from gateway.errors import Misconfigured
 from gateway.session_settings import DatabaseSettings, SessionSettings
+from gateway.webhook_settings import NoticesSettings, WebhookSettings
 
 PREFIX: Final = "VTON_"
 DEVELOPMENT_SECRET: Final = "development-only-signing-secret"  # noqa: S105 - refused in production
@@ -203,6 +204,8 @@ class Settings(BaseSettings):
     health: HealthSettings = HealthSettings()
     database: DatabaseSettings = DatabaseSettings()
     sessions: SessionSettings = SessionSettings()
+    notices: NoticesSettings = NoticesSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     admin: AdminSettings = AdminSettings()
     rollout: RolloutSettings = RolloutSettings()
 
@@ -215,6 +218,7 @@ class Settings(BaseSettings):
         """Every secret value in use, so that the log can mask it."""
         values = (
             self.database.password,
+            self.notices.password,
             self.storage.signing_secret,
             self.torchserve.inference_token,
             self.torchserve.management_token,

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 _DAY_S: Final = 86_400
+_MARGIN_S: Final = 10.0
 
 
 class _Section(BaseModel):
@@ -22,18 +23,18 @@ class NoticesSettings(_Section):
         ),
     )
 
-    @property
-    def password(self) -> SecretStr | None:
-        """The password within the URL, so that the log can mask it."""
-        found = urlsplit(self.url.get_secret_value()).password
-        return None if found is None else SecretStr(found)
-
     def place(self, database_url: str) -> str:
         """The URL in force, beside this database."""
         url = self.url.get_secret_value()
         if url:
             return url
         return database_url if database_url.startswith("postgres") else "memory:"
+
+    @property
+    def password(self) -> SecretStr | None:
+        """The password within the URL, so that the log can mask it."""
+        found = urlsplit(self.url.get_secret_value()).password
+        return None if found is None else SecretStr(found)
 
 
 class WebhookSettings(_Section):
@@ -58,3 +59,8 @@ class WebhookSettings(_Section):
     kept_s: int = Field(
         default=7 * _DAY_S, gt=0, description="how long an ended delivery can be looked at"
     )
+
+    @property
+    def lease_s(self) -> float:
+        """After how long a message is taken to be lost that somebody has taken."""
+        return 2 * self.timeout_s + _MARGIN_S

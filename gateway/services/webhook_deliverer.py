@@ -22,7 +22,6 @@ from gateway.services.waking import Alarm, alarm_at
 from gateway.webhook_ports import OutgoingCalls, WebhookOutbox
 
 TOPIC: Final = "webhooks"
-LEASE_FACTOR: Final = 3
 
 
 class WebhookDeliverer:
@@ -51,6 +50,10 @@ class WebhookDeliverer:
             while True:
                 if not await self._start(group, under_way, alarm):
                     await alarm.wait(poll_s)
+
+    async def clear(self, older_than_s: float) -> None:
+        """Forget deliveries that ended so long ago."""
+        await self._outbox.clear(older_than_s)
 
     async def deliver_due(self) -> int:
         """Try what is due now, once each; how many there were."""
