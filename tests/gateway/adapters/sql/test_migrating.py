@@ -5,12 +5,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
+from gateway.adapters.sql.audit_tables import audit_events
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.migrating import migrate
-from gateway.adapters.sql.webhook_tables import metadata
+from gateway.adapters.sql.webhook_tables import webhook_endpoints
 from gateway.errors import Misconfigured
 
 pytestmark = pytest.mark.anyio
+
+metadata = webhook_endpoints.metadata
 
 
 def difference(connection: Connection) -> object:
@@ -32,6 +35,7 @@ async def test_several_gateways_may_start_at_once_and_again(database_url: str) -
     finally:
         for one in gateways:
             await one.close()
+    assert audit_events.name in metadata.tables
     assert {*metadata.tables} < {*names}
 
 
