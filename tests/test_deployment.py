@@ -58,6 +58,13 @@ def test_only_the_gateway_is_reached_from_outside() -> None:
         assert list(SERVICES[name]["networks"]) == ["inside"]
 
 
+def test_what_the_gateway_keeps_lies_on_its_volume() -> None:
+    """Everything else of its file system can only be read."""
+    assert SERVICES["gateway"]["volumes"] == ["objects:/data"]
+    kept = re.findall(r"VTON_(STORAGE|DATABASE)__URL=\w+://(/+\w+)/", stages()["gateway"])
+    assert kept == [("STORAGE", "/data"), ("DATABASE", "//data")]
+
+
 def test_each_profile_brings_one_model_server() -> None:
     profiles = {name: service.get("profiles") for name, service in SERVICES.items()}
     assert profiles == {"gateway": None, "torchserve-cpu": ["cpu"], "torchserve-gpu": ["gpu"]}
