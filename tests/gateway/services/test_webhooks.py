@@ -16,11 +16,12 @@ from gateway.adapters.sql.migrating import open_database
 from gateway.adapters.sql.webhook_book import SqlWebhookBook
 from gateway.adapters.sql.webhook_outbox import SqlWebhookOutbox, enqueue
 from gateway.domain.webhooks import PAUSES_S, DeliveryState, Endpoint
-from gateway.errors import Conflict, InvalidInput, NotFound
+from gateway.errors import Conflict, DatabaseFailed, InvalidInput, NotFound
 from gateway.services.webhook_deliverer import TOPIC, WebhookDeliverer
 from gateway.services.webhooks import WebhookService
 from gateway.webhook_settings import WebhookSettings
 from tests.gateway.receiver import Receiver, receiving
+from tests.servers.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.anyio
 
@@ -203,3 +204,24 @@ async def test_too_many_endpoints_and_wrong_urls_are_refused(hooks: Hooks) -> No
         await hooks.add()
     with pytest.raises(Conflict):
         await hooks.add()
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_delivering_goes_on_after_the_database_was_away(
+    hooks: Hooks, postgres_server: PostgresServer
+) -> None:
+    await hooks.add()
+    running = asyncio.create_task(hooks.deliverer.run(poll_s=0.01))
+    await hooks.tell("session.1")
+    await hooks.receiver.has_received(1)
+    postgres_server.kill()
+    with pytest.raises(DatabaseFailed):
+        await hooks.tell("session.lost")
+    postgres_server.start()
+    await hooks.tell("session.2")
+    async with asyncio.timeout(20):
+        await hooks.receiver.has_received(2)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    kinds = [json.loads(one.body)["type"] for one in hooks.receiver.received]
+    assert {*kinds} == {"session.1", "session.2"}
