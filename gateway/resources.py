@@ -199,9 +199,10 @@ async def _shared(
 ) -> tuple[SessionGround, WebhookGround]:
     """What all gateways of a deployment have in common: the database, and word of each other."""
     at = settings.database
-    opened = open_database(at.address, at.pool_size, at.timeout_s)
+    address = at.address(settings.storage.url)
+    opened = open_database(address, at.pool_size, at.timeout_s)
     database = await stack.enter_async_context(opened)
-    heard = open_notices(settings.notices.place(at.address))
+    heard = open_notices(settings.notices.place(address))
     notices = await stack.enter_async_context(heard)
     outgoing = await stack.enter_async_context(_outgoing(settings.webhooks))
     book, lease_s = SqlWebhookBook(database, clock), settings.webhooks.lease_s

@@ -1,11 +1,12 @@
 """The settings of sessions: where they are kept, and how they are run."""
 
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-DEFAULT_DATABASE: Final = "sqlite:///var/sessions.sqlite"
+_FILE: Final = "sessions.sqlite"
 
 
 class _Section(BaseModel):
@@ -17,7 +18,7 @@ class DatabaseSettings(_Section):
 
     url: SecretStr = Field(
         default=SecretStr(""),
-        description=f"sqlite:///file, or postgresql://…; empty: {DEFAULT_DATABASE} (secret)",
+        description="sqlite:///file, or postgresql://…; empty: a file beside the pictures (secret)",
     )
     pool_size: int = Field(default=8, ge=2, description="connections at most")
     timeout_s: float = Field(
@@ -25,15 +26,18 @@ class DatabaseSettings(_Section):
     )
 
     @property
-    def address(self) -> str:
-        """The URL, or the default's."""
-        return self.url.get_secret_value() or DEFAULT_DATABASE
-
-    @property
     def password(self) -> SecretStr | None:
         """The password within the URL, so that the log can mask it."""
-        found = urlsplit(self.address).password
+        found = urlsplit(self.url.get_secret_value()).password
         return None if found is None else SecretStr(found)
+
+    def address(self, storage_url: str) -> str:
+        """The URL, or that of a file beside the folder of the pictures."""
+        if told := self.url.get_secret_value():
+            return told
+        at = urlsplit(storage_url)
+        folder = Path(at.netloc + at.path).parent if at.scheme == "file" else Path("var")
+        return f"sqlite:///{folder / _FILE}"
 
 
 class SessionSettings(_Section):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from secrets import token_bytes, token_hex
 
 from PIL import Image
+from pydantic import JsonValue
 
 from gateway.adapters.decoder import ThreadedDecoder
 from gateway.adapters.memory import MemoryResultMemo
@@ -110,7 +111,8 @@ class Sessions:
         for garment in range(items):
             names = [str(await self.pictures.put(picture, now + DAY_S)) for _ in range(2)]
             asked = dict(zip(("user_image", "garment_image"), names, strict=True))
-            given = {"category": "upper_body", "output_format": "jpeg", "seed": garment}
+            given: dict[str, JsonValue] = {"output_format": "jpeg", "seed": garment}
+            given["category"] = "upper_body"
             asks.append(Ask(asked, given, garment=garment))
         draft = Draft(
             session_id=token_hex(8),
