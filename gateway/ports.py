@@ -219,6 +219,10 @@ class SessionBook(Protocol):
         """Drop a session's rows, after its objects."""
         ...
 
+    async def owner_of(self, session_id: str) -> str | None:
+        """Whose a session is."""
+        ...
+
     async def events_since(
         self, session_id: str, owner: str, seq: int, limit: int
     ) -> Sequence[Event] | None:
@@ -278,4 +282,12 @@ class Notices(Protocol):
 
     def listen(self, topic: str) -> AsyncIterator[None]:
         """Wake-ups of a topic, from now on, until the iterator is closed."""
+        ...
+
+    async def show(self, topic: str, glimpse: bytes) -> None:
+        """Show a few kilobytes to whoever watches this topic now; kept nowhere, never raises."""
+        ...
+
+    def glimpses(self, topic: str) -> AsyncIterator[bytes]:
+        """What is shown under a topic, from now on; who is slow sees the latest alone."""
         ...

@@ -1,6 +1,7 @@
 """What is answered about sessions over HTTP."""
 
 from datetime import UTC, datetime
+from typing import Final
 
 from pydantic import Field, JsonValue
 
@@ -10,7 +11,8 @@ from gateway.schemas import Strict
 from gateway.services.results import ResultService
 from gateway.services.sessions import Page
 
-PATH = "/api/v1/tryon/sessions"
+PATH: Final = "/api/v1/tryon/sessions"
+LINK_TTL_S: Final = 900
 
 
 class StepResponse(Strict):
@@ -46,10 +48,12 @@ class ItemResponse(Strict):
 
 
 class SessionUrls(Strict):
-    """Where to go on."""
+    """Where to go on; `events` and `socket` need no token, for a quarter of an hour."""
 
     self: str
     cancel: str
+    events: str
+    socket: str
 
 
 class SessionResponse(Strict):
@@ -104,8 +108,13 @@ def described(session: Session, results: ResultService) -> SessionResponse:
         queue_position=None if place is None else place.queue_position,
         estimate_s=None if place is None else place.estimate_s,
         last_event=session.last_event,
-        items=[_item(item, results) for item in session.items],
-        urls=SessionUrls(self=url, cancel=f"{url}/cancel"),
+        items=[item_described(item, results) for item in session.items],
+        urls=SessionUrls(
+            self=url,
+            cancel=f"{url}/cancel",
+            events=results.signed(events_path(session.session_id), LINK_TTL_S),
+            socket=results.signed(socket_path(session.session_id), LINK_TTL_S),
+        ),
     )
 
 
@@ -117,7 +126,18 @@ def page_described(page: Page, results: ResultService) -> SessionsResponse:
     )
 
 
-def _item(item: Item, results: ResultService) -> ItemResponse:
+def events_path(session_id: str) -> str:
+    """Where a session's events are streamed; a link to it is signed over this."""
+    return f"{PATH}/{session_id}/events"
+
+
+def socket_path(session_id: str) -> str:
+    """Where a session's WebSocket is."""
+    return f"/ws/tryon/{session_id}"
+
+
+def item_described(item: Item, results: ResultService) -> ItemResponse:
+    """An item, with fresh links to its results."""
     made, progress = item.outcome, item.progress
     links = None if made is None else results.links(made.result)
     return ItemResponse(

@@ -7,7 +7,9 @@ nobody knows what was missed.
 """
 
 import asyncio
+import binascii
 import random
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +23,9 @@ from gateway.adapters.notices_memory import MemoryNotices
 _EVERYTHING: Final = "*"
 _MOST_AT_ONCE: Final = 64  # Postgres takes no message of 8000 bytes or more
 _MOST_WAITING: Final = 10_000
+_GLIMPSE: Final = "!"
+_MOST_GLIMPSES: Final = 256
+_MOST_GLIMPSE_BYTES: Final = 5_800
 _CANCEL_AGAIN_S: Final = 0.1
 
 
@@ -58,6 +63,7 @@ class RemoteNotices:
         self._here = MemoryNotices()
         self._me = token_hex(8)
         self._waiting: set[str] = set()
+        self._glimpses: dict[str, bytes] = {}
         self._stirred = asyncio.Event()
         self._echoed = asyncio.Event()
         self._pause_s = waits.retry_first_s
@@ -78,6 +84,18 @@ class RemoteNotices:
     def listen(self, topic: str) -> AsyncIterator[None]:
         """Wake-ups of a topic, the first one at once, and one after every reconnect."""
         return self._here.listen(topic)
+
+    async def show(self, topic: str, glimpse: bytes) -> None:
+        """Show it to everyone who watches this topic; what cannot pass at once is left out."""
+        self._here.pass_by(topic, glimpse)
+        has_room = len(self._glimpses) < _MOST_GLIMPSES and len(glimpse) <= _MOST_GLIMPSE_BYTES
+        if has_room and self._connected.is_set():
+            self._glimpses[topic] = glimpse
+            self._stirred.set()
+
+    def glimpses(self, topic: str) -> AsyncIterator[bytes]:
+        """What passes by under a topic; who does not look in time sees the latest alone."""
+        return self._here.glimpses(topic)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
@@ -115,6 +133,7 @@ class RemoteNotices:
                 self._stirred.clear()
         finally:
             self._connected.clear()
+            self._glimpses.clear()
 
     async def _empty(self, line: Line) -> None:
         """Tell what waits, or give a sign of life; what was not told waits on."""
@@ -126,6 +145,9 @@ class RemoteNotices:
             except BaseException:
                 self._waiting.update(topics)
                 raise
+            for topic in list(self._glimpses):
+                seen = b64encode(self._glimpses.pop(topic)).decode()
+                await self._tell(line, (f"{_GLIMPSE}{topic}", seen))
             if not self._waiting:
                 return
 
@@ -144,10 +166,17 @@ class RemoteNotices:
         if sender == self._me:
             self._echoed.set()
             return
+        if topics and topics[0].startswith(_GLIMPSE):
+            self._see(topics[0].removeprefix(_GLIMPSE), "".join(topics[1:]))
+            return
         for topic in topics:
             if topic == _EVERYTHING:
                 self._here.wake_all()
             self._here.wake(topic)
+
+    def _see(self, topic: str, glimpse: str) -> None:
+        with suppress(binascii.Error):  # whoever else is on the line
+            self._here.pass_by(topic, b64decode(glimpse, validate=True))
 
 
 async def end(task: asyncio.Task[None]) -> None:

@@ -1,4 +1,4 @@
-"""What processes wake each other for."""
+"""What processes wake each other for; a topic has no blank in it."""
 
 from typing import Final
 
@@ -11,4 +11,9 @@ LEASES: Final = "leases"
 
 def of_session(session_id: str) -> str:
     """Something happened to a session."""
-    return f"session {session_id}"
+    return f"session:{session_id}"
+
+
+def glimpses_of(session_id: str) -> str:
+    """What a session is to be, to look at while it is being made."""
+    return f"glimpses:{session_id}"

@@ -12,6 +12,7 @@ from gateway.domain import sessions_topics as topics
 from gateway.domain.jobs import Progress
 from gateway.domain.results import StoredResult
 from gateway.domain.sessions import Claim, Fault, Outcome
+from gateway.domain.sessions_glimpses import Glimpse
 from gateway.domain.sessions_queue import WAITS, Patience, pause_s
 from gateway.errors import DatabaseFailed, GatewayError, Internal
 from gateway.metrics import Metrics
@@ -46,6 +47,7 @@ class Errand:
         self.is_ending = False
         self._shop = shop
         self._latest: Progress | None = None
+        self._preview: Progress | None = None
         self._news = asyncio.Event()
         self._making: asyncio.Task[Outcome] | None = None
 
@@ -83,7 +85,10 @@ class Errand:
         return Outcome(result, answer.is_cached, answer.processing_time_ms)
 
     def _hear(self, progress: Progress) -> None:
-        self._latest = progress
+        if progress.preview is None:
+            self._latest = progress
+        else:
+            self._preview = progress
         self._news.set()
 
     async def _tell(self) -> None:
@@ -91,14 +96,26 @@ class Errand:
         while True:
             await self._news.wait()
             self._news.clear()
+            latest, self._latest = self._latest, None
             try:
-                if self._latest and not await self._shop.queue.progress(self.claim, self._latest):
+                if latest and not await self._shop.queue.progress(self.claim, latest):
                     self.drop()
                     return
                 await self._wake_watchers()
+                await self._show()
             except GatewayError as error:
                 _log().info("progress is not written", error_code=error.code)
             await asyncio.sleep(self._shop.progress_s)
+
+    async def _show(self) -> None:
+        """Let whoever watches see the latest preview."""
+        seen, self._preview = self._preview, None
+        if seen is None or seen.preview is None:
+            return
+        claim = self.claim
+        glimpse = Glimpse(claim.position, seen.step, seen.of, seen.preview)
+        topic = topics.glimpses_of(claim.session_id)
+        await self._shop.notices.show(topic, glimpse.pack())
 
     async def _end(self, made: "asyncio.Task[Outcome]") -> None:
         error, queue = made.exception(), self._shop.queue

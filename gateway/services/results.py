@@ -118,6 +118,16 @@ class ResultService:
         )
         return Links(tuple(urls), expires_at)
 
+    def signed(self, path: str, ttl_s: int) -> str:
+        """A link to a path of our own that may be shown instead of a token, for a while."""
+        rules = self._link_rules
+        expires_at = int(self._clock.now()) + ttl_s
+        return rules.public_url + signed_path(rules.secret, path, expires_at)
+
+    def check(self, path: str, expires: str, signature: str) -> None:
+        """Accept a link that `signed` made; raises LinkInvalid or LinkExpired."""
+        verify(self._link_rules.secret, path, expires, signature, self._clock.now())
+
     async def open_signed(self, name: str, expires: str, signature: str) -> OpenedImage:
         """The picture behind a signed link; raises LinkInvalid, LinkExpired or NotFound."""
         now = self._clock.now()

@@ -115,6 +115,13 @@ class SqlSessionBook:
             await connection.execute(delete(sessions).where(sessions.c.id == session_id))
 
     @whole
+    async def owner_of(self, session_id: str) -> str | None:
+        """Whose a session is."""
+        wanted = select(sessions.c.owner).where(sessions.c.id == session_id, *self._alive())
+        async with self._database.reading() as connection:
+            return (await connection.execute(wanted)).scalar_one_or_none()
+
+    @whole
     async def events_since(
         self, session_id: str, owner: str, seq: int, limit: int
     ) -> Sequence[Event] | None:

@@ -36,8 +36,10 @@ def ask_json(ask: Ask) -> Json:
 
 
 def progress_json(progress: Progress) -> Json:
-    """How far an item is, as its column holds it; a preview is for events alone."""
-    return {"stage": progress.stage, "step": progress.step, "of": progress.of}
+    """How far an item is, as its column and its event hold it; a preview is kept nowhere."""
+    known = {"queue_position": progress.queue_position, "estimate_s": progress.estimate_s}
+    told = {"stage": progress.stage, "step": progress.step, "of": progress.of}
+    return told | {name: value for name, value in known.items() if value is not None}
 
 
 def outcome_json(outcome: Outcome) -> Json:

@@ -220,3 +220,36 @@ def test_a_gateway_that_is_alone_imports_no_client() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == ""
+
+
+async def test_what_is_shown_is_seen_by_who_watches_and_the_latest_alone(
+    pair: tuple[Notices, Notices],
+) -> None:
+    await ears(*pair)
+    seen = pair[1].glimpses("glimpses:one")
+    first = asyncio.create_task(anext(seen))
+    other = asyncio.create_task(anext(pair[1].glimpses("glimpses:other")))
+    await asyncio.sleep(0)
+    await pair[0].show("glimpses:one", b"\x00\xff a picture\n")
+    async with asyncio.timeout(PATIENCE_S):
+        assert await first == b"\x00\xff a picture\n"
+    for number in range(20):
+        await pair[1].show("glimpses:one", b"%d" % number)
+    assert await anext(seen) == b"19"
+    assert not other.done()
+    other.cancel()
+    await seen.aclose()  # type: ignore[attr-defined]
+
+
+async def test_what_is_too_large_to_pass_is_seen_here_and_harms_nobody(
+    pair: tuple[Notices, Notices],
+) -> None:
+    here, there = await ears(*pair)
+    seen = pair[0].glimpses("large")
+    looking = asyncio.create_task(anext(seen))
+    await asyncio.sleep(0)
+    await pair[0].show("large", bytes(20_000))
+    assert len(await looking) == 20_000
+    await pair[0].publish("queue")
+    await here.wakes()
+    await there.wakes()
