@@ -11,6 +11,7 @@ from gateway import __version__
 from gateway.documentation import TITLE, install_openapi
 from gateway.metrics import Metrics
 from gateway.middleware import BodyLimit, ErrorBoundary, RequestScope, SecurityHeaders
+from gateway.request_credentials import KEY_HEADER, USER_TOKEN
 from gateway.request_ids import HEADER
 from gateway.resources import Resources, open_resources
 from gateway.responses import SafeJSONResponse, install_error_handlers
@@ -28,7 +29,7 @@ from gateway.routes import (
     uploads,
 )
 from gateway.routes.page import page_routes
-from gateway.session_headers import SESSION_HEADERS, USER_TOKEN
+from gateway.session_headers import SESSION_HEADERS
 from gateway.settings import Settings
 
 
@@ -82,7 +83,14 @@ def _install_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> N
             CORSMiddleware,
             allow_origins=http.cors_origins,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", HEADER, *SESSION_HEADERS],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                HEADER,
+                KEY_HEADER,
+                USER_TOKEN,
+                *SESSION_HEADERS,
+            ],
             expose_headers=[
                 HEADER,
                 "X-Engine",

@@ -15,6 +15,7 @@ class ErrorCode(StrEnum):
     MISSING_TOKEN = "AUTH_1003"  # noqa: S105
     NOT_PERMITTED = "AUTH_1004"
     CSRF = "AUTH_1005"
+    SIGN_IN_REFUSED = "AUTH_1006"
     INVALID_INPUT = "VAL_2001"
     TOO_LARGE = "VAL_2002"
     TYPE_NOT_ALLOWED = "VAL_2003"
@@ -52,6 +53,7 @@ STATUS: Mapping[ErrorCode, int] = MappingProxyType(
         ErrorCode.MISSING_TOKEN: 401,
         ErrorCode.NOT_PERMITTED: 403,
         ErrorCode.CSRF: 403,
+        ErrorCode.SIGN_IN_REFUSED: 401,
         ErrorCode.INVALID_INPUT: 422,
         ErrorCode.TOO_LARGE: 413,
         ErrorCode.TYPE_NOT_ALLOWED: 415,

@@ -11,10 +11,15 @@ GatewayError
 ├── MalformedBody             VAL_2008   not parsable as what Content-Type says
 ├── SlowBody                  VAL_2009   the request stopped arriving
 ├── Conflict                  VAL_2010   at odds with what was asked before
-├── TokenMissing              AUTH_1003  a route for administrators, and no token
-├── TokenInvalid              AUTH_1001  … and not the right one
-├── LinkInvalid               AUTH_1001  a signed link that was not signed by us
-├── LinkExpired               AUTH_1002  a signed link past its time
+├── Unauthenticated           AUTH_1001  a token, a key or a link that is not ours (token_errors)
+│   ├── TokenInvalid          AUTH_1001  … or no longer
+│   │   └── LinkInvalid       AUTH_1001  a signed link that was not signed by us
+│   ├── TokenExpired          AUTH_1002  … or past its time
+│   │   └── LinkExpired       AUTH_1002  a signed link past its time
+│   ├── TokenMissing          AUTH_1003  not for everybody, and nothing is shown
+│   └── SignInRefused         AUTH_1006  not this address with this password
+├── NotPermitted              AUTH_1004  we know who asks, and he may not
+├── CsrfFailed                AUTH_1005  by a cookie, and perhaps from another page
 ├── Busy                      RATE_3002  no room for one more; try again soon
 ├── ModelNotLoaded            ML_4001    no ready worker serves the engine
 │   └── NotDeployed           ML_4001    nor will one: this deployment has no such engine
@@ -153,20 +158,6 @@ class Conflict(GatewayError):
 
     code = ErrorCode.CONFLICT
     default_message = "This is at odds with what was asked before."
-
-
-class LinkInvalid(GatewayError):
-    """The signed link was not signed by this deployment."""
-
-    code = ErrorCode.INVALID_TOKEN
-    default_message = "The link's signature is not valid."
-
-
-class LinkExpired(GatewayError):
-    """The signed link is past its time."""
-
-    code = ErrorCode.EXPIRED_TOKEN
-    default_message = "The link has expired."
 
 
 class Busy(GatewayError):

@@ -68,7 +68,7 @@ async def read_tryon(request: Request, limits: UploadSettings) -> TryOnRequest:
         engine=options.engine,
         given=options.given(),
         request_id=request.scope["request_id"],
-        caller=request.scope["caller"],
+        caller=request.scope["caller"].owner,
     )
 
 
@@ -84,7 +84,7 @@ async def read_garment(request: Request, limits: UploadSettings) -> GarmentReque
         engine=told.engine,
         pinned=told.pinned,
         request_id=request.scope["request_id"],
-        caller=request.scope["caller"],
+        caller=request.scope["caller"].owner,
     )
 
 
@@ -97,7 +97,7 @@ async def read_person(request: Request, limits: UploadSettings) -> PersonRequest
         options = body.options
         sources = await _sources(body, limits, PERSON)
     return PersonRequest(
-        sources[PERSON], options.given(), request.scope["request_id"], request.scope["caller"]
+        sources[PERSON], options.given(), request.scope["request_id"], request.scope["caller"].owner
     )
 
 
@@ -106,7 +106,7 @@ async def read_bodies(request: Request, kind: type[BodiesBody]) -> BodiesRequest
     if _essence(request) != JSON:
         raise TypeNotAllowed("Send application/json.", details={"allowed": [JSON]})
     body = await from_json(request, kind)
-    return BodiesRequest(body.given(), request.scope["request_id"], request.scope["caller"])
+    return BodiesRequest(body.given(), request.scope["request_id"], request.scope["caller"].owner)
 
 
 async def read_upload(request: Request, limits: UploadSettings) -> Upload:

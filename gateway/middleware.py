@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +11,6 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 
-from gateway.callers import caller_of
 from gateway.errors import SlowBody, TooLarge
 from gateway.request_ids import HEADER, request_id_from
 from gateway.responses import as_gateway_error, error_response, log_error
@@ -26,7 +24,6 @@ ANONYMOUS: Final = "anonymous"
 _QUIET_PATHS: Final = ("/health", "/metrics")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLIENT_CLOSED: Final = 499
-_SALT_BYTES: Final = 16
 
 
 class RequestScope:
@@ -35,7 +32,6 @@ class RequestScope:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._salt = secrets.token_bytes(_SALT_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request within its scope."""
@@ -44,7 +40,6 @@ class RequestScope:
             return
         request_id = request_id_from(Headers(scope=scope).get(HEADER))
         scope["request_id"] = request_id
-        scope["caller"] = caller_of(scope, self._salt)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(
             request_id=request_id, endpoint=scope["path"], user_id=ANONYMOUS

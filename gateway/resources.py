@@ -30,6 +30,7 @@ from gateway.domain.images import ImageLimits
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine, Registry
 from gateway.errors import Misconfigured
+from gateway.identity_assembly import identity_service
 from gateway.metrics import Metrics
 from gateway.narrowing import narrowed
 from gateway.ports import Clock, Models, Notices, ObjectStore
@@ -40,6 +41,7 @@ from gateway.services.bodies import BodiesService
 from gateway.services.catalogue import Catalogue
 from gateway.services.garments import GarmentService
 from gateway.services.health import HealthService, database_check, engines_check, storage_check
+from gateway.services.identity import IdentityService
 from gateway.services.inference import InferenceService
 from gateway.services.person import PersonService
 from gateway.services.pictures import PictureService
@@ -78,6 +80,7 @@ class Resources:
     bodies: BodiesService
     catalogue: Catalogue
     garments: GarmentService
+    identity: IdentityService
     health: HealthService
     retention: RetentionService
     sessions: SessionService
@@ -185,6 +188,7 @@ async def _assemble(
         bodies=BodiesService(drawer, licensing, inference),
         catalogue=catalogue,
         garments=GarmentService(registry.engines, default, licensing, pictures, catalogue, models),
+        identity=identity_service(settings),
         health=HealthService(checks, clock, settings.health.timeout_s),
         retention=RetentionService(ground.store, clock, metrics),
         sessions=session_service(on, settings.sessions),

@@ -3,34 +3,29 @@
 import re
 import secrets
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Annotated, Final
 
 from fastapi import Header
 
+from gateway.deps import needs
+from gateway.domain.identity import Caller, Scope, visitor_owner
 from gateway.errors import InvalidInput, NotFound
+from gateway.request_credentials import USER_TOKEN
 
-USER_TOKEN: Final = "X-User-Token"  # noqa: S105 - a header's name
 REPLAYED: Final = "Idempotent-Replayed"
-SESSION_HEADERS: Final = (USER_TOKEN, "Idempotency-Key", "Prefer", "Cancel-After", "Last-Event-ID")
+SESSION_HEADERS: Final = ("Idempotency-Key", "Prefer", "Cancel-After", "Last-Event-ID")
 MAX_WAIT_S: Final = 60.0
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
 _TOKEN_BYTES: Final = 24
-_OWNER_BYTES: Final = 24
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _SECONDS: Final = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)s?", re.ASCII)
 _WAIT: Final = re.compile(r"(?:^|,)\s*wait=(\d{1,4})\s*(?:$|[,;])", re.ASCII)
 
-UserToken = Annotated[
-    str | None,
-    Header(alias=USER_TOKEN, max_length=128, description="owns what was made with it"),
-]
 RepeatedKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
         max_length=255,
-        description="a repeat with the same key gets the first session; needs X-User-Token",
+        description="a repeat with the same key gets the first session; needs a token",
     ),
 ]
 Prefer = Annotated[
@@ -58,46 +53,36 @@ class SessionHeaders:
 
 
 def session_headers(
-    user_token: UserToken = None,
+    caller: Annotated[Caller, needs(Scope.TRYON)],
     key: RepeatedKey = None,
     prefer: Prefer = None,
     cancel_after: CancelAfter = None,
 ) -> SessionHeaders:
     """Read the headers; raises InvalidInput."""
-    fresh = None if user_token else secrets.token_urlsafe(_TOKEN_BYTES)
+    fresh = None if caller.is_known else secrets.token_urlsafe(_TOKEN_BYTES)
     return SessionHeaders(
-        owner=owner_of(user_token or fresh or ""),
+        owner=caller.owner if fresh is None else visitor_owner(fresh),
         fresh_token=fresh,
-        key=checked_key(key, user_token),
+        key=checked_key(key, caller),
         longest_s=wait_s(prefer),
         cancel_after_s=cancel_after_s(cancel_after),
     )
 
 
-def owner_of(token: str) -> str:
-    """Whose sessions a token's bearer owns; the token cannot be told from it.
-
-    Raises InvalidInput for one that is too short to be safe.
-    """
-    if _TOKEN.fullmatch(token) is None:
-        raise InvalidInput.of(USER_TOKEN, "must be 22 to 128 characters of A-Z, a-z, 0-9, - and _")
-    return f"visitor:{blake2b(token.encode(), digest_size=_OWNER_BYTES).hexdigest()}"
-
-
-def known_owner(token: str | None) -> str:
-    """The owner of what is asked for; raises NotFound, as without a token nothing is anybody's."""
-    if token is None:
+def known_owner(caller: Caller) -> str:
+    """The owner of what is asked for; raises NotFound, as nothing is a mere address's."""
+    if not caller.is_known:
         raise NotFound
-    return owner_of(token)
+    return caller.owner
 
 
-def checked_key(key: str | None, token: str | None) -> str | None:
+def checked_key(key: str | None, caller: Caller) -> str | None:
     """An Idempotency-Key; raises InvalidInput for one that could not be recognised again."""
     if key is None:
         return None
     if _KEY.fullmatch(key) is None:
         raise InvalidInput.of("Idempotency-Key", "must be 1 to 255 printable ASCII characters")
-    if token is None:
+    if not caller.is_known:
         raise InvalidInput.of("Idempotency-Key", f"needs {USER_TOKEN}: choose a random one")
     return key
 

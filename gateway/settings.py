@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 from gateway.admin_settings import AdminSettings, RolloutSettings
 from gateway.domain.options import Patience
 from gateway.errors import Misconfigured
+from gateway.identity_settings import IdentitySettings
 from gateway.session_settings import DatabaseSettings, SessionSettings
 from gateway.webhook_settings import NoticesSettings, WebhookSettings
 
@@ -206,6 +207,7 @@ class Settings(BaseSettings):
     sessions: SessionSettings = SessionSettings()
     notices: NoticesSettings = NoticesSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    identity: IdentitySettings = IdentitySettings()
     admin: AdminSettings = AdminSettings()
     rollout: RolloutSettings = RolloutSettings()
 

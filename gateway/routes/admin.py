@@ -1,15 +1,14 @@
 """/api/v1/admin/models: versions of a model, and the rollouts that change them."""
 
 import asyncio
-import hmac
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Path, Request
 from pydantic import ValidationError
 
-from gateway.deps import R
+from gateway.deps import R, needs
 from gateway.documentation import errors
+from gateway.domain.identity import Scope
 from gateway.domain.json_text import parse_object
 from gateway.domain.rollouts import Wish
 from gateway.errors import (
@@ -30,11 +29,9 @@ from gateway.routes.admin_answers import (
     VersionResponse,
     VersionsResponse,
 )
-from gateway.token_errors import TokenInvalid, TokenMissing
 
 _JSON: Final = "application/json"
-_BEARER: Final = HTTPBearer(auto_error=False, description="the administrator's token")
-_ERRORS: Final = (TokenMissing, TokenInvalid, NotFound, InvalidInput)
+_ERRORS: Final = (NotFound, InvalidInput)
 _BODY: Final[dict[str, Any]] = {
     "required": True,
     "content": {
@@ -46,24 +43,10 @@ _BODY: Final[dict[str, Any]] = {
 }
 
 
-def administrator(
-    r: R, token: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
-) -> None:
-    """Let the administrator pass; where no token is set there is nothing to find here."""
-    expected = r.settings.admin.token
-    if expected is None:
-        raise NotFound
-    headers = {"WWW-Authenticate": "Bearer"}
-    if token is None:
-        raise TokenMissing(headers=headers)
-    if not hmac.compare_digest(token.credentials.encode(), expected.get_secret_value().encode()):
-        raise TokenInvalid(headers=headers)
-
-
 router = APIRouter(
     prefix="/api/v1/admin/models/{name}",
     tags=["administration"],
-    dependencies=[Depends(administrator)],
+    dependencies=[needs(Scope.ADMIN)],
 )
 Name = Annotated[str, Path(description="of the model, as its YAML file is called")]
 

@@ -5,9 +5,10 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
+from gateway.deps import PUBLIC
 from gateway.reference import STYLE_HASH, render
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
 _HEADERS: Final = {
     "Content-Security-Policy": (
         f"default-src 'none'; style-src '{STYLE_HASH}'; frame-ancestors 'none'"

@@ -2,10 +2,9 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Path, Query, Request, Response
 
-from gateway.deps import R
+from gateway.deps import R, needs
 from gateway.documentation import (
     BODY_ERRORS,
     ENGINE_ERRORS,
@@ -13,38 +12,25 @@ from gateway.documentation import (
     PICTURE_ERRORS,
     errors,
 )
+from gateway.domain.identity import Scope
 from gateway.errors import InvalidInput, NotFound, PinsFull, StorageFailed
 from gateway.intake import read_garment
 from gateway.presence import while_there
-from gateway.routes.admin import administrator
 from gateway.routes.garment_answers import GarmentResponse, GarmentsResponse
 from gateway.services.catalogue import GarmentReference
-from gateway.settings import Environment
-from gateway.token_errors import TokenInvalid, TokenMissing
 
 router = APIRouter(prefix="/api/v1/garments", tags=["garments"])
 
-_BEARER: Final = HTTPBearer(auto_error=False, description="the administrator's token")
-_TOKEN: Final = (TokenMissing, TokenInvalid, NotFound)
 _FIELD: Final = "garment_id"
 GarmentId = Annotated[str, Path(max_length=64)]
-
-
-def shopkeeper(
-    r: R, token: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
-) -> None:
-    """Let the administrator pass; in development, where no token is set, everybody."""
-    is_open = r.settings.environment is Environment.DEVELOPMENT and r.settings.admin.token is None
-    if not is_open:
-        administrator(r, token)
 
 
 @router.post(
     "",
     status_code=201,
-    dependencies=[Depends(shopkeeper)],
+    dependencies=[needs(Scope.CATALOGUE)],
     openapi_extra={"requestBody": GARMENT_BODY},
-    responses=errors(*_TOKEN, *BODY_ERRORS, *PICTURE_ERRORS, *ENGINE_ERRORS, PinsFull),
+    responses=errors(NotFound, *BODY_ERRORS, *PICTURE_ERRORS, *ENGINE_ERRORS, PinsFull),
 )
 async def add(request: Request, r: R) -> GarmentResponse:
     """Keep a garment, and have its engine look at it before anybody wears it.
@@ -58,7 +44,7 @@ async def add(request: Request, r: R) -> GarmentResponse:
     return GarmentResponse.of(garment)
 
 
-@router.get("", responses=errors(InvalidInput, StorageFailed))
+@router.get("", dependencies=[needs(Scope.READ)], responses=errors(InvalidInput, StorageFailed))
 async def page(
     r: R,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -72,7 +58,11 @@ async def page(
     )
 
 
-@router.get("/{garment_id}", responses=errors(NotFound, InvalidInput, StorageFailed))
+@router.get(
+    "/{garment_id}",
+    dependencies=[needs(Scope.READ)],
+    responses=errors(NotFound, InvalidInput, StorageFailed),
+)
 async def one(garment_id: GarmentId, r: R) -> GarmentResponse:
     """Say what is known of a garment."""
     return GarmentResponse.of(await r.catalogue.find(GarmentReference(_FIELD, garment_id)))
@@ -81,11 +71,11 @@ async def one(garment_id: GarmentId, r: R) -> GarmentResponse:
 @router.delete(
     "/{garment_id}",
     status_code=204,
-    dependencies=[Depends(shopkeeper)],
+    dependencies=[needs(Scope.CATALOGUE)],
     response_class=Response,
-    responses=errors(*_TOKEN, InvalidInput, StorageFailed),
+    responses=errors(NotFound, InvalidInput, StorageFailed),
 )
 async def remove(garment_id: GarmentId, request: Request, r: R) -> None:
     """Erase a garment for good; its engine forgets it, too."""
     reference = GarmentReference(_FIELD, garment_id)
-    await r.garments.remove(reference, request.scope["request_id"], request.scope["caller"])
+    await r.garments.remove(reference, request.scope["request_id"], request.scope["caller"].owner)

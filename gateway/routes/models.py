@@ -10,12 +10,13 @@ from gateway.answers import (
     PartResponse,
     RegistrationResponse,
 )
-from gateway.deps import R
+from gateway.deps import R, needs
+from gateway.domain.identity import Scope
 from gateway.domain.jobs import Readiness
 from gateway.domain.options import Category, Engine
 from gateway.resources import Resources
 
-router = APIRouter(prefix="/api/v1", tags=["models"])
+router = APIRouter(prefix="/api/v1", tags=["models"], dependencies=[needs(Scope.READ)])
 
 
 @router.get("/models")

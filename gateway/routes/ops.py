@@ -7,10 +7,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway import __version__
 from gateway.answers import ComponentResponse, HealthResponse, StatusResponse
-from gateway.deps import R
+from gateway.deps import PUBLIC, R
 from gateway.services.health import Health
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], dependencies=[PUBLIC])
 _UNAVAILABLE: Final = 503
 
 

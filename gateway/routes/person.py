@@ -3,16 +3,17 @@
 from fastapi import APIRouter, Request
 
 from gateway.answers import KeyPointResponse, PersonResponse, served
-from gateway.deps import R
+from gateway.deps import R, needs
 from gateway.documentation import BODY_ERRORS, ENGINE_ERRORS, PERSON_BODY, PICTURE_ERRORS, errors
 from gateway.domain.analysis import Analysis
+from gateway.domain.identity import Scope
 from gateway.errors import NotFound
 from gateway.intake import read_person
 from gateway.presence import while_there
 from gateway.resources import Resources
 from gateway.services.inference import Answer
 
-router = APIRouter(prefix="/api/v1", tags=["person"])
+router = APIRouter(prefix="/api/v1", tags=["person"], dependencies=[needs(Scope.TRYON)])
 
 
 @router.post(

@@ -4,11 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from gateway.deps import R
+from gateway.deps import PUBLIC, R
 from gateway.documentation import IMAGE, errors
-from gateway.errors import InvalidInput, LinkExpired, LinkInvalid, NotFound, StorageFailed
+from gateway.errors import InvalidInput, NotFound, StorageFailed
+from gateway.token_errors import LinkExpired, LinkInvalid
 
-router = APIRouter(prefix="/api/v1", tags=["results"])
+router = APIRouter(prefix="/api/v1", tags=["results"], dependencies=[PUBLIC])
 
 
 @router.get(

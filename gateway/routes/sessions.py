@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from gateway.deps import R
+from gateway.deps import R, needs
 from gateway.documentation import BATCH_BODY, BODY_ERRORS, PICTURE_ERRORS, TRYON_BODY, errors
+from gateway.domain.identity import Caller, Scope
 from gateway.domain.sessions import Cursor
 from gateway.domain.sessions_lifecycle import State
 from gateway.errors import (
@@ -18,6 +19,7 @@ from gateway.errors import (
 )
 from gateway.intake import read_tryon
 from gateway.presence import while_there
+from gateway.request_credentials import USER_TOKEN
 from gateway.resources import Resources
 from gateway.services.session_drafts import SessionRequest, Wearer, Worn
 from gateway.services.sessions import Accepted
@@ -30,9 +32,7 @@ from gateway.session_answers import (
 )
 from gateway.session_headers import (
     REPLAYED,
-    USER_TOKEN,
     SessionHeaders,
-    UserToken,
     known_owner,
     session_headers,
 )
@@ -40,6 +40,8 @@ from gateway.session_intake import read_batch
 
 router = APIRouter(prefix="/api/v1/tryon", tags=["sessions"])
 
+Owner = Annotated[Caller, needs(Scope.READ)]
+Maker = Annotated[Caller, needs(Scope.TRYON)]
 Headers = Annotated[SessionHeaders, Depends(session_headers)]
 SessionId = Annotated[str, Path(max_length=64)]
 _MADE = (
@@ -124,13 +126,13 @@ async def create_batch(
 @router.get("/sessions", responses=errors(*_READ))
 async def page(
     r: R,
-    user_token: UserToken = None,
+    caller: Owner,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=128, description="of the page before")] = None,
     state: Annotated[State | None, Query(description="only those that stand so")] = None,
 ) -> SessionsResponse:
     """List the caller's sessions, the newest first."""
-    owner = known_owner(user_token)
+    owner = known_owner(caller)
     after = None if cursor is None else Cursor.parse(cursor)
     if cursor is not None and after is None:
         raise InvalidInput.of("cursor", "is not one that a page ended with")
@@ -138,23 +140,23 @@ async def page(
 
 
 @router.get("/sessions/{session_id}", responses=errors(*_READ))
-async def one(session_id: SessionId, r: R, user_token: UserToken = None) -> SessionResponse:
+async def one(session_id: SessionId, r: R, caller: Owner) -> SessionResponse:
     """Say how a session stands, and what came of it."""
-    found = await r.sessions.get(session_id, known_owner(user_token))
+    found = await r.sessions.get(session_id, known_owner(caller))
     return described(found, r.results)
 
 
 @router.post("/sessions/{session_id}/cancel", responses=errors(*_READ))
-async def cancel(session_id: SessionId, r: R, user_token: UserToken = None) -> SessionResponse:
+async def cancel(session_id: SessionId, r: R, caller: Maker) -> SessionResponse:
     """End a session; what has ended stays as it is, and what is being made is dropped."""
-    found = await r.sessions.cancel(session_id, known_owner(user_token))
+    found = await r.sessions.cancel(session_id, known_owner(caller))
     return described(found, r.results)
 
 
 @router.delete("/sessions/{session_id}", status_code=204, responses=errors(*_READ))
-async def delete(session_id: SessionId, r: R, user_token: UserToken = None) -> None:
+async def delete(session_id: SessionId, r: R, caller: Maker) -> None:
     """Erase a session with its photos and its results, now and for good."""
-    await r.sessions.delete(session_id, known_owner(user_token))
+    await r.sessions.delete(session_id, known_owner(caller))
 
 
 async def _answer(

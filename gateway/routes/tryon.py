@@ -6,7 +6,7 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 
 from gateway.answers import TryOnResponse, served
-from gateway.deps import R
+from gateway.deps import R, needs
 from gateway.documentation import (
     BODY_ERRORS,
     ENGINE_ERRORS,
@@ -15,6 +15,7 @@ from gateway.documentation import (
     TRYON_IMAGE,
     errors,
 )
+from gateway.domain.identity import Scope
 from gateway.errors import NotFound
 from gateway.events import EventStream, events_of
 from gateway.intake import read_tryon
@@ -25,7 +26,7 @@ from gateway.resources import Resources
 from gateway.services.inference import Answer
 from gateway.services.tryon import TryOnRequest
 
-router = APIRouter(prefix="/api/v1", tags=["try-on"])
+router = APIRouter(prefix="/api/v1", tags=["try-on"], dependencies=[needs(Scope.TRYON)])
 
 
 @router.post(

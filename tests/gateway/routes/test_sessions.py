@@ -10,7 +10,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from gateway.session_headers import owner_of
+from gateway.domain.identity import visitor_owner
 from tests.gateway import pictures
 from tests.gateway.running import Gateway, running_gateway
 from tests.gateway.torchserve_stand_in import Fault
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 PATH = "/api/v1/tryon/sessions"
 MINE = {"X-User-Token": "m" * 32}
-OWNER = owner_of(MINE["X-User-Token"])
+OWNER = visitor_owner(MINE["X-User-Token"])
 FOREIGN = {"X-User-Token": "f" * 32}
 WAIT = {"Prefer": "wait=20"}
 
