@@ -181,8 +181,12 @@ async def _awaited(work: Awaitable[T]) -> T:
 
 @pytest.mark.slow
 def test_whatever_happens_comes_out_as_the_model_says(database_url: str) -> None:
+    class Here(Anything):
+        def __init__(self) -> None:
+            super().__init__(database_url)
+
     run_state_machine_as_test(
-        lambda: Anything(database_url),
+        Here,
         settings=settings(
             max_examples=60,
             stateful_step_count=25,
