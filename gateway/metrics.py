@@ -37,6 +37,8 @@ _BUCKETS_S: Final = (
     600,
 )
 
+_CIRCUITS: Final = ("closed", "half-open", "open")
+
 
 class Metrics:
     """Every metric of the gateway; names and labels are part of the product."""
@@ -71,6 +73,9 @@ class Metrics:
         )
         self.rollouts = counter("vton_rollouts", "Rollouts that ended.", ("model", "outcome"))
 
+        self.circuits = gauge(
+            "vton_circuit_state", "0: calls go through, 1: one tries, 2: none.", ("service",)
+        )
         self.in_flight = gauge("vton_tryons_in_flight", "Try-ons and analyses being served.")
         self.memo = counter(
             "vton_result_cache", "Repeats answered from store, or joined under way.", ("outcome",)
@@ -80,6 +85,10 @@ class Metrics:
         )
         self.session_queue = gauge("vton_session_queue", "Open items of sessions.", ("state",))
         self.erased = counter("vton_objects_erased", "Expired objects erased.", ("folder",))
+
+    def observe_circuit(self, service: str, state: str) -> None:
+        """Note the state that the circuit to an outside service has come to."""
+        self.circuits.labels(service).set(_CIRCUITS.index(state))
 
     def observe_worker(self, engine: str, metadata: Mapping[str, JsonValue]) -> None:
         """Count what a worker reports: time per stage, and what it found in its cache."""

@@ -9,6 +9,7 @@ import httpx
 import structlog
 from pydantic import SecretStr
 
+from gateway.adapters.breaker import Breakers
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.decoder import ThreadedDecoder
 from gateway.adapters.engines import load_registry
@@ -40,7 +41,13 @@ from gateway.services.admission import Admission
 from gateway.services.bodies import BodiesService
 from gateway.services.catalogue import Catalogue
 from gateway.services.garments import GarmentService
-from gateway.services.health import HealthService, database_check, engines_check, storage_check
+from gateway.services.health import (
+    HealthService,
+    circuits_check,
+    database_check,
+    engines_check,
+    storage_check,
+)
 from gateway.services.identity import IdentityService
 from gateway.services.inference import InferenceService
 from gateway.services.person import PersonService
@@ -113,6 +120,7 @@ class _Ground:
 
     registry: Registry
     licensing: Licensing
+    breakers: Breakers
     models: TorchServe
     store: ObjectStore
     results: ResultService
@@ -128,6 +136,7 @@ async def _ground(
 ) -> _Ground:
     registry = load_registry(settings.tryon.engines_dir)
     licensing = Licensing(settings.commercial_only)
+    breakers = Breakers(clock, metrics.observe_circuit)
     default = settings.tryon.default_engine
     _check_default(registry.engines, default, licensing)
     models, control = await _torchserve(settings, registry.every, metrics, stack)
@@ -148,6 +157,7 @@ async def _ground(
     return _Ground(
         registry,
         licensing,
+        breakers,
         models,
         store,
         results,
@@ -170,6 +180,7 @@ async def _assemble(
         "engines": engines_check(models, registry.every, default, licensing, metrics),
         "storage": storage_check(ground.store),
         "database": database_check(on.book, metrics),
+        "circuits": circuits_check(ground.breakers.states),
     }
     pictures, catalogue, inference = ground.pictures, ground.catalogue, ground.inference
     return Resources(

@@ -15,6 +15,7 @@ from gateway.metrics import Metrics
 from gateway.ports import Clock, Models, ObjectStore, SessionBook
 
 _PROBE = "probe"
+_CLOSED = "closed"
 
 
 class Health(IntEnum):
@@ -131,6 +132,17 @@ def _health_of(state: ModelState, *, is_default: bool) -> Health:
     if is_default:
         return Health.UNHEALTHY
     return Health.HEALTHY if state.readiness is Readiness.MISSING else Health.DEGRADED
+
+
+def circuits_check(states: Callable[[], Mapping[str, str]]) -> Check:
+    """No circuit to an outside service is open: degraded otherwise, each with its state."""
+
+    async def check() -> Component:
+        found = states()
+        is_well = set(found.values()) <= {_CLOSED}
+        return Component(Health.HEALTHY if is_well else Health.DEGRADED, dict(found))
+
+    return check
 
 
 def storage_check(store: ObjectStore) -> Check:
