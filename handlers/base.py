@@ -7,13 +7,14 @@ breaks on it, ends in its own error frame and leaves its batch mates alone.
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic
 
-from handlers import licences, memory, telemetry, wire
+from handlers import forgetting, licences, memory, telemetry, wire
 from handlers.errors import HandlerError, InferenceFailed, ModelNotLoaded, OutOfMemory
+from handlers.forgetting import ForgetRequest
 from handlers.models import read_offer, read_settings
 from handlers.settings import HandlerSettings, Offer
 from handlers.stages import Stages
@@ -64,6 +65,22 @@ class ImageHandler(ABC, Generic[R]):
     def gauges(self) -> Mapping[str, float]:
         """Give the engine's own gauges by metric name, after a batch."""
 
+    def forget_pictures(self, pictures: Collection[str]) -> int:
+        """Drop whatever was made of pictures, by their `part_digest`; how many entries it was."""
+        del pictures
+        return 0
+
+    def sweep(self) -> None:
+        """Drop whatever is too old."""
+        return
+
+    def forgotten(self, asked: ForgetRequest) -> dict[str, Any]:
+        """Forget, and have the other workers of the host forget; what to tell of it."""
+        entries = self.forget_pictures(asked.pictures)
+        self._board.post(asked.pictures)
+        self._log(logging.INFO, "forgotten", pictures=len(asked.pictures), entries=entries)
+        return {"forgotten": entries, "model_version": self._version}
+
     def initialize(self, context: wire.Context) -> None:
         """Load and warm up; TorchServe calls the worker ready when this returns."""
         telemetry.write_json_lines()
@@ -83,6 +100,8 @@ class ImageHandler(ABC, Generic[R]):
         loaded = time.perf_counter()
         self.warm_up()
         self.ready = True
+        self._board = forgetting.board_of(wire.model_folder(context))
+        forgetting.watch(self._board, self)
         load_ms, warm_up_ms = (loaded - started) * 1000, (time.perf_counter() - loaded) * 1000
         self._log(
             logging.INFO,
@@ -118,6 +137,8 @@ class ImageHandler(ABC, Generic[R]):
     def _run(self, exchange: wire.Exchange, stages: Stages, watch: memory.GpuWatch) -> Outcome:
         if not self.ready:
             raise ModelNotLoaded("The model is not loaded yet.")
+        if (asked := exchange.forgetting()) is not None:
+            return Outcome((), self.forgotten(asked))
         outcome = self.run(exchange.request(self.request_type, self.offer), stages)
         return Outcome(outcome.images, self.told(outcome, stages, watch))
 

@@ -4,7 +4,7 @@ TorchServe imports this file by itself, as the top-level module `geometric`, and
 one class in it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from handlers import images, warmup
 from handlers.base import ImageHandler, Outcome
-from handlers.cache import LruCache, content_key
+from handlers.cache import LruCache, content_key, word
+from handlers.forgetting import part_digest
 from handlers.images import Size
 from handlers.landmarks import BodyLandmarks
 from handlers.loader import Loader
@@ -52,8 +53,8 @@ class GeometricHandler(ImageHandler[TryOnRequest]):
         with stages.stage("decode"):
             photo = self._fitted(request)
             cloth = images.decode(request.garment_image, "garment_image", limits.max_input_pixels)
-        wearer, person_hit = self._person(photo, stages)
-        worn, garment_hit = self._garment(cloth, request.params.category, stages)
+        wearer, person_hit = self._person(photo, part_digest(request.person_image), stages)
+        worn, garment_hit = self._garment(cloth, request, stages)
         with stages.stage("garment_transfer"):
             dressed = tryon.dress(wearer, worn)
             picture = self._within(request.mask, dressed.image, photo)
@@ -70,7 +71,7 @@ class GeometricHandler(ImageHandler[TryOnRequest]):
             "kept_share": round(images.equal_share(picture, photo), 4),
             "confidence": round(float(dressed.confidence), 4),
             "warnings": [asdict(one) for one in dressed.warnings],
-            "cache": {"person": _word(person_hit), "garment": _word(garment_hit)},
+            "cache": {"person": word(person_hit), "garment": word(garment_hit)},
         }
         return Outcome((encoded,), told)
 
@@ -79,10 +80,20 @@ class GeometricHandler(ImageHandler[TryOnRequest]):
         persons, garments = self._persons.counters(), self._garments.counters()
         return {**persons.gauges("person"), **garments.gauges("garment")}
 
+    def forget_pictures(self, pictures: Collection[str]) -> int:
+        """Drop who was made of these pictures, person or garment; how many entries it was."""
+        return self._persons.forget(pictures) + self._garments.forget(pictures)
+
+    def sweep(self) -> None:
+        """Drop what is too old."""
+        self._persons.sweep()
+        self._garments.sweep()
+
     def _empty_caches(self) -> None:
-        self._persons: LruCache[PackedPerson] = LruCache(self.settings.cache.person_bytes)
+        sizes = self.settings.cache
+        self._persons: LruCache[PackedPerson] = LruCache(sizes.person_bytes, sizes.max_age_s)
         self._garments: LruCache[garment.Garment | LowerGarment] = LruCache(
-            self.settings.cache.garment_bytes
+            sizes.garment_bytes, sizes.max_age_s
         )
 
     def _fitted(self, request: TryOnRequest) -> NDArray[np.uint8]:
@@ -92,24 +103,30 @@ class GeometricHandler(ImageHandler[TryOnRequest]):
         size = images.result_size(source, (params.width_px, params.height_px), limits)
         return images.resize(photo, size)
 
-    def _person(self, photo: NDArray[np.uint8], stages: Stages) -> tuple[person.Person, bool]:
+    def _person(
+        self, photo: NDArray[np.uint8], part: str, stages: Stages
+    ) -> tuple[person.Person, bool]:
         def analyse() -> PackedPerson:
             with stages.stage("pose"):
                 detection = self._landmarks.get().detect(photo)
             with stages.stage("segmentation"):
                 return PackedPerson.of(person.analyse(photo, detection))
 
-        packed, hit = self._persons.get_or_compute(content_key(photo), analyse)
+        packed, hit = self._persons.get_or_compute(content_key(photo), analyse, of=(part,))
         return packed.unpack(), hit
 
     def _garment(
-        self, cloth: NDArray[np.uint8], category: str, stages: Stages
+        self, cloth: NDArray[np.uint8], request: TryOnRequest, stages: Stages
     ) -> tuple[garment.Garment | LowerGarment, bool]:
+        category = request.params.category
+
         def analyse() -> garment.Garment | LowerGarment:
             with stages.stage("segmentation"):
                 return garment.analyse(cloth, category)
 
-        return self._garments.get_or_compute(content_key(cloth, category), analyse)
+        return self._garments.get_or_compute(
+            content_key(cloth, category), analyse, request.garment_parts
+        )
 
     def _within(
         self, mask: bytes | None, dressed: NDArray[np.uint8], photo: NDArray[np.uint8]
@@ -119,7 +136,3 @@ class GeometricHandler(ImageHandler[TryOnRequest]):
         allowed = images.decode_mask(mask, self.settings.limits.max_input_pixels)
         size = Size(photo.shape[1], photo.shape[0])
         return np.where(images.resize_mask(allowed, size)[..., None], dressed, photo)
-
-
-def _word(hit: bool) -> str:  # noqa: FBT001  a word for a flag
-    return "hit" if hit else "miss"

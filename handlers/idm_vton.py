@@ -4,7 +4,7 @@ TorchServe imports this file by itself, as the top-level module `idm_vton`, and 
 class in it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from handlers import images, warmup
 from handlers.base import Outcome
+from handlers.cache import word
 from handlers.diffusion import garments_ahead, sampling
 from handlers.diffusion.denoising import Plan, Step
 from handlers.diffusion.garments_ahead import GarmentSeat
@@ -117,7 +118,7 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest | GarmentRequest, Seat | Garme
         params, cloth = request.params, self._cloth(request, stages)
         plans, at_once = self._plans(params), self.settings.stepping.max_batch
         with stages.stage("garment_transfer"), self._wardrobe.studio(params.category) as studio:
-            garment, _ = studio.garment(cloth, _description(params))
+            garment, _ = studio.garment(cloth, _description(params), request.garment_parts)
             if not params.pinned:
                 return garments_ahead.forgotten(studio, garment)
             at_once = min(at_once, self.at_once(request))
@@ -137,11 +138,11 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest | GarmentRequest, Seat | Garme
         seen, cloth = self._seen(request, stages), self._cloth(request, stages)
         plan, seeds = self._plan(params), _seeds(params)
         with stages.stage("garment_transfer"), self._wardrobe.studio(params.category) as studio:
-            person, person_hit = studio.person(
-                seen.picture, seen.mask, seen.densepose, whole=not plan.whole_noise
-            )
-            garment, garment_hit = studio.garment(cloth, _description(params))
-            known = {"person": _word(person_hit), "garment": _word(garment_hit)}
+            shown, whole = (seen.picture, seen.mask, seen.densepose), not plan.whole_noise
+            person, person_hit = studio.person(*shown, whole=whole, of=request.person_parts)
+            of = request.garment_parts
+            garment, garment_hit = studio.garment(cloth, _description(params), of)
+            known = {"person": word(person_hit), "garment": word(garment_hit)}
             if studio.steps_with_others:
                 developed, looks = [], 0
                 at_once = self.at_once(request)
@@ -150,7 +151,7 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest | GarmentRequest, Seat | Garme
                     developed.append(studio.developed(seat.walk))
                     looks += seat.walk.looks
                 painted = np.concatenate(developed)
-                known["features"] = _word(looks == 0)
+                known["features"] = word(looks == 0)
             else:
                 painted = studio.paint(person, garment, plan, seeds, _telling(stages))
         told = _told(params, plan, seeds) | {"cache": known}
@@ -190,6 +191,15 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest | GarmentRequest, Seat | Garme
         """Give the counters of models and caches."""
         return self._wardrobe.gauges()
 
+    def forget_pictures(self, pictures: Collection[str]) -> int:
+        """Drop what was made of these pictures; how many entries it was."""
+        return self._analyst.forget_pictures(pictures) + self._wardrobe.forget_pictures(pictures)
+
+    def sweep(self) -> None:
+        """Drop what is too old."""
+        self._analyst.sweep()
+        self._wardrobe.sweep()
+
     def _forget(self) -> None:
         self._analyst.forget()
         self._wardrobe.forget()
@@ -203,7 +213,7 @@ class IdmVtonHandler(SteppingHandler[TryOnRequest | GarmentRequest, Seat | Garme
             given_pose = None if pose is None else images.decode(pose, "densepose", limit)
         understood = None
         if given_mask is None or given_pose is None:
-            understood = self._analyst.understand(self._shrunk(frame), stages)
+            understood = self._analyst.understand(self._shrunk(frame), stages, request.person_parts)
         with stages.stage("segmentation"):
             return PersonFrame.of(
                 frame,
@@ -288,7 +298,3 @@ def _told(params: Params, plan: Plan, seeds: Seeds) -> dict[str, Any]:
 
 def _description(params: Params | GarmentParams) -> str:
     return params.garment_description or _WORDS[params.category]
-
-
-def _word(hit: bool) -> str:  # noqa: FBT001  a word for a flag
-    return "hit" if hit else "miss"

@@ -4,7 +4,7 @@ TorchServe imports this file by itself, as the top-level module `person`, and wa
 class in it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from importlib import resources
 from typing import Any, Final, cast
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from handlers import images, samples
 from handlers.base import ImageHandler, Outcome
+from handlers.forgetting import part_digest
 from handlers.request import PersonParams, PersonRequest
 from handlers.stages import Stages
 from handlers.understanding import notices
@@ -52,7 +53,8 @@ class PersonHandler(ImageHandler[PersonRequest]):
         """Understand one photo; raises HandlerError for a picture that does not serve."""
         with stages.stage("decode"):
             frame = self._frame(request)
-        understood, hit = self._analyst.look(frame.view(frame.photo), stages)
+        part = part_digest(request.person_image)
+        understood, hit = self._analyst.look(frame.view(frame.photo), stages, (part,))
         category = request.params.category
         with stages.stage("encode"):
             mask = self._mask(understood, category)
@@ -66,6 +68,14 @@ class PersonHandler(ImageHandler[PersonRequest]):
     def gauges(self) -> Mapping[str, float]:
         """Give the counters of the photos remembered."""
         return self._analyst.counters().gauges("person")
+
+    def forget_pictures(self, pictures: Collection[str]) -> int:
+        """Drop what was understood of these photos; how many entries it was."""
+        return self._analyst.forget_pictures(pictures)
+
+    def sweep(self) -> None:
+        """Drop what is too old."""
+        self._analyst.sweep()
 
     def _frame(self, request: PersonRequest) -> Frame:
         settings = self.settings

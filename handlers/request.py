@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, Self
 
 from handlers.errors import BadParameters
+from handlers.forgetting import part_digest
 from handlers.options import Choice, option_faults, read_options
 from handlers.settings import Offer
 
@@ -73,6 +74,17 @@ class TryOnRequest:
     required: ClassVar[tuple[str, ...]] = ("person_image", "garment_image")
     optional: ClassVar[tuple[str, ...]] = ("mask", "densepose")
 
+    @property
+    def person_parts(self) -> frozenset[str]:
+        """Name the pictures that tell of the person."""
+        given = (self.person_image, self.mask, self.densepose)
+        return frozenset(part_digest(one) for one in given if one is not None)
+
+    @property
+    def garment_parts(self) -> frozenset[str]:
+        """Name the picture of the garment."""
+        return frozenset({part_digest(self.garment_image)})
+
     @classmethod
     def read(cls, params: Mapping[str, Any], pictures: Mapping[str, bytes], offer: Offer) -> Self:
         """Read a row whose parts are complete; raises BadParameters naming each wrong field."""
@@ -104,6 +116,11 @@ class GarmentRequest:
 
     required: ClassVar[tuple[str, ...]] = ("garment_image",)
     optional: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def garment_parts(self) -> frozenset[str]:
+        """Name the picture of the garment."""
+        return frozenset({part_digest(self.garment_image)})
 
     @classmethod
     def read(cls, params: Mapping[str, Any], pictures: Mapping[str, bytes], offer: Offer) -> Self:

@@ -84,10 +84,11 @@ class Stepping:
 
 @dataclass(frozen=True, slots=True)
 class CacheSizes:
-    """Room for analysed persons and garments."""
+    """Room for analysed persons and garments, and for how many seconds one is kept at most."""
 
     person_bytes: int
     garment_bytes: int
+    max_age_s: float
 
 
 @dataclass(frozen=True, slots=True)

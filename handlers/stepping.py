@@ -154,6 +154,9 @@ class SteppingHandler(ImageHandler[R], Generic[R, S]):
         guest: Guest[R, S] = Guest(name, stream, Stages(self.stages, stream.progress))
         self._guests[name] = guest
         try:
+            if (asked := stream.forgetting()) is not None:
+                stream.done((), self.forgotten(asked))
+                return
             guest.schedule = stream.schedule()
             guest.request = stream.request(self.request_type, self.offer)
             self._admit(guest, guest.request)

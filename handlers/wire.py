@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from handlers.errors import BadParameters, HandlerError
+from handlers.forgetting import ForgetRequest
 from handlers.request import Request
 from handlers.schedule import Schedule
 from handlers.settings import Offer
@@ -38,6 +39,7 @@ class Context(Protocol):
     model_yaml_config: Mapping[str, Any]
     metrics: Any
     stopping_criteria: Any
+    system_properties: Mapping[str, Any]
 
     def get_request_id(self, idx: int = 0) -> str | None:
         """Give the id TorchServe gave the row."""
@@ -78,6 +80,12 @@ class Stream(ABC):
             name: bytes(part) for name, part in self._row.items() if name not in _JSON_PARTS
         }
         return asked.read(_object(self._row, _PARAMS), pictures, offer)
+
+    def forgetting(self) -> ForgetRequest | None:
+        """Read the row as pictures to forget; None where it is another task."""
+        if self._row.keys() != {_PARAMS}:
+            return None
+        return ForgetRequest.read(_object(self._row, _PARAMS))
 
     def schedule(self) -> Schedule:
         """Read what the row tells beside its options; raises BadParameters naming what is wrong."""
@@ -186,6 +194,11 @@ def answers(conversations: Sequence[Conversation], context: Context) -> list[byt
         context.set_response_content_type(index, CONTENT_TYPE)
     context.stopping_criteria = [_always(is_last) for _, is_last in taken]
     return [frames for frames, _ in taken]
+
+
+def model_folder(context: Context) -> str:
+    """Give the folder that the archive was unpacked to, the same for all its workers."""
+    return str(context.system_properties.get("model_dir") or "")
 
 
 def model_version(context: Context) -> str:

@@ -99,6 +99,11 @@ class Disk:
         with self._lock:
             return self._files.timesteps(record)
 
+    def records(self) -> tuple[str, ...]:
+        """Give the garments of which something is on file."""
+        with self._lock:
+            return self._files.records()
+
     def forget(self, record: str) -> int:
         """Remove all that is on file of a garment; give how many bytes it was."""
         with self._lock:

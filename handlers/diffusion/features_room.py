@@ -43,7 +43,11 @@ def open_store(caches: Caches, machine: Machine) -> FeatureStore:
     if caches.disk_bytes:
         folder = places.resolve(caches.disk_path)
         disk = Disk(folder, caches.disk_bytes, only_pinned=caches.disk_keeps == "pinned")
-    return FeatureStore(room, _lives_on(machine), disk)
+    store = FeatureStore(room, _lives_on(machine), disk)
+    store.origins.max_age_s = caches.max_age_s
+    for record in disk.records() if disk else ():
+        store.origins.note(record)
+    return store
 
 
 def _near_bytes(caches: Caches, machine: Machine) -> int:

@@ -18,6 +18,7 @@ from handlers.diffusion.attention import GarmentFeatures
 from handlers.diffusion.features_aside import Aside
 from handlers.diffusion.features_copies import Copies, are_sound, nbytes
 from handlers.diffusion.features_disk import Disk
+from handlers.diffusion.features_origins import Origins
 from handlers.diffusion.features_pins import Pins
 from handlers.diffusion.features_tier import Address, Tier
 from handlers.diffusion.visits import HOME
@@ -65,6 +66,7 @@ class FeatureStore:
         budgets = budgets or Budgets()
         self.disk = disk
         self.pins = Pins(budgets.pinned_bytes, disk)
+        self.origins = Origins()
         self._device = device
         self._copies = Copies(device)
         self._near: Tier[GarmentFeatures] = Tier(budgets.device_bytes, self.pins.__contains__)
@@ -92,6 +94,9 @@ class FeatureStore:
 
     def keep(self, address: Address, features: GarmentFeatures) -> None:
         """Keep what was worked out, as far as there is room; whoever waits for it has it."""
+        if not self.origins.may_keep(address.record):
+            self._free(address, features)
+            return
         with self._lock:
             is_near = features[0].device == self._device and self._near.put(
                 address, features, nbytes(features)

@@ -93,6 +93,10 @@ class Tier(Generic[V]):
         self._records.clear()
         self.tally = Tally()
 
+    def records(self) -> tuple[str, ...]:
+        """Give the garments of which something is held."""
+        return tuple(self._records)
+
     def timesteps(self, record: str) -> tuple[float, ...]:
         """Give the timesteps that are held of a garment."""
         return tuple(self._records.get(record, ()))

@@ -1,7 +1,7 @@
 """IDM-VTON as a worker uses it: what it has seen is remembered, what it is asked for is painted."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,17 +80,34 @@ class Studio:
 
     def forget(self) -> None:
         """Remember nobody and nothing, and count anew."""
-        self.persons: LruCache[PersonView] = LruCache(self._sizes.person_bytes)
-        self.garments: LruCache[GarmentView] = LruCache(self._sizes.garment_bytes)
-        self.texts: LruCache[Words] = LruCache(self._sizes.text_bytes)
+        sizes, max_age_s = self._sizes, self._sizes.max_age_s
+        self.persons: LruCache[PersonView] = LruCache(sizes.person_bytes, max_age_s)
+        self.garments: LruCache[GarmentView] = LruCache(sizes.garment_bytes, max_age_s)
+        self.texts: LruCache[Words] = LruCache(sizes.text_bytes, max_age_s)
+
+    def forget_pictures(self, pictures: Collection[str]) -> int:
+        """Drop the views that were made of these pictures; how many they were."""
+        return self.persons.forget(pictures) + self.garments.forget(pictures)
+
+    def sweep(self) -> None:
+        """Drop what is too old."""
+        for cache in (self.persons, self.garments, self.texts):
+            cache.sweep()
 
     @torch.inference_mode()
     def person(
-        self, picture: Rgb, mask: Rgb, densepose: Rgb, *, whole: bool
+        self,
+        picture: Rgb,
+        mask: Rgb,
+        densepose: Rgb,
+        *,
+        whole: bool,
+        of: Collection[str] = (),
     ) -> tuple[PersonView, bool]:
         """See a person, or remember them; mask: (H, W) uint8, repainted from half white on.
 
-        whole: also what is under the mask, which a strength below 1 starts from.
+        whole: also what is under the mask, which a strength below 1 starts from; of: the pictures
+        that came in, by `part_digest`.
         """
         height_px, width_px = picture.shape[:2]
 
@@ -103,11 +120,13 @@ class Studio:
             )
 
         key = (content_key(picture), content_key(mask), content_key(densepose), whole)
-        return self.persons.get_or_compute(key, look)
+        return self.persons.get_or_compute(key, look, of)
 
     @torch.inference_mode()
-    def garment(self, picture: Rgb, description: str) -> tuple[GarmentView, bool]:
-        """See a garment described in words, or remember it."""
+    def garment(
+        self, picture: Rgb, description: str, of: Collection[str] = ()
+    ) -> tuple[GarmentView, bool]:
+        """See a garment described in words, or remember it; of: as of a person."""
         height_px, width_px = picture.shape[:2]
         key = content_key(picture, description)
 
@@ -119,7 +138,9 @@ class Studio:
             record = hashlib.sha256(f"{self._digest} {key}".encode()).hexdigest()
             return replace(view, record=record)
 
-        return self.garments.get_or_compute(key, look)
+        view, hit = self.garments.get_or_compute(key, look, of)
+        self._features.origins.note(view.record or "", of)
+        return view, hit
 
     def _words(self, description: str) -> Words:
         prompts = [conditioning.prompts(description)]

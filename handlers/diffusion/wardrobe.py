@@ -1,12 +1,12 @@
 """The models of one worker by the category they dress: the published one, and variants of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from handlers import memory, places
-from handlers.diffusion import assembly, features_room, identity
+from handlers.diffusion import assembly, features_origins, features_room, identity
 from handlers.diffusion.assembly import Machine
 from handlers.diffusion.placement import card_bytes
 from handlers.diffusion.repository import Repository
@@ -63,6 +63,17 @@ class Wardrobe:
         for studio in self.pool.models():
             studio.forget()
         self.features.clear()
+
+    def forget_pictures(self, pictures: Collection[str]) -> int:
+        """Drop what was made of these pictures, pinned garments' features apart; how much."""
+        views = sum(studio.forget_pictures(pictures) for studio in self.pool.models())
+        return views + features_origins.forget_pictures(self.features, pictures)
+
+    def sweep(self) -> None:
+        """Drop what is too old."""
+        for studio in self.pool.models():
+            studio.sweep()
+        features_origins.sweep(self.features)
 
     def gauges(self) -> Mapping[str, float]:
         """Give counters of the models and of all their caches, and the worst error of INT8."""

@@ -1,5 +1,6 @@
 """One person understood, by whichever models the settings chose; photos are remembered."""
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
@@ -28,25 +29,44 @@ class Analyst:
         """
         self._parts = parts.assemble(settings)
         self._capacity_bytes = settings.cache_bytes
+        self._max_age_s = settings.cache_max_age_s
         self.forget()
 
-    def understand(self, rgb: NDArray[np.uint8], stages: Stages | None = None) -> Understanding:
+    def understand(
+        self,
+        rgb: NDArray[np.uint8],
+        stages: Stages | None = None,
+        of: Collection[str] = (),
+    ) -> Understanding:
         """Give what `look` gives, wherever it comes from."""
-        return self.look(rgb, stages)[0]
+        return self.look(rgb, stages, of)[0]
 
     def look(
-        self, rgb: NDArray[np.uint8], stages: Stages | None = None
+        self,
+        rgb: NDArray[np.uint8],
+        stages: Stages | None = None,
+        of: Collection[str] = (),
     ) -> tuple[Understanding, bool]:
         """Understand a (H, W, 3) photo, and tell whether it had been before.
 
-        Stages `pose` and `segmentation` are timed. Raises Unfit for a photo without a person who
-        could be dressed.
+        `of` names the picture as it came in. Stages `pose` and `segmentation` are timed. Raises
+        Unfit for a photo without a person who could be dressed.
         """
-        return self._seen.get_or_compute(content_key(rgb), lambda: self._understood(rgb, stages))
+        return self._seen.get_or_compute(
+            content_key(rgb), lambda: self._understood(rgb, stages), of
+        )
+
+    def forget_pictures(self, pictures: Collection[str]) -> int:
+        """Drop what was understood of these pictures; how many entries it was."""
+        return self._seen.forget(pictures)
+
+    def sweep(self) -> None:
+        """Drop what is too old."""
+        self._seen.sweep()
 
     def forget(self) -> None:
         """Remember nothing, and count anew."""
-        self._seen: LruCache[Understanding] = LruCache(self._capacity_bytes)
+        self._seen: LruCache[Understanding] = LruCache(self._capacity_bytes, self._max_age_s)
 
     def counters(self) -> Counters:
         """Give the counters of what is remembered."""

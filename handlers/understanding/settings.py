@@ -68,6 +68,7 @@ class UnderstandingSettings:
 
     device: str
     cache_bytes: int
+    cache_max_age_s: float
     parser: ParserSettings
     pose: PoseSettings
     detector: DetectorSettings

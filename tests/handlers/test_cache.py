@@ -100,3 +100,45 @@ def test_a_key_names_pixels_shape_and_parts() -> None:
     }
     assert len(keys) == 5
     assert content_key(same) == content_key(pixels)
+
+
+def test_nothing_is_kept_beyond_its_age_however_often_it_is_asked_for() -> None:
+    time_s = [0.0]
+    cache: LruCache[Blob] = LruCache(100, 60.0, lambda: time_s[0])
+    for second in (0, 30, 59):
+        time_s[0] = second
+        cache.get_or_compute("a", lambda: Blob(1, 10))
+    assert cache.counters().hits == 2
+    time_s[0] = 60
+    assert not cache.get_or_compute("a", lambda: Blob(2, 10))[1]
+    time_s[0] = 120
+    cache.sweep()
+    assert (cache.counters().entries, cache.counters().held_bytes) == (0, 0)
+
+
+def test_what_a_forgotten_picture_went_into_leaves_and_the_rest_stays() -> None:
+    time_s = [0.0]
+    cache: LruCache[Blob] = LruCache(100, clock=lambda: time_s[0])
+    cache.get_or_compute("a", lambda: Blob(1, 10), of=("photo", "mask"))
+    cache.get_or_compute("b", lambda: Blob(2, 10), of=("other",))
+    cache.get_or_compute("b", lambda: Blob(2, 10), of=("the same encoded anew",))
+    assert cache.forget(["mask", "nobody"]) == 1
+    assert cache.keys() == ["b"]
+    assert cache.forget(["the same encoded anew"]) == 1
+    assert cache.counters().held_bytes == 0
+
+
+def test_what_is_under_way_when_its_picture_is_forgotten_is_not_kept() -> None:
+    time_s = [0.0]
+    cache: LruCache[Blob] = LruCache(100, clock=lambda: time_s[0])
+
+    def compute() -> Blob:
+        cache.forget(["photo"])
+        return Blob(1, 10)
+
+    cache.get_or_compute("a", compute, of=("photo",))
+    cache.get_or_compute("b", lambda: Blob(1, 10), of=("photo",))  # was still in a queue
+    assert cache.keys() == []
+    time_s[0] = 121.0
+    cache.get_or_compute("b", lambda: Blob(1, 10), of=("photo",))
+    assert cache.keys() == ["b"]

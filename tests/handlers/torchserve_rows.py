@@ -5,6 +5,7 @@ import struct
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import yaml
@@ -76,7 +77,7 @@ def context(
     metrics.initialize_cache()
     made = Context(
         "geometric",
-        "",
+        token_hex(8),
         {"model": {"modelVersion": "1.2.3"}},
         4,
         None,

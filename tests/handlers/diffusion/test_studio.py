@@ -23,8 +23,8 @@ def rgb(seed: int) -> Rgb:
 
 
 def caches(room_bytes: int) -> Caches:
-    room = (room_bytes, room_bytes, room_bytes)
-    return Caches(*room, 0, 0.0, 0, 0.0, 0, "", "all", 0.0)
+    rooms, hour_s = (room_bytes, room_bytes), 3600.0
+    return Caches(*rooms, hour_s, room_bytes, 0, 0.0, 0, 0.0, 0, "", "all", 0.0)
 
 
 def studio(room_bytes: int = 10**7) -> Studio:
