@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -27,10 +28,25 @@ from gateway.routes import (
     sessions,
     tryon,
     uploads,
+    watching,
 )
 from gateway.routes.page import page_routes
 from gateway.session_headers import SESSION_HEADERS
 from gateway.settings import Settings
+
+_ROUTES: Final = (
+    tryon,
+    sessions,
+    watching,
+    garments,
+    person,
+    bodies,
+    uploads,
+    results,
+    models,
+    ops,
+    admin,
+)
 
 
 def create_app(settings: Settings, resources: Resources | None = None) -> FastAPI:
@@ -57,7 +73,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         redirect_slashes=False,
     )
     app.state.resources = resources
-    for routes in (tryon, sessions, garments, person, bodies, uploads, results, models, ops, admin):
+    for routes in _ROUTES:
         app.include_router(routes.router)
     if settings.http.docs:
         app.include_router(docs.router)

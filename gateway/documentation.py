@@ -45,6 +45,7 @@ from gateway.schemas import (
     TryOnBody,
     TryOnFields,
 )
+from gateway.session_events import EVENT_MODELS
 from gateway.session_schemas import BatchBody
 
 if TYPE_CHECKING:
@@ -247,6 +248,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(_schemas(ProgressEvent) | _schemas(PreviewEvent))
     schemas.update(_schemas(BatchBody))
+    for model in EVENT_MODELS:
+        schemas.update(_schemas(model))
     schemas.update(_schemas(TryOnFields) | _schemas(GarmentFields))
     schemas.update(_schemas(TryOnBody) | _schemas(PersonBody) | _schemas(_bodies_body(app)))
     schemas["TryOnForm"] = _form_schema(TryOnFields, _TRYON_FILES, "user_image")

@@ -77,6 +77,7 @@ class Metrics:
             "vton_circuit_state", "0: calls go through, 1: one tries, 2: none.", ("service",)
         )
         self.in_flight = gauge("vton_tryons_in_flight", "Try-ons and analyses being served.")
+        self.watchers = gauge("vton_session_watchers", "Streams and sockets that watch sessions.")
         self.memo = counter(
             "vton_result_cache", "Repeats answered from store, or joined under way.", ("outcome",)
         )

@@ -59,7 +59,8 @@ from gateway.services.rollouts import RolloutService
 from gateway.services.runner import SessionRunner
 from gateway.services.sessions import SessionService
 from gateway.services.tryon import TryOnService
-from gateway.session_assembly import SessionGround, session_runner, session_service
+from gateway.services.watching import SessionWatch
+from gateway.session_assembly import SessionGround, session_runner, session_service, session_watch
 from gateway.settings import Settings, TorchServeSettings
 from gateway.webhook_assembly import WebhookGround, Webhooks, webhooks
 from gateway.webhook_settings import WebhookSettings
@@ -91,6 +92,7 @@ class Resources:
     health: HealthService
     retention: RetentionService
     sessions: SessionService
+    watch: SessionWatch
     runner: SessionRunner
     rollouts: RolloutService
     webhooks: Webhooks
@@ -191,7 +193,7 @@ async def _assemble(
         metrics=metrics,
         models=models,
         store=ground.store,
-        admission=Admission(settings.tryon.max_in_flight, metrics),
+        admission=Admission(settings.tryon.max_in_flight, metrics.in_flight),
         pictures=pictures,
         results=ground.results,
         tryon=ground.tryon,
@@ -203,6 +205,7 @@ async def _assemble(
         health=HealthService(checks, clock, settings.health.timeout_s),
         retention=RetentionService(ground.store, clock, metrics),
         sessions=session_service(on, settings.sessions),
+        watch=session_watch(on, settings.sessions, settings.http.still_here_s),
         runner=session_runner(on, settings.sessions),
         rollouts=ground.rollouts,
         webhooks=webhooks(hooks, settings.webhooks),

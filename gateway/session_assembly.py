@@ -8,6 +8,7 @@ from gateway.domain.options import Engine
 from gateway.domain.sessions_queue import Patience
 from gateway.metrics import Metrics
 from gateway.ports import Clock, Models, Notices, ObjectStore, SessionBook, SessionQueue
+from gateway.services.admission import Admission
 from gateway.services.errands import Workshop
 from gateway.services.pictures import PictureService
 from gateway.services.results import ResultService
@@ -15,6 +16,7 @@ from gateway.services.runner import RunnerRules, SessionRunner
 from gateway.services.session_drafts import DraftRules, SessionDrafts
 from gateway.services.sessions import SessionRules, SessionService
 from gateway.services.tryon import TryOnService
+from gateway.services.watching import SessionWatch, WatchRules
 from gateway.session_settings import SessionSettings
 
 _NAME_BYTES = 16
@@ -49,6 +51,13 @@ def session_service(ground: SessionGround, told: SessionSettings) -> SessionServ
     )
     rules = SessionRules(told.repeat_s, told.poll_s)
     return SessionService(ground.book, drafts, ground.store, ground.notices, ground.clock, rules)
+
+
+def session_watch(ground: SessionGround, told: SessionSettings, silence_s: float) -> SessionWatch:
+    """What watchers use; nobody is left without a word for `silence_s` seconds."""
+    rules = WatchRules(told.poll_s, silence_s)
+    room = Admission(told.max_watchers, ground.metrics.watchers)
+    return SessionWatch(ground.book, ground.notices, rules, room)
 
 
 def session_runner(ground: SessionGround, told: SessionSettings) -> SessionRunner:

@@ -67,6 +67,9 @@ class SessionSettings(_Section):
     grace_s: float = Field(
         default=5.0, ge=0, description="time to write down what is done when the gateway ends"
     )
+    max_watchers: int = Field(
+        default=1000, ge=1, description="streams and sockets that watch sessions here at most"
+    )
     erase_interval_s: float = Field(
         default=30.0, gt=0, description="pause between two looks for sessions to erase"
     )

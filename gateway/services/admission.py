@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from prometheus_client import Gauge
+
 from gateway.errors import Busy
-from gateway.metrics import Metrics
 
 
 class Admission:
-    """At most `max_in_flight` requests at once, whatever they ask for."""
+    """At most `max_in_flight` requests at once, whatever they ask for; the gauge counts them."""
 
-    def __init__(self, max_in_flight: int, metrics: Metrics) -> None:
+    def __init__(self, max_in_flight: int, gauge: Gauge) -> None:
         self._max_in_flight = max_in_flight
-        self._metrics = metrics
+        self._gauge = gauge
         self._in_flight = 0
 
     @contextmanager
@@ -21,9 +22,9 @@ class Admission:
         if self._in_flight >= self._max_in_flight:
             raise Busy
         self._in_flight += 1
-        self._metrics.in_flight.set(self._in_flight)
+        self._gauge.set(self._in_flight)
         try:
             yield
         finally:
             self._in_flight -= 1
-            self._metrics.in_flight.set(self._in_flight)
+            self._gauge.set(self._in_flight)

@@ -18,6 +18,7 @@ from gateway.domain.sessions_glimpses import Glimpse
 from gateway.domain.sessions_lifecycle import ENDED
 from gateway.errors import DatabaseFailed, NotFound
 from gateway.ports import Notices, SessionBook
+from gateway.services.admission import Admission
 from gateway.services.waking import Alarm, alarm_at
 
 _AT_ONCE: Final = 100
@@ -35,9 +36,12 @@ class WatchRules:
 
 
 class SessionWatch:
-    """Follows sessions for whoever watches them."""
+    """Follows sessions for whoever watches them, as many as there is `room` for."""
 
-    def __init__(self, book: SessionBook, notices: Notices, rules: WatchRules) -> None:
+    def __init__(
+        self, book: SessionBook, notices: Notices, rules: WatchRules, room: Admission
+    ) -> None:
+        self.room: Final = room
         self._book = book
         self._notices = notices
         self._rules = rules

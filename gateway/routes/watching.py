@@ -1,0 +1,150 @@
+"""A session as it goes on: by Server-Sent Events, and by WebSocket."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Final
+
+import structlog
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket
+
+from gateway.deps import PUBLIC, Needs, R
+from gateway.documentation import errors
+from gateway.domain.identity import Scope
+from gateway.domain.sessions import Session
+from gateway.errors import DatabaseFailed, GatewayError, InvalidInput, NotFound
+from gateway.events import MEDIA_TYPE, EventStream
+from gateway.request_ids import HEADER, request_id_from
+from gateway.resources import Resources
+from gateway.responses import error_response
+from gateway.session_answers import events_path, socket_path
+from gateway.session_events import RETRY, STILL_HERE, Narrator
+from gateway.session_headers import known_owner
+from gateway.session_sockets import converse, may_come_from
+from gateway.token_errors import LinkExpired, LinkInvalid, NotPermitted
+
+router = APIRouter(tags=["sessions"], dependencies=[PUBLIC])
+
+_LARGEST: Final = 2**31 - 1
+_STREAM: Final = {
+    "description": (
+        "Events: `state` (SessionStateEvent), `item` (SessionItemEvent), `progress` "
+        "(SessionProgressEvent), each with its number as id; `preview` (SessionPreviewEvent); "
+        "`gone` when the session is erased."
+    ),
+    "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+}
+_NOTHING_MORE: Final = {"description": "The session has ended, and all of it is known."}
+_ERRORS: Final = (NotFound, InvalidInput, LinkExpired, LinkInvalid, DatabaseFailed)
+
+SessionId = Annotated[str, Path(max_length=64)]
+Expires = Annotated[str | None, Query(max_length=12, description="of a link in `urls`")]
+Signature = Annotated[str | None, Query(max_length=64, description="of a link in `urls`")]
+After = Annotated[int, Query(ge=0, le=_LARGEST, description="only what came after this event")]
+
+
+async def viewer(
+    connection: HTTPConnection,
+    r: R,
+    session_id: SessionId,
+    expires: Expires = None,
+    signature: Signature = None,
+) -> str:
+    """The owner in whose name somebody watches: his own token, or a link that was given to him.
+
+    Raises NotFound, LinkInvalid, LinkExpired.
+    """
+    is_socket = connection.scope["type"] == "websocket"
+    if signature is None:
+        needed = Scope.TRYON if is_socket else Scope.READ
+        return known_owner(await Needs(needed)(connection, r))
+    sign = socket_path if is_socket else events_path
+    r.results.check(sign(session_id), expires or "", signature)
+    return await r.watch.owner_of(session_id)
+
+
+Viewer = Annotated[str, Depends(viewer)]
+
+
+@router.get(
+    "/api/v1/tryon/sessions/{session_id}/events",
+    response_class=Response,
+    responses={200: _STREAM, 204: _NOTHING_MORE, **errors(*_ERRORS)},
+)
+async def events(
+    session_id: SessionId,
+    r: R,
+    owner: Viewer,
+    after: After = 0,
+    last_event_id: Annotated[
+        str | None, Header(max_length=64, description="outranks `after`")
+    ] = None,
+) -> Response:
+    """Stream all that happens to a session, from its beginning or from behind an event, to its end.
+
+    The stream ends after the last `state`. Whoever reconnects behind it gets 204, which tells an
+    EventSource to stop.
+    """
+    session = await r.sessions.get(session_id, owner)
+    start = _start(last_event_id, after, session)
+    if session.has_ended and start >= session.last_event:
+        return Response(status_code=204)
+    narrator = Narrator(r.sessions, r.results, session_id, owner)
+    return EventStream(RETRY, _told(r, narrator, session, start), r.watch.room.one())
+
+
+@router.websocket("/ws/tryon/{session_id}")
+@router.websocket("/ws/try-on/{session_id}/")
+async def talk(
+    socket: WebSocket,
+    r: R,
+    session_id: SessionId,
+    expires: Expires = None,
+    signature: Signature = None,
+    after: After = 0,
+) -> None:
+    """Tell all that happens to a session as JSON messages; `cancel` and `ping` are understood."""
+    request_id = request_id_from(socket.headers.get(HEADER))
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id, endpoint=socket.url.path)
+    try:
+        if not may_come_from(socket, r.settings.http.cors_origins):
+            raise NotPermitted
+        with r.watch.room.one():
+            owner = await viewer(socket, r, session_id, expires, signature)
+            session = await r.sessions.get(session_id, owner)
+            await socket.accept()
+            narrator = Narrator(r.sessions, r.results, session_id, owner)
+            news = r.watch.follow(session_id, owner, _known(after, session))
+
+            async def cancel() -> None:
+                await r.sessions.cancel(session_id, owner)
+
+            await converse(socket, news, narrator, cancel)
+    except GatewayError as error:
+        await socket.send_denial_response(error_response(error, request_id))
+
+
+async def _told(
+    r: Resources, narrator: Narrator, session: Session, start: int
+) -> AsyncGenerator[bytes]:
+    async with aclosing(r.watch.follow(session.session_id, session.owner, start)) as news:
+        try:
+            async for one in news:
+                yield STILL_HERE if one is None else (await narrator.message(one)).as_event()
+        except NotFound:
+            yield narrator.gone().as_event()
+
+
+def _start(last_event_id: str | None, after: int, session: Session) -> int:
+    """Behind which event to begin; what is not a number of ours begins at the beginning."""
+    if last_event_id is None:
+        return _known(after, session)
+    is_number = last_event_id.isascii() and last_event_id.isdecimal()
+    return _known(int(last_event_id), session) if is_number else 0
+
+
+def _known(number: int, session: Session) -> int:
+    """No later than what has happened, or what comes next would be passed over."""
+    return min(number, session.last_event)
