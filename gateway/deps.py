@@ -17,7 +17,8 @@ from gateway.resources import Resources
 from gateway.token_errors import NotPermitted, TokenMissing
 
 
-def _resources(connection: HTTPConnection) -> Resources:
+# None of these waits for anything, and yet they are `async`: others are sent to a thread each time.
+async def _resources(connection: HTTPConnection) -> Resources:
     return cast("Resources", connection.app.state.resources)
 
 
@@ -58,7 +59,7 @@ def needs(scope: Scope) -> params.Depends:
     return cast("params.Depends", Depends(Needs(scope)))
 
 
-def nobody_in_particular() -> None:
+async def nobody_in_particular() -> None:
     """Ask nothing: the route is for everybody, whoever he is."""
 
 

@@ -52,7 +52,7 @@ class SessionHeaders:
     cancel_after_s: float | None
 
 
-def session_headers(
+async def session_headers(
     caller: Annotated[Caller, needs(Scope.TRYON)],
     key: RepeatedKey = None,
     prefer: Prefer = None,

@@ -1,10 +1,20 @@
 """Sessions as their owners see them: made, found, listed, cancelled, forgotten."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+)
 
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.places import place_of
@@ -34,30 +44,17 @@ class SqlSessionBook:
     @whole
     async def create(self, draft: Draft, repeat: RepeatKey | None = None) -> Created:
         """Write a session down, unless its request was made before."""
-        async with self._database.writing() as connection:
-            if repeat is not None:
-                await self._database.lock(connection, f"{draft.owner} {repeat.key}")
-                earlier = await self._earlier(connection, draft.owner, repeat)
-                if earlier is not None:
-                    return Created(earlier, is_repeat=True)
-                await _keep(connection, draft, repeat)
-            await _write(connection, draft)
-        return Created(draft.session_id, is_repeat=False)
+        return await self._database.write(partial(self._create, draft, repeat))
 
-    @whole
     async def repeated(self, owner: str, repeat: RepeatKey) -> str | None:
         """The session that an earlier request with this key made; raises Conflict."""
-        async with self._database.reading() as connection:
-            return await self._earlier(connection, owner, repeat)
+        return await self._database.read(partial(self._earlier, owner, repeat))
 
-    @whole
     async def find(self, session_id: str, owner: str) -> Session | None:
         """An owner's session; nobody else's, and none that is over."""
-        async with self._database.reading() as connection:
-            mine = (sessions.c.id == session_id, sessions.c.owner == owner, *self._alive())
-            return await _read(connection, *mine)
+        mine = {"id": session_id, "owner": owner, "now": self._clock.now()}
+        return await self._database.read(partial(_find, mine))
 
-    @whole
     async def page(
         self, owner: str, limit: int, after: Cursor | None = None, state: State | None = None
     ) -> Sequence[Session]:
@@ -69,10 +66,13 @@ class SqlSessionBook:
         if state is not None:
             mine = mine.where(sessions.c.state == state.value)
         newest = mine.order_by(sessions.c.created_at.desc(), sessions.c.id.desc()).limit(limit)
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(newest)).all()
-            items = await _items(connection, [row.id for row in rows])
-        return [session_of(row, items[row.id]) for row in rows]
+
+        def look(connection: Connection) -> Sequence[Session]:
+            rows = connection.execute(newest).all()
+            items = _items(connection, [row.id for row in rows])
+            return [session_of(row, items[row.id]) for row in rows]
+
+        return await self._database.read(look)
 
     @whole
     async def cancel(self, session_id: str, owner: str) -> bool | None:
@@ -95,16 +95,19 @@ class SqlSessionBook:
             await turn.end_all(Move.CANCEL)
             turn.set(is_forgotten=True)
             await turn.close()
-            return await _read(connection, sessions.c.id == session_id)
+            return await connection.run_sync(partial(_whole, session_id))
 
-    @whole
     async def to_erase(self, limit: int) -> Sequence[Session]:
         """Sessions that are forgotten or over, and still have to be erased."""
         over = sessions.c.is_forgotten | (sessions.c.expires_at <= self._clock.now())
-        async with self._database.reading() as connection:
-            due = (await connection.execute(select(sessions.c.id).where(over).limit(limit))).all()
-            found = [await _read(connection, sessions.c.id == row.id) for row in due]
-        return [session for session in found if session is not None]
+        due = select(sessions).where(over).limit(limit)
+
+        def look(connection: Connection) -> Sequence[Session]:
+            rows = connection.execute(due).all()
+            items = _items(connection, [row.id for row in rows])
+            return [session_of(row, items[row.id]) for row in rows]
+
+        return await self._database.read(look)
 
     @whole
     async def erase(self, session_id: str) -> None:
@@ -114,51 +117,48 @@ class SqlSessionBook:
             await connection.execute(delete(idempotency_keys).where(mine))
             await connection.execute(delete(sessions).where(sessions.c.id == session_id))
 
-    @whole
     async def owner_of(self, session_id: str) -> str | None:
         """Whose a session is."""
-        wanted = select(sessions.c.owner).where(sessions.c.id == session_id, *self._alive())
-        async with self._database.reading() as connection:
-            return (await connection.execute(wanted)).scalar_one_or_none()
+        told = {"id": session_id, "now": self._clock.now()}
+        return await self._database.read(partial(_owner, told))
 
-    @whole
     async def events_since(
         self, session_id: str, owner: str, seq: int, limit: int
     ) -> Sequence[Event] | None:
         """What happened to an owner's session after its event `seq`; None where there is none."""
-        mine = (sessions.c.id == session_id, sessions.c.owner == owner, *self._alive())
-        news = (
-            select(session_events)
-            .where(session_events.c.session_id == session_id, session_events.c.seq > seq)
-            .order_by(session_events.c.seq)
-            .limit(limit)
-        )
-        async with self._database.reading() as connection:
-            if (await connection.execute(select(sessions.c.id).where(*mine))).one_or_none() is None:
-                return None
-            return [event_of(row) for row in await connection.execute(news)]
+        mine = {"id": session_id, "owner": owner, "now": self._clock.now()}
+        behind = {"session_id": session_id, "seq": seq, "most": limit}
+        return await self._database.read(partial(_news, mine, behind))
 
-    @whole
     async def open_items(self) -> Mapping[State, int]:
         """How many items wait, and how many are being made."""
         items = session_items.c
         counted = (
             select(items.state, func.count()).where(items.state.in_(OPEN)).group_by(items.state)
         )
-        async with self._database.reading() as connection:
-            found = {State(state): n for state, n in await connection.execute(counted)}
+
+        def look(connection: Connection) -> Mapping[State, int]:
+            return {State(state): n for state, n in connection.execute(counted)}
+
+        found = await self._database.read(look)
         return {state: found.get(state, 0) for state in sorted(OPEN)}
 
     def _alive(self) -> tuple[ColumnElement[bool], ...]:
         return (~sessions.c.is_forgotten, sessions.c.expires_at > self._clock.now())
 
-    async def _earlier(
-        self, connection: AsyncConnection, owner: str, repeat: RepeatKey
-    ) -> str | None:
-        keys, now = idempotency_keys.c, self._clock.now()
-        known = select(idempotency_keys).where(keys.owner == owner, keys.key == repeat.key)
-        row = (await connection.execute(known)).one_or_none()
-        if row is None or row.expires_at <= now:
+    def _create(self, draft: Draft, repeat: RepeatKey | None, connection: Connection) -> Created:
+        if repeat is not None:
+            self._database.hold(connection, f"{draft.owner} {repeat.key}")
+            earlier = self._earlier(draft.owner, repeat, connection)
+            if earlier is not None:
+                return Created(earlier, is_repeat=True)
+            _keep(connection, draft, repeat)
+        _write(connection, draft)
+        return Created(draft.session_id, is_repeat=False)
+
+    def _earlier(self, owner: str, repeat: RepeatKey, connection: Connection) -> str | None:
+        row = connection.execute(_KNOWN, {"owner": owner, "key": repeat.key}).one_or_none()
+        if row is None or row.expires_at <= self._clock.now():
             return None
         if row.body_hash != repeat.body_hash:
             raise Conflict("This Idempotency-Key was used for another request.")
@@ -166,32 +166,78 @@ class SqlSessionBook:
         return found
 
 
-async def _read(connection: AsyncConnection, *which: ColumnElement[bool]) -> Session | None:
-    row = (await connection.execute(select(sessions).where(*which))).one_or_none()
-    if row is None:
+# Statements that are run for every request are built once: building one takes longer than it runs.
+_ALIVE: Final = (~sessions.c.is_forgotten, sessions.c.expires_at > bindparam("now"))
+_OWNER: Final = select(sessions.c.owner).where(sessions.c.id == bindparam("id"), *_ALIVE)
+_MINE: Final = (sessions.c.id == bindparam("id"), sessions.c.owner == bindparam("owner"), *_ALIVE)
+_FIND: Final = select(sessions).where(*_MINE)
+_EXISTS: Final = select(sessions.c.id).where(*_MINE)
+_ITEMS: Final = (
+    select(session_items)
+    .where(session_items.c.session_id == bindparam("session_id"))
+    .order_by(session_items.c.position)
+)
+_NEWS: Final = (
+    select(session_events)
+    .where(
+        session_events.c.session_id == bindparam("session_id"),
+        session_events.c.seq > bindparam("seq"),
+    )
+    .order_by(session_events.c.seq)
+    .limit(bindparam("most"))
+)
+_KNOWN: Final = select(idempotency_keys).where(
+    idempotency_keys.c.owner == bindparam("owner"), idempotency_keys.c.key == bindparam("key")
+)
+_ADD: Final = insert(sessions)
+_ADD_ITEMS: Final = insert(session_items)
+_ADD_EVENT: Final = insert(session_events)
+
+
+def _find(mine: Mapping[str, Any], connection: Connection) -> Session | None:
+    row = connection.execute(_FIND, mine).one_or_none()
+    return None if row is None else _with_place(connection, row)
+
+
+def _with_place(connection: Connection, row: Row[Any]) -> Session:
+    items = connection.execute(_ITEMS, {"session_id": row.id}).all()
+    place = place_of(connection, row) if State(row.state) in OPEN else None
+    return session_of(row, items, place)
+
+
+def _whole(session_id: str, connection: Connection) -> Session:
+    """A session, forgotten or not."""
+    found = select(sessions).where(sessions.c.id == session_id)
+    return _with_place(connection, connection.execute(found).one())
+
+
+def _owner(told: Mapping[str, Any], connection: Connection) -> str | None:
+    return connection.execute(_OWNER, told).scalar_one_or_none()
+
+
+def _news(
+    mine: Mapping[str, Any], behind: Mapping[str, Any], connection: Connection
+) -> Sequence[Event] | None:
+    if connection.execute(_EXISTS, mine).one_or_none() is None:
         return None
-    items = await _items(connection, [row.id])
-    place = await place_of(connection, row) if State(row.state) in OPEN else None
-    return session_of(row, items[row.id], place)
+    return [event_of(row) for row in connection.execute(_NEWS, behind)]
 
 
-async def _items(
-    connection: AsyncConnection, session_ids: Sequence[str]
-) -> Mapping[str, list[Row[Any]]]:
+def _items(connection: Connection, session_ids: Sequence[str]) -> Mapping[str, list[Row[Any]]]:
     wanted = session_items.c.session_id.in_(session_ids)
     found: dict[str, list[Row[Any]]] = {session_id: [] for session_id in session_ids}
     ordered = select(session_items).where(wanted).order_by(session_items.c.position)
-    for item in await connection.execute(ordered):
+    for item in connection.execute(ordered):
         found[item.session_id].append(item)
     return found
 
 
-async def _keep(connection: AsyncConnection, draft: Draft, repeat: RepeatKey) -> None:
+def _keep(connection: Connection, draft: Draft, repeat: RepeatKey) -> None:
     """Remember a key, in the place of one that is over."""
     keys = idempotency_keys.c
     over = (keys.owner == draft.owner, keys.key == repeat.key)
-    await connection.execute(delete(idempotency_keys).where(*over))
-    await connection.execute(
+    connection.execute(delete(idempotency_keys).where(*over))
+    connection.execute(
         insert(idempotency_keys).values(
             owner=draft.owner,
             key=repeat.key,
@@ -202,28 +248,25 @@ async def _keep(connection: AsyncConnection, draft: Draft, repeat: RepeatKey) ->
     )
 
 
-async def _write(connection: AsyncConnection, draft: Draft) -> None:
+def _write(connection: Connection, draft: Draft) -> None:
     state = State.CREATED.value
-    await connection.execute(
-        insert(sessions).values(
-            id=draft.session_id,
-            owner=draft.owner,
-            kind=draft.kind.value,
-            engine=draft.engine,
-            state=state,
-            request_id=draft.request_id,
-            created_at=draft.created_at,
-            expires_at=draft.expires_at,
-            cancel_at=draft.cancel_at,
-            last_event=1,
-            is_forgotten=False,
-        )
-    )
-    items = [_item(draft, position) for position in range(len(draft.asks))]
-    await connection.execute(insert(session_items), items)
-    made = {"kind": EventKind.STATE.value, "at": draft.created_at, "data": {"state": state}}
-    first = insert(session_events).values(session_id=draft.session_id, seq=1, **made)
-    await connection.execute(first)
+    session = {
+        "id": draft.session_id,
+        "owner": draft.owner,
+        "kind": draft.kind.value,
+        "engine": draft.engine,
+        "state": state,
+        "request_id": draft.request_id,
+        "created_at": draft.created_at,
+        "expires_at": draft.expires_at,
+        "cancel_at": draft.cancel_at,
+        "last_event": 1,
+        "is_forgotten": False,
+    }
+    connection.execute(_ADD, session)
+    connection.execute(_ADD_ITEMS, [_item(draft, place) for place in range(len(draft.asks))])
+    first = {"kind": EventKind.STATE.value, "at": draft.created_at, "data": {"state": state}}
+    connection.execute(_ADD_EVENT, {"session_id": draft.session_id, "seq": 1, **first})
 
 
 def _item(draft: Draft, position: int) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """One database, SQLite or Postgres, chosen by URL: its engine, its transactions, its failures."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import asyncpg
 from sqlalchemy import Connection, event, func, select
@@ -12,7 +12,11 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.adapters.sql.threads import SqliteThread
+from gateway.adapters.sql.whole import whole
 from gateway.errors import DatabaseFailed, Misconfigured
+
+T = TypeVar("T")
 
 _DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
@@ -55,9 +59,35 @@ class Database:
             _make_folder(parsed)
             options |= {"connect_args": {"timeout": timeout_s}}
         self.engine: Final[AsyncEngine] = create_async_engine(parsed, **options)
+        self._reader: SqliteThread | None = None
+        self._writer: SqliteThread | None = None
         if not self.is_postgres:
             event.listen(self.engine.sync_engine, "connect", _prepare)
             event.listen(self.engine.sync_engine, "begin", _begin)
+            self._reader = SqliteThread(parsed, timeout_s, "BEGIN", _prepare)
+            self._writer = SqliteThread(parsed, timeout_s, "BEGIN IMMEDIATE", _prepare)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """What statements find that change nothing, all in one go; raises DatabaseFailed.
+
+        For SQLite that is one visit of a thread: many small ones cost more than what they find.
+        """
+        with _database_errors():
+            if self._reader is not None:
+                return await self._reader.run(work)
+            return await self._visit(work)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Let statements change what they do all in one go, or nothing; raises DatabaseFailed."""
+        with _database_errors():
+            if self._writer is not None:
+                return await self._writer.run(work)
+            return await self._visit(work)
+
+    @whole
+    async def _visit(self, work: Callable[[Connection], T]) -> T:
+        async with self.engine.begin() as connection:
+            return await connection.run_sync(work)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -81,6 +111,11 @@ class Database:
         if self.is_postgres:
             await connection.execute(select(func.pg_advisory_xact_lock(_lock_key(name))))
 
+    def hold(self, connection: Connection, name: str) -> None:
+        """As `lock` does, within `write`."""
+        if self.is_postgres:
+            connection.execute(select(func.pg_advisory_xact_lock(_lock_key(name))))
+
     async def try_lock(self, connection: AsyncConnection, name: str) -> bool:
         """Hold the name until the transaction ends, unless somebody else does."""
         if not self.is_postgres:
@@ -90,6 +125,9 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        for thread in (self._reader, self._writer):
+            if thread is not None:
+                await thread.close()
         await self.engine.dispose()
 
 

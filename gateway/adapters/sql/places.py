@@ -2,8 +2,19 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Row, case, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    FromClause,
+    Label,
+    Row,
+    Select,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+)
 
 from gateway.adapters.sql.tables import session_items
 from gateway.domain.sessions import Place
@@ -11,44 +22,75 @@ from gateway.domain.sessions_lifecycle import OPEN, State
 from gateway.domain.sessions_queue import estimate_s
 
 _RECENT: Final = 20
+_ENGINE: Final[BindParameter[str]] = bindparam("engine")
 
 
-async def place_of(connection: AsyncConnection, session: Row[Any]) -> Place | None:
+def place_of(connection: Connection, session: Row[Any]) -> Place | None:
     """The place of the first of a session's open items; None where none is open."""
-    own = await _own(connection, session.id)
-    if own.left == 0:
+    told = {"session_id": session.id, "engine": session.engine}
+    row = connection.execute(_PLACE, told).one()
+    if row.left == 0:
         return None
-    mine, engine = session_items.c, session.engine
-    queue = select(
-        func.count(case((mine.state == State.CREATED.value, 1))).filter(mine.rank < own.rank),
-        func.count(case((mine.state == State.PROCESSING.value, 1))),
-    ).where(mine.engine == engine, mine.state.in_(OPEN))
-    waiting, abreast = (await connection.execute(queue)).one()
-    before = 0 if own.begun else waiting
-    mean_s = await _mean_s(connection, engine)
-    return Place(before, estimate_s(mean_s, before + own.left, abreast))
+    before = 0 if row.begun else row.waiting
+    return Place(before, estimate_s(row.mean_s, before + row.left, row.abreast))
 
 
-async def _own(connection: AsyncConnection, session_id: str) -> Row[Any]:
+def _place() -> Select[Any]:
+    """One statement for all that a place takes: each is a visit of the database."""
+    own = _own()
+    return select(own, _waiting(own), _abreast(), _mean_s()).select_from(own)
+
+
+def _own() -> FromClause:
     mine = session_items.c
-    open_ones = select(
-        func.count().label("left"),
-        func.count(case((mine.state == State.PROCESSING.value, 1))).label("begun"),
-        func.min(mine.rank).label("rank"),
-    ).where(mine.session_id == session_id, mine.state.in_(OPEN))
-    row: Row[Any] = (await connection.execute(open_ones)).one()
-    return row
+    # Not `in_`, which is spelt out anew for every execution.
+    is_open = or_(*(mine.state == state.value for state in sorted(OPEN)))
+    return (
+        select(
+            func.count().label("left"),
+            func.count(case((mine.state == State.PROCESSING.value, 1))).label("begun"),
+            func.min(mine.rank).label("rank"),
+        )
+        .where(mine.session_id == bindparam("session_id"), is_open)
+        .subquery("own")
+    )
 
 
-async def _mean_s(connection: AsyncConnection, engine: str) -> float | None:
+def _waiting(own: FromClause) -> Label[int]:
+    others = session_items.alias("others").c
+    return (
+        select(func.count())
+        .where(
+            others.state == State.CREATED.value,
+            others.engine == _ENGINE,
+            others.rank < own.c.rank,
+        )
+        .scalar_subquery()
+        .label("waiting")
+    )
+
+
+def _abreast() -> Label[int]:
+    others = session_items.alias("abreast").c
+    return (
+        select(func.count())
+        .where(others.state == State.PROCESSING.value, others.engine == _ENGINE)
+        .scalar_subquery()
+        .label("abreast")
+    )
+
+
+def _mean_s() -> Label[float | None]:
     """How long the engine's last items took."""
-    done = session_items.c
+    done = session_items.alias("done").c
     recent = (
         select((done.ended_at - done.started_at).label("took_s"))
-        .where(done.engine == engine, done.state == State.COMPLETED.value)
+        .where(done.state == State.COMPLETED.value, done.engine == _ENGINE)
         .order_by(done.rank.desc())
         .limit(_RECENT)
-        .subquery()
+        .subquery("recent")
     )
-    mean: float | None = (await connection.execute(select(func.avg(recent.c.took_s)))).scalar_one()
-    return mean
+    return select(func.avg(recent.c.took_s)).scalar_subquery().label("mean_s")
+
+
+_PLACE: Final = _place()

@@ -1,0 +1,53 @@
+"""A thread that owns a connection to an SQLite file: a whole transaction is one visit of it.
+
+SQLite answers in microseconds; every change of thread costs more, and an asynchronous driver
+changes threads several times for each statement.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import StaticPool
+
+T = TypeVar("T")
+
+_DRIVER: Final = "sqlite+pysqlite"
+
+
+class SqliteThread:
+    """Runs transactions one after the other, each begun by the statement `begin`.
+
+    `prepare` is called with the driver's own connection when there is a new one.
+    """
+
+    def __init__(
+        self, url: URL, timeout_s: float, begin: str, prepare: Callable[[Any, object], None]
+    ) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self._engine = create_engine(
+            url.set(drivername=_DRIVER),
+            poolclass=StaticPool,
+            connect_args={"timeout": timeout_s, "check_same_thread": False},
+        )
+        event.listen(self._engine, "connect", prepare)
+        event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run a transaction, which is kept if the work ends well.
+
+        Whoever is cancelled meanwhile does not hear of its end, but it comes to one.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+
+    async def close(self) -> None:
+        """Let what is begun come to its end, then close the connection."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
+        self._thread.shutdown()
+
+    def _transact(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.begin() as connection:
+            return work(connection)
