@@ -24,9 +24,9 @@ _QUEUE: Final = "queue"
 class Guest(Generic[R, S]):
     """One request, from its arrival to its last frame.
 
-    waits: to be prepared, or to be developed; is_aside: that is being done; asked_steps: where it
-    takes fewer than it asked for; together: pictures of its last step, others' included; seen: how
-    far it was after that, of how many, and how it looked.
+    waits: to be prepared, or to be developed; asked_steps: where it takes fewer than it asked for;
+    together: pictures of its last step, others' included; seen: after every step that is not told
+    yet, how far it was, of how many, and how it looked.
     """
 
     name: str
@@ -36,11 +36,10 @@ class Guest(Generic[R, S]):
     schedule: Schedule = field(default_factory=Schedule)
     sitting: Sitting[S] | None = None
     waits: bool = True
-    is_aside: bool = False
     asked_steps: int | None = None
     together: int = 1
     position: int | None = None
-    seen: tuple[tuple[int, int], NDArray[np.uint8] | None] = ((0, 0), None)
+    seen: list[tuple[int, int, NDArray[np.uint8] | None]] = field(default_factory=list)
     watch: memory.GpuWatch = field(default_factory=memory.GpuWatch)
     arrived_s: float = field(default_factory=time.perf_counter)
 
@@ -76,21 +75,22 @@ class Guest(Generic[R, S]):
     def look(self, seat: S) -> None:
         """See how far its seat is, and how it looks where that was wished; no step may be running.
 
-        What was seen is told by `tell_step`.
+        What was seen is told by `tell_steps`.
         """
         step, of = seat.progress
         every = self.schedule.preview_every
         is_wished = every is not None and step % every == 0 and step < of
-        self.seen = (step, of), seat.preview() if is_wished else None
+        self.seen.append((step, of, seat.preview() if is_wished else None))
 
-    def tell_step(self, stage: str, place: Place | None, jpeg_quality: int) -> None:
-        """Tell of the step after which it was looked at."""
-        (step, of), picture = self.seen
+    def tell_steps(self, stage: str, place: Place | None, jpeg_quality: int) -> None:
+        """Tell of the steps after which it was looked at."""
         self.position = None if place is None else place.position
-        self.stream.progress(stage, step, of, **_told(place))
-        if picture is not None:
-            quality = Encoding(jpeg_quality, jpeg_quality, 0)
-            self.stream.preview(images.encode(picture, "jpeg", quality))
+        seen, self.seen = self.seen, []
+        for step, of, picture in seen:
+            self.stream.progress(stage, step, of, **_told(place))
+            if picture is not None:
+                quality = Encoding(jpeg_quality, jpeg_quality, 0)
+                self.stream.preview(images.encode(picture, "jpeg", quality))
 
     def tell_place(self, place: Place, requests: int) -> None:
         """Tell where it stands among so many, if that has changed."""

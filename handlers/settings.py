@@ -69,7 +69,8 @@ class Stepping:
 
     max_batch: pictures of one step at most, fewer where company costs more than it saves;
     preview_steps: a request of so many steps or fewer is a preview; weights: by how much the work
-    of a kind counts, a standard request's being 1; ageing, fairness: see handlers.engine.scheduler.
+    of a kind counts, a standard request's being 1; ageing, fairness: see handlers.engine.scheduler;
+    prepared: only the first so many are prepared ahead of their steps;
     preview_jpeg_quality: 1..100, of the pictures of work under way.
     """
 
@@ -79,6 +80,7 @@ class Stepping:
     preview_steps: int
     preview_weight: float
     batch_weight: float
+    prepared: int
     preview_jpeg_quality: int
 
 

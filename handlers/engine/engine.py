@@ -37,10 +37,11 @@ class Denoiser(Protocol[S_contra]):
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[S]):
-    """A step that was chosen, and the states that take it."""
+    """A step that was chosen, the states that take it, and when it should end."""
 
     batch: Batch
     states: Mapping[str, S]
+    ends_s: float
 
 
 @dataclass(slots=True)
@@ -56,8 +57,8 @@ class Outcome(Generic[S]):
 class Engine(Generic[S]):
     """Requests in flight; every turn is one step of some of those that are seated.
 
-    `clock` gives seconds that only grow. One thread makes all calls, but for `take`, which may run
-    beside it: requests come and go meanwhile.
+    `clock` gives seconds that only grow. Calls come one at a time, but for `take`, which may run
+    beside others: requests come and go meanwhile.
     """
 
     def __init__(
@@ -113,10 +114,12 @@ class Engine(Generic[S]):
 
     def choose(self) -> Step[S] | None:
         """Say who takes the next step; with nobody seated, None."""
-        batch = self._scheduler.next_batch(self._clock())
+        now_s = self._clock()
+        batch = self._scheduler.next_batch(now_s)
         if batch is None:
             return None
-        return Step(batch, {name: self._states[name] for name in batch.names})
+        states = {name: self._states[name] for name in batch.names}
+        return Step(batch, states, now_s + self._scheduler.takes_s(batch))
 
     def take(self, step: Step[S]) -> Outcome[S]:
         """Take a step; what it gave is for `noted`."""

@@ -99,6 +99,11 @@ class Scheduler:
             chosen = next(self._batches(min(order, key=_deadline_s), order))
         return chosen
 
+    def takes_s(self, batch: Batch) -> float:
+        """Estimate the seconds of a batch's step; its requests are in."""
+        rows = sum(self._entries[name].rows for name in batch.names)
+        return self._step_s(batch.bucket, rows)
+
     def stepped(self, batch: Batch, took_s: float) -> tuple[str, ...]:
         """Note that a batch took a step; give the names of those that are done, which are out."""
         there = [self._entries[name] for name in batch.names if name in self._entries]
@@ -173,8 +178,7 @@ class Scheduler:
         return (Batch(bucket, names[:members]) for members in range(len(names), 0, -1))
 
     def _keeps_promises(self, batch: Batch, now_s: float) -> bool:
-        rows = sum(self._entries[name].rows for name in batch.names)
-        after_s = now_s + self._step_s(batch.bucket, rows)
+        after_s = now_s + self.takes_s(batch)
         return all_kept(self._claims(batch.names), after_s)
 
     def _claims(self, stepped: Sequence[str] = ()) -> list[Claim]:

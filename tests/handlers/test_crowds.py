@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from handlers import telemetry
 from handlers.diffusion.studio import Seat
-from handlers.engine.aside import until_one_is_done
 from handlers.idm_vton import IdmVtonHandler
 from tests.handlers.diffusion import deployment
 from tests.handlers.test_idm_vton import pixels
 from tests.handlers.torchserve_rows import context
-from tests.handlers.turns import FrontEnd, row, scheduled
+from tests.handlers.turns import FrontEnd, row, scheduled, still
 
 MIXES = 200
 HOT = 1e6  # latents are never so large
@@ -116,16 +115,16 @@ def faulty(worker: IdmVtonHandler, fault: Callable[[], Exception]) -> Iterator[N
 
 def strike(worker: IdmVtonHandler, name: str, guest: Guest) -> None:
     """Let a request that is seated go wrong, as its fate wants it."""
-    until_one_is_done(worker._steps)
-    seat = worker._engine.state(name)
-    if seat is None or not seat.steps_left:
-        return
-    guest.struck = True
-    assert isinstance(seat, Seat)
-    if guest.fate == "rots":
-        seat.walk.now = torch.full_like(seat.walk.now, torch.nan)
-    else:
-        seat.walk.now = seat.walk.now * HOT * 100
+    with still(worker):
+        seat = worker.turns.engine.state(name)
+        if seat is None or not seat.steps_left:
+            return
+        guest.struck = True
+        assert isinstance(seat, Seat)
+        if guest.fate == "rots":
+            seat.walk.now = torch.full_like(seat.walk.now, torch.nan)
+        else:
+            seat.walk.now = seat.walk.now * HOT * 100
 
 
 def play(worker: IdmVtonHandler, guests: dict[str, Guest]) -> FrontEnd:
@@ -145,8 +144,8 @@ def play(worker: IdmVtonHandler, guests: dict[str, Guest]) -> FrontEnd:
         turn += 1
     assert not front.rows
     front.turn()  # with nobody in: who hung up last is let go
-    front.until(lambda: worker._steps.is_free and worker._aside.is_free)
-    return front
+    with still(worker):
+        return front
 
 
 def judge(name: str, guest: Guest, front: FrontEnd, alone: list[Pictures]) -> None:
@@ -191,8 +190,8 @@ def test_everybody_ends_with_their_own_picture_or_error_and_memory_is_as_before(
             front = play(worker, guests)
         for name, guest in guests.items():
             judge(name, guest, front, alone)
-        assert not worker._guests
-        assert len(worker._engine) == 0
+        assert not worker.turns.guests
+        assert len(worker.turns.engine) == 0
     worker._forget()
     assert held_bytes() <= before_bytes
 

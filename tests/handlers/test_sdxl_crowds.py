@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from handlers.sdxl import SdxlHandler
 from tests.handlers.diffusion import sdxl_deployment
 from tests.handlers.test_sdxl_turns import HOT, pictures, row, running_out, spoil, worker
-from tests.handlers.turns import FrontEnd
+from tests.handlers.turns import FrontEnd, still
 
 KINDS: list[dict[str, Any]] = [
     {"seed": 1, "steps": 1},
@@ -75,14 +75,17 @@ def alone(drawing: SdxlHandler) -> list[list[NDArray[np.int16]]]:
 def strike(front: FrontEnd, name: str, fate: str) -> bool:
     """Let somebody's fate come to them; say whether it did.
 
-    Who has no seat is spared, and so is who takes the last step, which may be under way.
+    Who has no seat is spared.
     """
     if fate == "leaves":
         return front.rows.pop(name, None) is not None
-    seat = front.handler._engine.state(name)
-    if seat is None or seat.steps_left < 2 or fate not in ("rots", "runs out"):
+    if fate not in ("rots", "runs out"):
         return False
-    spoil(seat, torch.nan if fate == "rots" else HOT)
+    with still(front.handler):
+        seat = front.handler.turns.engine.state(name)
+        if seat is None or not seat.steps_left:
+            return False
+        spoil(seat, torch.nan if fate == "rots" else HOT)
     return True
 
 
@@ -121,7 +124,7 @@ def test_everybody_ends_with_their_own_pictures_or_their_own_error(
     crowd = {f"comer-{next(_numbers)}": one for one in chosen}
     with running_out(drawing):
         struck = played(front, crowd)
-    assert (len(drawing._guests), len(drawing._engine)) == (0, 0)
+    assert (len(drawing.turns.guests), len(drawing.turns.engine)) == (0, 0)
     for name, one in crowd.items():
         if one.fate == "leaves" and name in struck:
             continue

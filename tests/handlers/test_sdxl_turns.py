@@ -42,8 +42,8 @@ def shared() -> tuple[SdxlHandler, dict[str, Any]]:
 def front(shared: tuple[SdxlHandler, dict[str, Any]]) -> Iterator[FrontEnd]:
     made = FrontEnd(*shared)
     yield made
-    assert not shared[0]._guests
-    assert len(shared[0]._engine) == 0
+    assert not shared[0].turns.guests
+    assert len(shared[0].turns.engine) == 0
 
 
 def row(*, schedule: dict[str, Any] | None = None, **options: object) -> dict[str, Any]:
@@ -103,7 +103,8 @@ def test_people_of_different_requests_are_drawn_together_as_they_are_alone(
         "wide": {"seed": 4, "steps": 3, "width_px": 96},
     }
     front.rows["long"] = row(**wishes["long"])
-    front.until_stepping("long")
+    with front.held("long"):
+        pass
     front.rows |= {name: row(**wish) for name, wish in wishes.items() if name != "long"}
     front.until_all_have_ended()
     assert front.turns["short"] < front.turns["long"]
@@ -139,8 +140,8 @@ def test_whoever_is_wrong_hears_of_it_alone(front: FrontEnd) -> None:
 @pytest.mark.prop(16)
 def test_one_whose_numbers_break_fails_alone(front: FrontEnd) -> None:
     front.rows |= {"good": row(seed=7, steps=6), "bad": row(seed=8, steps=6)}
-    front.until_stepping("good", "bad")
-    spoil(front.handler._engine.state("bad"), torch.nan)
+    with front.held("good", "bad"):
+        spoil(front.handler.turns.engine.state("bad"), torch.nan)
     front.until_all_have_ended()
     assert [front.frames(name)[-1][0] for name in ("good", "bad")] == ["D", "E"]
     assert np.abs(pictures(front.frames("good"))[0] - alone(front, seed=7, steps=6)[0]).max() <= 1
@@ -149,8 +150,8 @@ def test_one_whose_numbers_break_fails_alone(front: FrontEnd) -> None:
 @pytest.mark.prop(16)
 def test_a_step_that_runs_out_of_memory_costs_the_one_it_is_for(front: FrontEnd) -> None:
     front.rows |= {"good": row(seed=9, steps=6), "hot": row(seed=10, steps=6)}
-    front.until_stepping("good", "hot")
-    spoil(front.handler._engine.state("hot"), HOT)
+    with front.held("good", "hot"):
+        spoil(front.handler.turns.engine.state("hot"), HOT)
     with running_out(front.handler):
         front.until_all_have_ended()
     assert front.frames("hot")[-1][1]["error_code"] == "ML_4003"

@@ -34,8 +34,8 @@ def worker() -> IdmVtonHandler:
 def front(worker: IdmVtonHandler) -> Iterator[FrontEnd]:
     made = FrontEnd(worker, SECTIONS)
     yield made
-    assert not worker._guests
-    assert len(worker._engine) == 0
+    assert not worker.turns.guests
+    assert len(worker.turns.engine) == 0
 
 
 def steps(frames: list[tuple[str, Any]]) -> list[tuple[int, int]]:
@@ -77,10 +77,10 @@ def test_whoever_is_wrong_hears_of_it_alone(front: FrontEnd) -> None:
 
 def test_who_hangs_up_is_let_go_within_a_turn(front: FrontEnd) -> None:
     front.rows |= {"stays": row(), "gone": row(seed=3, steps=40)}
-    front.until_stepping("stays", "gone")
-    del front.rows["gone"]
-    front.turn()
-    assert "gone" not in front.handler._guests
+    with front.held("stays", "gone"):
+        del front.rows["gone"]
+        front.turn()
+    assert "gone" not in front.handler.turns.guests
     front.until_all_have_ended()
     assert front.frames("stays")[-1][0] == "D"
 
@@ -91,7 +91,8 @@ def test_samples_come_in_one_answer(front: FrontEnd) -> None:
     front.until_all_have_ended()
     frames = front.frames("several")
     assert [kind for kind, _ in frames if kind != "P"] == ["I", "I", "D"]
-    assert steps(frames) == [(step, 4) for step in (1, 2, 3, 4)]
+    # Together, or where company does not pay, one after the other.
+    assert steps(frames) in ([(n, 4) for n in range(1, 5)], [(n, 8) for n in range(1, 9)])
 
 
 @pytest.mark.prop(33)
@@ -102,12 +103,12 @@ def test_a_fault_in_a_step_costs_its_owner_alone(front: FrontEnd) -> None:
             raise torch.OutOfMemoryError("planted")
 
     front.rows |= {"good": row(), "long": row(steps=7), "also": row(seed=8)}
-    front.until_stepping("long")
-    seat = front.handler._engine.state("long")
-    assert seat is not None
-    seat.walk.now = seat.walk.now * HOT
-    with front.handler._wardrobe.studio("upper_body") as studio:
-        hook = studio._nets.tryon.conv_in.register_forward_pre_hook(fails_for_the_hot)
+    with front.held("long"):
+        seat = front.handler.turns.engine.state("long")
+        assert seat is not None
+        seat.walk.now = seat.walk.now * HOT
+        with front.handler._wardrobe.studio("upper_body") as studio:
+            hook = studio._nets.tryon.conv_in.register_forward_pre_hook(fails_for_the_hot)
     log = io.StringIO()
     telemetry.write_json_lines(log)
     try:
@@ -148,8 +149,8 @@ def test_what_cannot_be_there_in_time_is_refused_before_any_work(front: FrontEnd
 
 def test_who_would_take_fewer_steps_gets_as_many_as_there_is_time_for(front: FrontEnd) -> None:
     worker = front.handler
-    step_s = worker._engine._scheduler._step_s(worker.wish(golden()[0]).bucket, 1)
-    within_s = worker._around_s + 20.5 * step_s
+    step_s = worker.turns.engine._scheduler._step_s(worker.wish(golden()[0]).bucket, 1)
+    within_s = worker.turns._around_s + 20.5 * step_s
     front.rows["lower"] = scheduled({"within_s": within_s, "least_steps": 2}, steps=40)
     front.until_all_have_ended()
     told = dict(front.frames("lower"))["D"]
@@ -185,7 +186,8 @@ def test_who_is_prepared_does_not_hold_up_who_steps(front: FrontEnd) -> None:
     may_go_on = threading.Event()
     analyst = front.handler._analyst
     front.rows["steps"] = row(steps=4)
-    front.until_stepping("steps")
+    with front.held("steps"):
+        pass
 
     class Slow:
         def understand(self, *given: Any) -> Any:  # noqa: ANN401  as the analyst's
@@ -199,7 +201,7 @@ def test_who_is_prepared_does_not_hold_up_who_steps(front: FrontEnd) -> None:
     front.rows["new"] = {name: part for name, part in row().items() if name != "densepose"}
     try:
         front.until(lambda: steps(front.frames("steps"))[-1:] == [(4, 4)])
-        assert front.handler._guests["new"].is_aside
+        assert front.handler.turns.guests["new"] is front.handler.turns.aside.current
         may_go_on.set()
         front.until_all_have_ended()
     finally:

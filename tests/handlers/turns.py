@@ -1,11 +1,13 @@
 """TorchServe's side of continuous batching without its Java: turns, joins, leavers."""
 
 import json
+import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from handlers.engine.aside import until_one_is_done
+from handlers.stepping import SteppingHandler
 from tests.handlers.test_idm_vton import golden
 from tests.handlers.torchserve_rows import context, read_frames
 
@@ -51,16 +53,36 @@ class FrontEnd:
     def until_all_have_ended(self) -> None:
         self.until(lambda: not self.rows)
 
-    def until_stepping(self, *names: str) -> None:
-        self.until(lambda: all(self.handler._engine.state(name) for name in names))
-        self.until_still()
+    @contextmanager
+    def held(self, *names: str) -> Iterator[None]:
+        """Have everybody of `names` seated, and nobody step while inside."""
+        may_go_on, advance = threading.Event(), self.handler.advance
 
-    def until_still(self) -> None:
-        """Wait for the step that runs beside the turns; the next one begins with the next turn."""
-        until_one_is_done(self.handler._steps)
+        def wait_first(states: Sequence[Any]) -> None:
+            assert may_go_on.wait(60)
+            advance(states)
+
+        self.handler.advance = wait_first  # type: ignore[method-assign]
+        try:
+            self.until(lambda: all(self.handler.turns.engine.state(name) for name in names))
+            yield
+        finally:
+            may_go_on.set()
+            self.handler.advance = advance  # type: ignore[method-assign]
 
     def frames(self, name: str) -> list[tuple[str, Any]]:
         return read_frames(self.streams[name])
+
+
+@contextmanager
+def still(handler: SteppingHandler[Any, Any]) -> Iterator[None]:
+    """Have nothing under way while inside: the running step and all work beside it are done."""
+    turns = handler.turns
+    with turns.lock:
+        for loop in (turns.aside, turns.steps):
+            while loop.current is not None:
+                assert loop.changed.wait(60)
+        yield
 
 
 def scheduled(told: dict[str, Any], **changes: object) -> dict[str, Any]:
