@@ -1,13 +1,11 @@
 """Everything the gateway holds open, born and buried here; the only place that picks adapters."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-import httpx
 import structlog
-from pydantic import SecretStr
 
 from gateway.adapters.breaker import Breakers
 from gateway.adapters.clock import SystemClock
@@ -24,8 +22,8 @@ from gateway.adapters.sql.migrating import open_database
 from gateway.adapters.sql.queue import QueueRules, SqlSessionQueue
 from gateway.adapters.sql.webhook_book import SqlWebhookBook
 from gateway.adapters.sql.webhook_outbox import SqlWebhookOutbox
-from gateway.adapters.torchserve import Retries, TorchServe
-from gateway.adapters.torchserve_management import TorchServeVersions
+from gateway.adapters.torchserve_hosts import TorchServeHosts
+from gateway.adapters.torchserve_opening import Heard, open_torchserve
 from gateway.background import background, every
 from gateway.domain.images import ImageLimits
 from gateway.domain.licensing import Licensing
@@ -46,6 +44,7 @@ from gateway.services.health import (
     circuits_check,
     database_check,
     engines_check,
+    hosts_check,
     storage_check,
 )
 from gateway.services.identity import IdentityService
@@ -61,7 +60,7 @@ from gateway.services.sessions import SessionService
 from gateway.services.tryon import TryOnService
 from gateway.services.watching import SessionWatch
 from gateway.session_assembly import SessionGround, session_runner, session_service, session_watch
-from gateway.settings import Settings, TorchServeSettings
+from gateway.settings import Settings
 from gateway.webhook_assembly import WebhookGround, Webhooks, webhooks
 from gateway.webhook_settings import WebhookSettings
 
@@ -123,7 +122,7 @@ class _Ground:
     registry: Registry
     licensing: Licensing
     breakers: Breakers
-    models: TorchServe
+    models: TorchServeHosts
     store: ObjectStore
     results: ResultService
     pictures: PictureService
@@ -141,7 +140,9 @@ async def _ground(
     breakers = Breakers(clock, metrics.observe_circuit)
     default = settings.tryon.default_engine
     _check_default(registry.engines, default, licensing)
-    models, control = await _torchserve(settings, registry.every, metrics, stack)
+    models, control = await open_torchserve(
+        settings.torchserve, registry.every, breakers, _heard(metrics), stack
+    )
     serving = Serving(control, models, models.traffic, clock)
     archives = FolderModelStore(settings.rollout.model_store)
     rollouts = rollout_service(settings, registry.every, serving, archives, metrics)
@@ -184,6 +185,8 @@ async def _assemble(
         "database": database_check(on.book, metrics),
         "circuits": circuits_check(ground.breakers.states),
     }
+    if len(settings.torchserve.inference_url) > 1:
+        checks["hosts"] = hosts_check(models, models.reachable)
     pictures, catalogue, inference = ground.pictures, ground.catalogue, ground.inference
     return Resources(
         settings=settings,
@@ -282,35 +285,12 @@ def _link_rules(settings: Settings) -> LinkRules:
     return LinkRules(secret, settings.storage.link_ttl_s, settings.http.public_url.rstrip("/"))
 
 
-async def _torchserve(
-    settings: Settings, engines: Iterable[Engine], metrics: Metrics, stack: AsyncExitStack
-) -> tuple[TorchServe, TorchServeVersions]:
-    ts = settings.torchserve
-    inference = await stack.enter_async_context(_client(ts, ts.inference_url, ts.inference_token))
-    management = await stack.enter_async_context(
-        _client(ts, ts.management_url, ts.management_token)
-    )
-    models = {engine.model: engine.patience or ts.patience for engine in engines}
-    retries = Retries(ts.recovery_s, ts.retry_first_s, ts.retry_longest_s, ts.max_crashes)
-
+def _heard(metrics: Metrics) -> Heard:
     def on_retry(reason: str) -> None:
         metrics.retries.labels(reason).inc()
         structlog.get_logger(__name__).warning("inference asked again", reason=reason)
 
-    torchserve = TorchServe(inference, management, models, retries, ts.max_frame_bytes, on_retry)
-    torchserve.traffic.on_end = lambda *what: metrics.version_requests.labels(*what).inc()
-    return torchserve, TorchServeVersions(management)
+    def on_attempt(model: str, version: str, outcome: str) -> None:
+        metrics.version_requests.labels(model, version, outcome).inc()
 
-
-def _client(ts: TorchServeSettings, url: str, token: SecretStr | None) -> httpx.AsyncClient:
-    """One pool; reading has no time-out of its own, as deadlines are the adapter's."""
-    headers = {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
-    return httpx.AsyncClient(
-        base_url=url,
-        headers=headers,
-        timeout=httpx.Timeout(None, connect=ts.connect_s),
-        limits=httpx.Limits(
-            max_connections=ts.max_connections, max_keepalive_connections=ts.max_connections
-        ),
-        trust_env=False,
-    )
+    return Heard(on_retry, on_attempt)

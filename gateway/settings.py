@@ -121,8 +121,12 @@ class StorageSettings(_Section):
 class TorchServeSettings(_Section):
     """The model server."""
 
-    inference_url: str = Field(default="http://127.0.0.1:8080", description="inference API")
-    management_url: str = Field(default="http://127.0.0.1:8081", description="management API")
+    inference_url: CommaList = Field(
+        default=("http://127.0.0.1:8080",), description="inference API of each host"
+    )
+    management_url: CommaList = Field(
+        default=("http://127.0.0.1:8081",), description="management API of each, in this order"
+    )
     inference_token: SecretStr | None = Field(
         default=None, description="inference API token (secret)"
     )
@@ -147,8 +151,17 @@ class TorchServeSettings(_Section):
     retry_first_s: float = Field(default=0.1, gt=0, description="pause before the first retry")
     retry_longest_s: float = Field(default=1.0, gt=0, description="longest pause between retries")
     max_crashes: int = Field(default=2, ge=1, description="workers one request may cost")
+    reset_s: float = Field(
+        default=5.0, gt=0, description="pause before a host that does not answer is tried again"
+    )
     max_connections: int = Field(default=64, gt=0, description="pooled connections")
     max_frame_bytes: int = Field(default=64 * _MIB, gt=0, description="largest frame of a stream")
+
+    @model_validator(mode="after")
+    def _has_both_apis_of_each_host(self) -> Self:
+        if not 0 < len(self.inference_url) == len(self.management_url):
+            raise ValueError("inference_url and management_url must name the same hosts")
+        return self
 
     @property
     def patience(self) -> Patience:

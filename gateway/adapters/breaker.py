@@ -121,6 +121,14 @@ class Breaker:
             if began == self._changes:
                 self._is_trying = False
 
+    def refusal(self) -> GatewayError:
+        """The service's own error, which says when to come back."""
+        retry_s = max(1, math.ceil(self._wait_s))
+        return self._refusal(
+            details={"service": self.name, "reason": CIRCUIT_OPEN},
+            headers={"Retry-After": str(retry_s)},
+        )
+
     @property
     def _is_full(self) -> bool:
         most = self._rules.max_concurrent
@@ -137,7 +145,7 @@ class Breaker:
     def _begin(self) -> int:
         """Take part in the state as it is now; what the call tells is heard only in this state."""
         if self._is_shut:
-            raise self._refused()
+            raise self.refusal()
         if self._is_full:
             raise Busy(details={"service": self.name})
         if self.state is not State.CLOSED:
@@ -163,13 +171,6 @@ class Breaker:
     def _changed(self) -> None:
         self._changes += 1
         self._on_change(self.name, self.state)
-
-    def _refused(self) -> GatewayError:
-        retry_s = max(1, math.ceil(self._wait_s))
-        return self._refusal(
-            details={"service": self.name, "reason": CIRCUIT_OPEN},
-            headers={"Retry-After": str(retry_s)},
-        )
 
 
 class Breakers:

@@ -1,67 +1,35 @@
-"""TorchServe behind the Models port: streamed frames, one deadline, retries of what is safe.
+"""One TorchServe host: it is asked once, over HTTP, and answers with a stream of frames.
 
-A try-on changes nothing, so it may be asked again whenever no answer came: the worker died or was
-replaced, the stream was cut or never began, the queue was full. Between two tries the adapter
-waits for a READY worker. Whom a new version fails while only a share of the requests tries it, is
-served by the default one.
+`torchserve_hosts` says which host is asked, and when one is asked again.
 """
 
 import asyncio
 import json
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import httpx
 
-from gateway.adapters.torchserve_answers import (
-    RetryError,
-    error_of_status,
-    model_state,
-)
+from gateway.adapters.torchserve_answers import RetryError, error_of_status, model_state
 from gateway.adapters.torchserve_stream import Endings, answer_of, prediction_of
 from gateway.adapters.torchserve_traffic import VersionTraffic
 from gateway.adapters.torchserve_waiting import WaitingLine
 from gateway.domain.frames import BrokenStream, Frame, FrameReader
 from gateway.domain.jobs import UNKNOWN, Job, ModelState, Prediction, Readiness
 from gateway.domain.options import Patience
-from gateway.errors import (
-    Busy,
-    GatewayError,
-    InferenceFailed,
-    ModelNotLoaded,
-    NotDeployed,
-    OutOfMemory,
-    TimedOut,
-)
+from gateway.errors import GatewayError, InferenceFailed, ModelNotLoaded
 from gateway.ports import OnProgress
 
-_READY_POLL_S: Final = 0.2
 _OK: Final = 200
-_NOT_THE_CALLERS: Final = (InferenceFailed, ModelNotLoaded, OutOfMemory)
-
-
-@dataclass(frozen=True, slots=True)
-class Retries:
-    """When to ask again, in seconds, and how many workers one request may cost.
-
-    `recovery_s` is the longest wait for a worker to come back; pauses double from the first to the
-    longest.
-    """
-
-    recovery_s: float
-    first_s: float
-    longest_s: float
-    max_crashes: int
+_TELL_S: Final = 10.0
 
 
 class TorchServe:
-    """Implements the Models port over HTTP.
+    """Asks one host for predictions, and how its models are.
 
     The two clients carry base URLs, tokens and connection pools; whoever made them closes them.
-    `models` says with which patience each model is asked, `traffic` which version a request goes
-    to; `on_retry` hears the reason of every retry.
+    `models` says with which patience each model is asked; `traffic` counts what becomes of it.
     """
 
     def __init__(
@@ -69,17 +37,14 @@ class TorchServe:
         inference: httpx.AsyncClient,
         management: httpx.AsyncClient,
         models: Mapping[str, Patience],
-        retries: Retries,
+        traffic: VersionTraffic,
         max_frame_bytes: int,
-        on_retry: Callable[[str], None],
     ) -> None:
         self._inference = inference
         self._management = management
         self._models = models
-        self._retries = retries
+        self._traffic = traffic
         self._max_frame_bytes = max_frame_bytes
-        self._on_retry = on_retry
-        self.traffic = VersionTraffic(time.monotonic)
         self._endings = Endings()
         self._lines: dict[tuple[str, str], WaitingLine] = {}
         self._states = dict.fromkeys(models, UNKNOWN)
@@ -89,58 +54,45 @@ class TorchServe:
         """The model's state as last seen: that of its default version."""
         return self._states.get(model, UNKNOWN)
 
-    def version_for(self, model: str, request_id: str) -> str | None:
-        """The version that a request goes to; None while none is known."""
-        return self.traffic.version_for(model, self.state(model).version, request_id)
+    @property
+    def is_reachable(self) -> bool:
+        """Whether its management API answered when it was last looked at."""
+        return any(one.readiness is not Readiness.UNREACHABLE for one in self._states.values())
 
-    async def refresh(self) -> None:
-        """Ask the management API for every model."""
-        await asyncio.gather(*(self._look(model) for model in list(self._states)))
-
-    async def predict(self, job: Job, on_progress: OnProgress | None = None) -> Prediction:
-        """Run one inference, asking again as long as that is safe and the deadline allows."""
-        last: GatewayError | None = None
-        crashes, pause_s = 0, self._retries.first_s
-        now_s = asyncio.get_running_loop().time
-        began_s = now_s()
+    async def look(self, model: str, limit_s: float | None = None) -> ModelState:
+        """Ask the management API for a model anew, in `limit_s` seconds or not at all."""
         try:
-            async with asyncio.timeout(self._models[job.model].deadline_s):
-                if self.state(job.model).readiness is not Readiness.READY:
-                    await self._until_ready(job.model)
-                tried = self._placed(job)
-                while True:
-                    try:
-                        return await self._attempt(tried.after(now_s() - began_s), on_progress)
-                    except RetryError as retry:
-                        last, crashes = retry.error, crashes + retry.crashed
-                        if crashes >= self._retries.max_crashes:
-                            raise retry.error from retry
-                        self._on_retry(retry.reason)
-                    except _NOT_THE_CALLERS:
-                        if tried is job:
-                            raise
-                        self._on_retry("canary_failed")
-                    tried = job
-                    await asyncio.sleep(pause_s)
-                    pause_s = min(2 * pause_s, self._retries.longest_s)
-                    await self._until_ready(job.model)
+            async with asyncio.timeout(limit_s):
+                return await self._look(model)
         except TimeoutError:
-            raise (last if isinstance(last, Busy | ModelNotLoaded) else TimedOut()) from last
+            self._states[model] = UNKNOWN
+            return UNKNOWN
+
+    async def tell(self, job: Job) -> int | None:
+        """Ask every version that is at work once, without a retry; how many entries it dropped.
+
+        0 where nobody is there to be asked, None where one that is there did not answer well.
+        """
+        state = self.state(job.model)
+        if state.readiness is not Readiness.READY:
+            return None if state.readiness is Readiness.UNREACHABLE else 0
+        versions = {None, *self._traffic.in_use(job.model)} - {state.version, ""}
+        try:
+            async with asyncio.timeout(_TELL_S):
+                asked = [self.attempt(replace(job, version=one), None) for one in versions]
+                told = await asyncio.gather(*asked)
+        except (RetryError, GatewayError, TimeoutError):
+            return None
+        return sum(int(str(one.metadata.get("forgotten", 0))) for one in told)
 
     async def idle(self) -> None:
         """Wait until every answered stream has ended or was let go."""
         await self._endings.all()
 
-    def _placed(self, job: Job) -> Job:
-        """The job, for the version whose turn it is; the default one is asked for by no name."""
-        version = self.version_for(job.model, job.request_id)
-        is_default = version == self.state(job.model).version
-        return job if job.version or is_default else replace(job, version=version)
-
-    async def _attempt(self, job: Job, on_progress: OnProgress | None) -> Prediction:
+    async def attempt(self, job: Job, on_progress: OnProgress | None) -> Prediction:
         """Ask once; raises RetryError for what may be asked again, else the final error."""
         version = job.version or self.state(job.model).version or ""
-        with self.traffic.attempt(job.model, version):
+        with self._traffic.attempt(job.model, version):
             try:
                 answer = await self._answer(job, version, on_progress)
                 return prediction_of(answer, is_shown=job.is_shown)
@@ -170,21 +122,11 @@ class TorchServe:
         headers = {"X-Request-Id": job.request_id}
         return self._inference.build_request("POST", path, files=_parts(job), headers=headers)
 
-    async def _until_ready(self, model: str) -> None:
-        try:
-            async with asyncio.timeout(self._retries.recovery_s):
-                while (state := await self._look(model)).readiness is not Readiness.READY:
-                    if state.readiness is Readiness.MISSING:
-                        raise NotDeployed
-                    await asyncio.sleep(_READY_POLL_S)
-        except TimeoutError as error:
-            raise ModelNotLoaded from error
-
     async def _look(self, model: str) -> ModelState:
         """Look at the default version, and at those that requests are on beside it."""
         state = self._states[model] = await self._described(f"/models/{model}")
         seen = {state.version: state} if state.version else {}
-        for version in self.traffic.in_use(model) - {"", *seen}:
+        for version in self._traffic.in_use(model) - {"", *seen}:
             seen[version] = await self._described(f"/models/{model}/{version}")
         for version, its_state in seen.items():
             self._line(model, version).look(its_state)

@@ -145,6 +145,18 @@ def circuits_check(states: Callable[[], Mapping[str, str]]) -> Check:
     return check
 
 
+def hosts_check(models: Models, reachable: Callable[[], Mapping[str, bool]]) -> Check:
+    """Every one of several model servers answers: degraded otherwise, each by name."""
+
+    async def check() -> Component:
+        await models.refresh()
+        found = reachable()
+        health = Health.HEALTHY if all(found.values()) else Health.DEGRADED
+        return Component(health, dict(found))
+
+    return check
+
+
 def storage_check(store: ObjectStore) -> Check:
     """The object store answers."""
 

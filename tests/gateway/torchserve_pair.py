@@ -1,15 +1,21 @@
 """The TorchServe adapter and a stand-in for the server that it talks to."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 import httpx
 import pytest
 
-from gateway.adapters.torchserve import Retries, TorchServe
+from gateway.adapters.breaker import BreakerRules, Breakers
+from gateway.adapters.clock import SystemClock
+from gateway.adapters.torchserve import TorchServe
+from gateway.adapters.torchserve_hosts import Host, Retries, TorchServeHosts, is_silence
+from gateway.adapters.torchserve_traffic import VersionTraffic
 from gateway.domain.jobs import Job
 from gateway.domain.options import Patience
+from gateway.errors import ModelNotLoaded
 from tests.gateway import pictures
 from tests.gateway.torchserve_stand_in import StandIn, serve
 
@@ -24,19 +30,42 @@ JOB = Job(
 )
 
 
+Clients = tuple[httpx.AsyncClient, httpx.AsyncClient]
+
+
 @dataclass
 class Pair:
     """The adapter and the server that it talks to."""
 
-    adapter: TorchServe
+    adapter: TorchServeHosts
     server: StandIn
     retries: list[str]
-    clients: tuple[httpx.AsyncClient, httpx.AsyncClient]
+    clients: Clients
 
-    def with_patience(self, recovery_s: float = 5, **changes: float) -> TorchServe:
+    def with_patience(self, recovery_s: float = 5, **changes: float) -> TorchServeHosts:
         models = {"geometric": replace(PATIENCE, **changes)}
         retries = replace(RETRIES, recovery_s=recovery_s)
-        return TorchServe(*self.clients, models, retries, 1 << 24, self.retries.append)
+        return hosts([self.clients], self.retries, models, retries)
+
+
+def hosts(
+    clients: Sequence[Clients],
+    told: list[str],
+    models: Mapping[str, Patience] = MODELS,
+    retries: Retries = RETRIES,
+    max_frame_bytes: int = 1 << 24,
+) -> TorchServeHosts:
+    """The adapter for hosts that these clients reach; the reasons of retries are `told`."""
+    traffic = VersionTraffic(time.monotonic)
+    breakers = Breakers(SystemClock(), lambda *_: None)
+    made = [
+        Host(
+            TorchServe(*both, models, traffic, max_frame_bytes),
+            breakers.breaker(f"host_{number}", ModelNotLoaded, BreakerRules(), is_silence),
+        )
+        for number, both in enumerate(clients, start=1)
+    ]
+    return TorchServeHosts(made, models, retries, traffic, told.append)
 
 
 @pytest.fixture
@@ -49,7 +78,6 @@ async def pair() -> AsyncIterator[Pair]:
             for _ in range(2)
         ]
         both = (clients[0], clients[1])
-        adapter = TorchServe(*both, MODELS, RETRIES, 1 << 24, retries.append)
-        yield Pair(adapter, server, retries, both)
+        yield Pair(hosts([both], retries), server, retries, both)
         server.stalled.set()
         server.ends.set()

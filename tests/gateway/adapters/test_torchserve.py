@@ -4,7 +4,6 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from gateway.adapters.torchserve import TorchServe
 from gateway.domain.jobs import Progress, Readiness
 from gateway.errors import (
     Busy,
@@ -15,7 +14,7 @@ from gateway.errors import (
     TimedOut,
     Unfit,
 )
-from tests.gateway.torchserve_pair import JOB, MODELS, RETRIES, Pair
+from tests.gateway.torchserve_pair import JOB, RETRIES, Pair, hosts
 from tests.gateway.torchserve_stand_in import Fault
 
 pytestmark = pytest.mark.anyio
@@ -177,7 +176,7 @@ async def test_an_unknown_model_is_not_loaded(pair: Pair) -> None:
 async def test_a_server_that_is_away_is_not_loaded(pair: Pair) -> None:
     async with httpx.AsyncClient(base_url="http://127.0.0.1:9") as nobody:
         retries = replace(RETRIES, recovery_s=0.1)
-        adapter = TorchServe(nobody, nobody, MODELS, retries, 1 << 24, pair.retries.append)
+        adapter = hosts([(nobody, nobody)], pair.retries, retries=retries)
         with pytest.raises(ModelNotLoaded):
             await adapter.predict(JOB)
         await adapter.refresh()
@@ -196,6 +195,6 @@ async def test_the_state_tells_version_workers_and_memory(pair: Pair) -> None:
 
 
 async def test_a_frame_over_the_limit_is_refused(pair: Pair) -> None:
-    adapter = TorchServe(*pair.clients, MODELS, RETRIES, 1000, pair.retries.append)
+    adapter = hosts([pair.clients], pair.retries, max_frame_bytes=1000)
     with pytest.raises(InferenceFailed):
         await adapter.predict(JOB)
