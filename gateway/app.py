@@ -29,6 +29,7 @@ from gateway.routes import (
     tryon,
     uploads,
     watching,
+    webhooks,
 )
 from gateway.routes.page import page_routes
 from gateway.session_headers import SESSION_HEADERS
@@ -38,6 +39,7 @@ _ROUTES: Final = (
     tryon,
     sessions,
     watching,
+    webhooks,
     garments,
     person,
     bodies,

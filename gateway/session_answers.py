@@ -10,6 +10,7 @@ from gateway.domain.sessions_lifecycle import State
 from gateway.schemas import Strict
 from gateway.services.results import ResultService
 from gateway.services.sessions import Page
+from gateway.webhook_answers import WebhookResponse
 
 PATH: Final = "/api/v1/tryon/sessions"
 LINK_TTL_S: Final = 900
@@ -80,6 +81,9 @@ class AcceptedResponse(SessionResponse):
 
     user_token: str | None = Field(
         description="for a visitor without one: whoever sends it as X-User-Token owns the session"
+    )
+    webhook: WebhookResponse | None = Field(
+        description="the endpoint that `webhook_url` named, with its secret"
     )
 
 

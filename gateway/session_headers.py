@@ -5,10 +5,12 @@ import secrets
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import Header
+from fastapi import Depends, Header, Query
 
-from gateway.deps import needs
+from gateway.deps import R, needs
 from gateway.domain.identity import Caller, Scope, visitor_owner
+from gateway.domain.sessions_webhooks import WebhookKind
+from gateway.domain.webhooks import Endpoint
 from gateway.errors import InvalidInput, NotFound
 from gateway.request_credentials import USER_TOKEN
 
@@ -38,6 +40,20 @@ CancelAfter = Annotated[
 ]
 
 
+WebhookUrl = Annotated[
+    str | None,
+    Query(
+        alias="webhook_url",
+        max_length=2048,
+        description="is told of this session; its secret is in the answer",
+    ),
+]
+WebhookEvents = Annotated[
+    list[WebhookKind] | tuple[()],
+    Query(alias="webhook_events", description="what it is told of; none: all of it"),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class SessionHeaders:
     """What headers say of a session that is to be made.
@@ -50,22 +66,43 @@ class SessionHeaders:
     key: str | None
     longest_s: float
     cancel_after_s: float | None
+    webhook: Endpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookWish:
+    """Who is to be told of what."""
+
+    url: str
+    kinds: tuple[str, ...]
+
+
+def webhook_wish(url: WebhookUrl = None, kinds: WebhookEvents = ()) -> WebhookWish | None:
+    """Read the wish to be told of a session."""
+    return None if url is None else WebhookWish(url, tuple(kind.value for kind in kinds))
 
 
 async def session_headers(
     caller: Annotated[Caller, needs(Scope.TRYON)],
+    r: R,
     key: RepeatedKey = None,
     prefer: Prefer = None,
     cancel_after: CancelAfter = None,
+    wish: Annotated[WebhookWish | None, Depends(webhook_wish)] = None,
 ) -> SessionHeaders:
-    """Read the headers; raises InvalidInput."""
+    """Read the headers, and which endpoint is to be told; raises InvalidInput."""
     fresh = None if caller.is_known else secrets.token_urlsafe(_TOKEN_BYTES)
+    owner = caller.owner if fresh is None else visitor_owner(fresh)
+    webhook = None
+    if wish is not None:
+        webhook = r.webhooks.service.made(owner, wish.url, wish.kinds, field="webhook_url")
     return SessionHeaders(
-        owner=caller.owner if fresh is None else visitor_owner(fresh),
+        owner=owner,
         fresh_token=fresh,
         key=checked_key(key, caller),
         longest_s=wait_s(prefer),
         cancel_after_s=cancel_after_s(cancel_after),
+        webhook=webhook,
     )
 
 

@@ -49,6 +49,14 @@ class WebhookBook(Protocol):
         """An endpoint's deliveries, the newest first."""
         ...
 
+    async def of_session(self, owner: str, session_id: str) -> Endpoint | None:
+        """The endpoint that a session came with."""
+        ...
+
+    async def deliveries_of(self, owner: str, session_id: str, limit: int) -> Sequence[Delivery]:
+        """What was told of a session, to whichever endpoint, the newest first."""
+        ...
+
     async def redeliver(self, owner: str, message_id: str) -> bool:
         """Deliver a message anew, as if it were new; whether its endpoint is there and enabled."""
         ...

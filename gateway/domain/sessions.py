@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from gateway.domain.jobs import Progress
     from gateway.domain.results import StoredResult
+    from gateway.domain.webhooks import Endpoint
     from gateway.error_codes import ErrorCode
 
 
@@ -67,7 +68,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A session before it is written; times are Unix seconds, `cancel_at` is the caller's own."""
+    """A session before it is written; times are Unix seconds, `cancel_at` is the caller's own.
+
+    `webhook` is an endpoint that is told of this session alone.
+    """
 
     session_id: str
     owner: str
@@ -78,6 +82,7 @@ class Draft:
     created_at: float
     expires_at: float
     cancel_at: float | None = None
+    webhook: Endpoint | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ QUEUE: Final = "queue"
 LEASES: Final = "leases"
 """A runner may have lost something it holds."""
 
+OUTBOX: Final = "webhooks"
+"""There may be something to deliver."""
+
 
 def of_session(session_id: str) -> str:
     """Something happened to a session."""

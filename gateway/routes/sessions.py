@@ -37,6 +37,7 @@ from gateway.session_headers import (
     session_headers,
 )
 from gateway.session_intake import read_batch
+from gateway.webhook_answers import webhook_described
 
 router = APIRouter(prefix="/api/v1/tryon", tags=["sessions"])
 
@@ -85,6 +86,7 @@ async def create(
             request_id=asked.request_id,
             key=headers.key,
             cancel_after_s=headers.cancel_after_s,
+            webhook=headers.webhook,
         )
         accepted = await r.sessions.create(wanted)
     return await _answer(request, response, r, headers, accepted)
@@ -118,6 +120,7 @@ async def create_batch(
             request_id=request.scope["request_id"],
             key=headers.key,
             cancel_after_s=headers.cancel_after_s,
+            webhook=headers.webhook,
         )
         accepted = await r.sessions.create(wanted)
     return await _answer(request, response, r, headers, accepted)
@@ -174,4 +177,11 @@ async def _answer(
         response.headers[REPLAYED] = "true"
     told = described(session, r.results)
     response.headers["Location"] = told.urls.self
-    return AcceptedResponse(**dict(told), user_token=headers.fresh_token)
+    webhook = None
+    if headers.webhook is not None:
+        webhook = await r.webhooks.service.of_session(session.owner, session.session_id)
+    return AcceptedResponse(
+        **dict(told),
+        user_token=headers.fresh_token,
+        webhook=None if webhook is None else webhook_described(webhook, is_new=True),
+    )

@@ -149,6 +149,7 @@ class Errand:
             await asyncio.sleep(pause)
             pause = min(2 * pause, self._shop.patience.longest_s)
         await self._wake_watchers()
+        await self._shop.notices.publish(topics.OUTBOX)
         return is_ours
 
     async def _discard(self, result: StoredResult) -> None:

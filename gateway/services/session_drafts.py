@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 
@@ -14,6 +14,7 @@ from gateway.domain.jobs import Readiness
 from gateway.domain.options import Engine, Given, plan
 from gateway.domain.sessions import Ask, Draft, Kind
 from gateway.domain.uploads import Upload
+from gateway.domain.webhooks import Endpoint
 from gateway.errors import InvalidInput, NotDeployed
 from gateway.ports import Clock, Models
 from gateway.services.catalogue import GarmentReference
@@ -55,6 +56,7 @@ class SessionRequest:
     """What one call asks for: every wearer in every garment.
 
     `key` is the caller's Idempotency-Key; `kind` None follows from how many items there are.
+    `webhook` is to be told of the session.
     """
 
     owner: str
@@ -66,6 +68,7 @@ class SessionRequest:
     kind: Kind | None = None
     key: str | None = None
     cancel_after_s: float | None = None
+    webhook: Endpoint | None = None
 
     def digest(self) -> str:
         """The same for the same request, however it was encoded; hexadecimal."""
@@ -78,6 +81,7 @@ class SessionRequest:
             "given": dict(self.given),
             "kind": self.kind,
             "cancel_after_s": self.cancel_after_s,
+            "webhook": self.webhook and [self.webhook.url, *self.webhook.kinds],
         }
         return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
@@ -130,9 +134,10 @@ class SessionDrafts:
             for i, person in enumerate(people)
             for j, garment in enumerate(clothes)
         )
-        after_s = request.cancel_after_s
+        after_s, webhook = request.cancel_after_s, request.webhook
+        session_id = self._randomness(_ID_BYTES).hex()
         return Draft(
-            session_id=self._randomness(_ID_BYTES).hex(),
+            session_id=session_id,
             owner=request.owner,
             kind=request.kind or (Kind.STANDARD if items == 1 else Kind.BATCH),
             engine=engine.name,
@@ -141,6 +146,7 @@ class SessionDrafts:
             created_at=now,
             expires_at=expires_at,
             cancel_at=None if after_s is None else now + after_s,
+            webhook=webhook and replace(webhook, session_id=session_id),
         )
 
     def _engine(self, request: SessionRequest, wishes: Sequence[Given]) -> Engine:

@@ -162,4 +162,5 @@ class SessionService:
 
     async def _tell_ended(self, session_id: str) -> None:
         await self._notices.publish(topics.LEASES)
+        await self._notices.publish(topics.OUTBOX)
         await self._notices.publish(topics.of_session(session_id))

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from gateway.domain import sessions_topics as topics
 from gateway.domain.webhooks import (
     Errand,
     Tried,
@@ -21,7 +22,7 @@ from gateway.ports import Clock, Notices
 from gateway.services.waking import Alarm, alarm_at
 from gateway.webhook_ports import OutgoingCalls, WebhookOutbox
 
-TOPIC: Final = "webhooks"
+TOPIC: Final = topics.OUTBOX
 
 
 class WebhookDeliverer:

@@ -36,6 +36,26 @@ class WebhookService:
         self._random = random
         self._settings = settings
 
+    def made(
+        self,
+        owner: str,
+        url: str,
+        kinds: Sequence[str] = (),
+        session_id: str | None = None,
+        field: str = "url",
+    ) -> Endpoint:
+        """An endpoint that is yet to be written down; raises InvalidInput that names the field."""
+        checked_url(field, url, allow_private=self._settings.allow_private)
+        return Endpoint(
+            endpoint_id=f"ep_{self._random(_ID_BYTES).hex()}",
+            owner=owner,
+            url=url,
+            secrets=(self._new_secret(),),
+            kinds=tuple(dict.fromkeys(kinds)),
+            session_id=session_id,
+            created_at=self._clock.now(),
+        )
+
     async def add(
         self,
         owner: str,
@@ -47,16 +67,7 @@ class WebhookService:
 
         One of a session is told of that session alone. Raises InvalidInput, Conflict.
         """
-        checked_url("url", url, allow_private=self._settings.allow_private)
-        endpoint = Endpoint(
-            endpoint_id=f"ep_{self._random(_ID_BYTES).hex()}",
-            owner=owner,
-            url=url,
-            secrets=(self._new_secret(),),
-            kinds=tuple(dict.fromkeys(kinds)),
-            session_id=session_id,
-            created_at=self._clock.now(),
-        )
+        endpoint = self.made(owner, url, kinds, session_id)
         if not await self._book.add(endpoint, self._settings.max_endpoints):
             raise Conflict(f"There are {self._settings.max_endpoints} endpoints already.")
         return endpoint
@@ -103,6 +114,14 @@ class WebhookService:
         if limit < 1:
             raise InvalidInput.of("limit", "must be at least 1")
         return await self._book.deliveries(owner, endpoint_id, limit)
+
+    async def of_session(self, owner: str, session_id: str) -> Endpoint | None:
+        """The endpoint that a session came with."""
+        return await self._book.of_session(owner, session_id)
+
+    async def deliveries_of(self, owner: str, session_id: str, limit: int) -> Sequence[Delivery]:
+        """What was told of a session, to whichever endpoint, the newest first."""
+        return await self._book.deliveries_of(owner, session_id, limit)
 
     async def redeliver(self, owner: str, message_id: str) -> None:
         """Deliver a message anew; NotFound where its endpoint is gone or disabled."""

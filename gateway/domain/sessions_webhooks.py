@@ -1,0 +1,33 @@
+"""What endpoints of webhooks are told of sessions."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from gateway.domain.sessions import EventKind
+from gateway.domain.sessions_lifecycle import ENDED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import JsonValue
+
+
+class WebhookKind(StrEnum):
+    """What an endpoint can be told of."""
+
+    SESSION_COMPLETED = "session.completed"
+    SESSION_FAILED = "session.failed"
+    SESSION_CANCELLED = "session.cancelled"
+    SESSION_EXPIRED = "session.expired"
+    ITEM_COMPLETED = "item.completed"
+    ITEM_FAILED = "item.failed"
+
+
+def kind_of(event: EventKind, data: Mapping[str, JsonValue]) -> WebhookKind | None:
+    """As what an event is told outside; None for what is not."""
+    if event is EventKind.PROGRESS or data["state"] not in ENDED:
+        return None
+    subject = "session" if event is EventKind.STATE else "item"
+    return WebhookKind(f"{subject}.{data['state']}")
