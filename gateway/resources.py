@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from gateway.adapters.breaker import Breakers
-from gateway.adapters.clock import SystemClock
+from gateway.adapters.clock import SharedClock, SystemClock
 from gateway.adapters.decoder import ThreadedDecoder
 from gateway.adapters.engines import load_registry
 from gateway.adapters.memory import MemoryResultMemo
@@ -103,7 +103,7 @@ async def open_resources(
 ) -> AsyncIterator[Resources]:
     """Open everything, keep the background work going, and close everything at the end."""
     async with AsyncExitStack() as stack:
-        resources = await _assemble(settings, metrics, clock or SystemClock(), stack)
+        resources = await _assemble(settings, metrics, clock or SharedClock(SystemClock()), stack)
         await resources.health.check()
         async with background(
             every(settings.health.interval_s, resources.health.check, wait_first=True),
@@ -223,6 +223,8 @@ async def _shared(
     address = at.address(settings.storage.url)
     opened = open_database(address, at.pool_size, at.timeout_s)
     database = await stack.enter_async_context(opened)
+    if isinstance(clock, SharedClock):
+        await stack.enter_async_context(clock.agreeing(database.now))
     heard = open_notices(settings.notices.place(address))
     notices = await stack.enter_async_context(heard)
     outgoing = await stack.enter_async_context(_outgoing(settings.webhooks))
@@ -241,7 +243,7 @@ def _session_ground(
 ) -> SessionGround:
     database, notices = shared
     told = settings.sessions
-    rules = QueueRules(told.lease_s, told.max_tries, told.per_user)
+    rules = QueueRules(told.lease_s, told.max_tries, told.per_user, told.retry_longest_s)
     return SessionGround(
         book=SqlSessionBook(database, clock),
         queue=SqlSessionQueue(database, clock, rules),

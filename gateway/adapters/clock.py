@@ -1,6 +1,18 @@
-"""The machine's clock."""
+"""What time it is: the machine's own, or that of a database which several machines share."""
 
+import asyncio
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+from gateway.errors import GatewayError
+from gateway.ports import Clock
+
+_PAUSE_S: Final = 10.0
+_QUICK_S: Final = 1.0
 
 
 class SystemClock:
@@ -13,3 +25,50 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds that never go back."""
         return time.monotonic()
+
+
+class SharedClock:
+    """The same time for all who ask the same source, whatever is done to their own clocks.
+
+    Between two answers of the source time goes on as `own.monotonic` does: a clock that is put
+    right, or wrong, by minutes ends no lease and makes none longer.
+    """
+
+    def __init__(self, own: Clock) -> None:
+        self._own = own
+        self._ahead_s = own.now() - own.monotonic()
+
+    def now(self) -> float:
+        """Unix time in seconds."""
+        return self._ahead_s + self._own.monotonic()
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return self._own.monotonic()
+
+    async def agree(self, ask: Callable[[], Awaitable[float]]) -> None:
+        """Ask the source for its Unix time; an answer that took too long says little."""
+        before = self._own.monotonic()
+        told = await ask()
+        after = self._own.monotonic()
+        if after - before < _QUICK_S:
+            self._ahead_s = told - (before + after) / 2
+
+    @asynccontextmanager
+    async def agreeing(self, ask: Callable[[], Awaitable[float]]) -> AsyncIterator[None]:
+        """Agree now, and again and again until the block ends; raises what `ask` does at first."""
+        await self.agree(ask)
+        task = asyncio.create_task(self._again(ask))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _again(self, ask: Callable[[], Awaitable[float]]) -> None:
+        while True:
+            await asyncio.sleep(_PAUSE_S)
+            try:
+                await self.agree(ask)
+            except GatewayError:
+                structlog.get_logger(__name__).info("time goes on without its source")

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
+    Select,
     bindparam,
     delete,
     func,
@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.places import place_of
-from gateway.adapters.sql.records import ask_json, event_of, session_of
+from gateway.adapters.sql.records import ITEM, ask_json, event_of, session_of, sessions_of
 from gateway.adapters.sql.tables import (
     idempotency_keys,
     session_events,
@@ -26,8 +26,6 @@ from gateway.adapters.sql.tables import (
     sessions,
 )
 from gateway.adapters.sql.turns import Turn
-from gateway.adapters.sql.webhook_book import endpoint_row
-from gateway.adapters.sql.webhook_tables import webhook_endpoints
 from gateway.adapters.sql.whole import whole
 from gateway.domain.sessions import Created, Cursor, Draft, Event, EventKind, RepeatKey, Session
 from gateway.domain.sessions_lifecycle import OPEN, Move, State
@@ -61,20 +59,16 @@ class SqlSessionBook:
         self, owner: str, limit: int, after: Cursor | None = None, state: State | None = None
     ) -> Sequence[Session]:
         """An owner's sessions, the newest first, from behind a cursor; without their places."""
-        mine = select(sessions).where(sessions.c.owner == owner, *self._alive())
+        mine = select(sessions.c.id).where(sessions.c.owner == owner, *self._alive())
         if after is not None:
             at = tuple_(sessions.c.created_at, sessions.c.id)
             mine = mine.where(at < tuple_(after.created_at, after.session_id))
         if state is not None:
             mine = mine.where(sessions.c.state == state.value)
         newest = mine.order_by(sessions.c.created_at.desc(), sessions.c.id.desc()).limit(limit)
-
-        def look(connection: Connection) -> Sequence[Session]:
-            rows = connection.execute(newest).all()
-            items = _items(connection, [row.id for row in rows])
-            return [session_of(row, items[row.id]) for row in rows]
-
-        return await self._database.read(look)
+        order = (sessions.c.created_at.desc(), sessions.c.id.desc(), session_items.c.position)
+        wanted = _WHOLE.where(sessions.c.id.in_(newest)).order_by(*order)
+        return await self._database.read(partial(_all, wanted))
 
     @whole
     async def cancel(self, session_id: str, owner: str) -> bool | None:
@@ -102,14 +96,9 @@ class SqlSessionBook:
     async def to_erase(self, limit: int) -> Sequence[Session]:
         """Sessions that are forgotten or over, and still have to be erased."""
         over = sessions.c.is_forgotten | (sessions.c.expires_at <= self._clock.now())
-        due = select(sessions).where(over).limit(limit)
-
-        def look(connection: Connection) -> Sequence[Session]:
-            rows = connection.execute(due).all()
-            items = _items(connection, [row.id for row in rows])
-            return [session_of(row, items[row.id]) for row in rows]
-
-        return await self._database.read(look)
+        due = select(sessions.c.id).where(over).limit(limit)
+        wanted = _WHOLE.where(sessions.c.id.in_(due)).order_by(*_BY_ID)
+        return await self._database.read(partial(_all, wanted))
 
     @whole
     async def erase(self, session_id: str) -> None:
@@ -169,16 +158,16 @@ class SqlSessionBook:
 
 
 # Statements that are run for every request are built once: building one takes longer than it runs.
+_OF_ITEM: Final = [column.label(f"{ITEM}{column.name}") for column in session_items.c]
+_WHOLE: Final = select(sessions, *_OF_ITEM).join(
+    session_items, session_items.c.session_id == sessions.c.id
+)
+_BY_ID: Final = (sessions.c.id, session_items.c.position)
 _ALIVE: Final = (~sessions.c.is_forgotten, sessions.c.expires_at > bindparam("now"))
 _OWNER: Final = select(sessions.c.owner).where(sessions.c.id == bindparam("id"), *_ALIVE)
 _MINE: Final = (sessions.c.id == bindparam("id"), sessions.c.owner == bindparam("owner"), *_ALIVE)
-_FIND: Final = select(sessions).where(*_MINE)
+_FIND: Final = _WHOLE.where(*_MINE).order_by(session_items.c.position)
 _EXISTS: Final = select(sessions.c.id).where(*_MINE)
-_ITEMS: Final = (
-    select(session_items)
-    .where(session_items.c.session_id == bindparam("session_id"))
-    .order_by(session_items.c.position)
-)
 _NEWS: Final = (
     select(session_events)
     .where(
@@ -197,20 +186,21 @@ _ADD_EVENT: Final = insert(session_events)
 
 
 def _find(mine: Mapping[str, Any], connection: Connection) -> Session | None:
-    row = connection.execute(_FIND, mine).one_or_none()
-    return None if row is None else _with_place(connection, row)
+    rows = connection.execute(_FIND, mine).all()
+    if not rows:
+        return None
+    place = place_of(connection, rows[0]) if State(rows[0].state) in OPEN else None
+    return session_of(rows, place)
 
 
-def _with_place(connection: Connection, row: Row[Any]) -> Session:
-    items = connection.execute(_ITEMS, {"session_id": row.id}).all()
-    place = place_of(connection, row) if State(row.state) in OPEN else None
-    return session_of(row, items, place)
+def _all(wanted: Select[Any], connection: Connection) -> Sequence[Session]:
+    return sessions_of(connection.execute(wanted))
 
 
 def _whole(session_id: str, connection: Connection) -> Session:
     """A session, forgotten or not."""
-    found = select(sessions).where(sessions.c.id == session_id)
-    return _with_place(connection, connection.execute(found).one())
+    wanted = _WHOLE.where(sessions.c.id == session_id).order_by(*_BY_ID)
+    return session_of(connection.execute(wanted).all())
 
 
 def _owner(told: Mapping[str, Any], connection: Connection) -> str | None:
@@ -223,15 +213,6 @@ def _news(
     if connection.execute(_EXISTS, mine).one_or_none() is None:
         return None
     return [event_of(row) for row in connection.execute(_NEWS, behind)]
-
-
-def _items(connection: Connection, session_ids: Sequence[str]) -> Mapping[str, list[Row[Any]]]:
-    wanted = session_items.c.session_id.in_(session_ids)
-    found: dict[str, list[Row[Any]]] = {session_id: [] for session_id in session_ids}
-    ordered = select(session_items).where(wanted).order_by(session_items.c.position)
-    for item in connection.execute(ordered):
-        found[item.session_id].append(item)
-    return found
 
 
 def _keep(connection: Connection, draft: Draft, repeat: RepeatKey) -> None:
@@ -269,8 +250,6 @@ def _write(connection: Connection, draft: Draft) -> None:
     connection.execute(_ADD_ITEMS, [_item(draft, place) for place in range(len(draft.asks))])
     first = {"kind": EventKind.STATE.value, "at": draft.created_at, "data": {"state": state}}
     connection.execute(_ADD_EVENT, {"session_id": draft.session_id, "seq": 1, **first})
-    if draft.webhook is not None:
-        connection.execute(insert(webhook_endpoints), endpoint_row(draft.webhook))
 
 
 def _item(draft: Draft, position: int) -> dict[str, Any]:

@@ -25,6 +25,8 @@ _DRIVERS: Final = {
 }
 _IS_READING: Final = "is_reading"
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+_POSTGRES_TIME: Final = func.extract("epoch", func.clock_timestamp())
+_SQLITE_TIME: Final = (func.julianday("now") - 2_440_587.5) * 86_400.0
 _PRIVATE: Final = 0o700
 _LOCK_BYTES: Final = 8
 # Before there is a connection, the driver's own errors come through as they are.
@@ -83,6 +85,11 @@ class Database:
             if self._writer is not None:
                 return await self._writer.run(work)
             return await self._visit(work)
+
+    async def now(self) -> float:
+        """Unix time in seconds, as the database has it."""
+        told = select(_POSTGRES_TIME if self.is_postgres else _SQLITE_TIME)
+        return float(await self.read(lambda connection: connection.execute(told).scalar_one()))
 
     @whole
     async def _visit(self, work: Callable[[Connection], T]) -> T:

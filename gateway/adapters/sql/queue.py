@@ -12,13 +12,14 @@ from sqlalchemy import ColumnElement, Row, and_, func, or_, select, tuple_, upda
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.adapters.sql.database import Database
+from gateway.adapters.sql.fencing import has_ended_so, is_still
 from gateway.adapters.sql.records import claim_of, fault_json, outcome_json, progress_json
 from gateway.adapters.sql.tables import session_items, sessions
 from gateway.adapters.sql.turns import Turn
 from gateway.adapters.sql.whole import whole
 from gateway.domain.jobs import Progress
 from gateway.domain.sessions import Claim, ClaimKey, EventKind, Fault, Outcome
-from gateway.domain.sessions_lifecycle import OPEN, Move, State, after, origins
+from gateway.domain.sessions_lifecycle import OPEN, Move, State, origins
 from gateway.domain.sessions_queue import given_up
 from gateway.ports import Clock
 
@@ -32,11 +33,20 @@ _OF_SESSION: Final = (
 
 @dataclass(frozen=True, slots=True)
 class QueueRules:
-    """How long a lease holds, how often an item is begun, how many items of one owner run."""
+    """How long a lease holds, how often an item is begun, how many items of one owner run.
+
+    No item is told to wait for longer than `longest_wait_s`.
+    """
 
     lease_s: float
     max_tries: int
     per_owner: int
+    longest_wait_s: float = 60.0
+
+    @property
+    def horizon_s(self) -> float:
+        """What lies further ahead was written by a clock that has been put back since."""
+        return 2 * max(self.lease_s, self.longest_wait_s)
 
 
 class SqlSessionQueue:
@@ -195,7 +205,7 @@ class SqlSessionQueue:
     async def _note(
         self, connection: AsyncConnection, claim: Claim, told: Mapping[str, Any]
     ) -> bool:
-        noted = update(session_items).where(*_is_still(claim)).values(progress=told)
+        noted = update(session_items).where(*is_still(claim)).values(progress=told)
         return (await connection.execute(noted)).rowcount == 1
 
     async def _end(
@@ -207,7 +217,7 @@ class SqlSessionQueue:
                 return False
             state = await turn.move_item(claim.position, move, claim.attempt, changes)
             if state is None:
-                return await _has_ended_so(connection, claim, move)
+                return await has_ended_so(connection, claim, move)
             turn.tell(EventKind.ITEM, {"item": claim.position, "state": state.value, **told})
             await turn.settle()
             await turn.close()
@@ -243,20 +253,24 @@ class SqlSessionQueue:
 
     def _waits(self, now: float) -> ColumnElement[bool]:
         items = session_items.c
-        return and_(items.state.in_(origins(Move.CLAIM)), items.not_before <= now)
+        is_due = self._is_past(items.not_before, now)
+        return and_(items.state.in_(origins(Move.CLAIM)), is_due)
 
     def _is_lost(self, now: float) -> ColumnElement[bool]:
         """Its runner let the lease pass, and it may be begun again."""
-        return and_(_lease_is_over(now), session_items.c.tries < self._rules.max_tries)
+        return and_(self._lease_is_over(now), session_items.c.tries < self._rules.max_tries)
 
     def _is_beyond(self, now: float) -> ColumnElement[bool]:
         """Its runner let the lease pass once too often."""
-        return and_(_lease_is_over(now), session_items.c.tries >= self._rules.max_tries)
+        return and_(self._lease_is_over(now), session_items.c.tries >= self._rules.max_tries)
 
+    def _lease_is_over(self, now: float) -> ColumnElement[bool]:
+        items = session_items.c
+        is_past = self._is_past(items.lease_until, now)
+        return and_(items.state.in_(origins(Move.TAKE_OVER)), is_past)
 
-def _lease_is_over(now: float) -> ColumnElement[bool]:
-    items = session_items.c
-    return and_(items.state.in_(origins(Move.TAKE_OVER)), items.lease_until <= now)
+    def _is_past(self, column: ColumnElement[Any], now: float) -> ColumnElement[bool]:
+        return or_(column <= now, column > now + self._rules.horizon_s)
 
 
 def _is_in_time(now: float) -> tuple[ColumnElement[bool], ...]:
@@ -267,27 +281,3 @@ def _is_in_time(now: float) -> tuple[ColumnElement[bool], ...]:
         sessions.c.expires_at > now,
         or_(sessions.c.cancel_at.is_(None), sessions.c.cancel_at > now),
     )
-
-
-def _is_still(claim: Claim) -> tuple[ColumnElement[bool], ...]:
-    """The item is still in the attempt that was claimed."""
-    items = session_items.c
-    return (
-        items.session_id == claim.session_id,
-        items.position == claim.position,
-        items.attempt == claim.attempt,
-        items.state == State.PROCESSING.value,
-    )
-
-
-async def _has_ended_so(connection: AsyncConnection, claim: Claim, move: Move) -> bool:
-    """Whether this very attempt made this very move before: its answer was lost on the way."""
-    items = session_items.c
-    state = after(State.PROCESSING, move)
-    same = select(items.position).where(
-        items.session_id == claim.session_id,
-        items.position == claim.position,
-        items.attempt == claim.attempt,
-        items.state == state.value,
-    )
-    return (await connection.execute(same)).one_or_none() is not None

@@ -1,7 +1,9 @@
 """Rows into what the domain calls them, and back."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Final
 
 from sqlalchemy import Row
 
@@ -63,8 +65,18 @@ def fault_json(fault: Fault) -> Json:
     }
 
 
-def session_of(row: Row[Any], items: Iterable[Row[Any]], place: Place | None = None) -> Session:
-    """A row of `sessions` and those of its items, in order."""
+ITEM: Final = "item_"
+"""What a column of an item is called where it stands beside those of its session."""
+
+
+def sessions_of(rows: Iterable[Row[Any]]) -> Sequence[Session]:
+    """Sessions from rows of their items, each row with its session's columns, in order."""
+    return [session_of(list(items)) for _, items in groupby(rows, attrgetter("id"))]
+
+
+def session_of(items: Sequence[Row[Any]], place: Place | None = None) -> Session:
+    """A session from the rows of its items, each with the session's columns, in order."""
+    row = items[0]
     return Session(
         session_id=row.id,
         owner=row.owner,
@@ -105,16 +117,17 @@ def event_of(row: Row[Any]) -> Event:
 
 
 def _item(row: Row[Any]) -> Item:
+    progress, outcome, fault = row.item_progress, row.item_outcome, row.item_fault
     return Item(
-        position=row.position,
-        state=State(row.state),
-        ask=Ask(**row.ask),
-        attempt=row.attempt,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        progress=None if row.progress is None else Progress(**row.progress),
-        outcome=None if row.outcome is None else _outcome(row.outcome),
-        fault=None if row.fault is None else _fault(row.fault),
+        position=row.item_position,
+        state=State(row.item_state),
+        ask=Ask(**row.item_ask),
+        attempt=row.item_attempt,
+        started_at=row.item_started_at,
+        ended_at=row.item_ended_at,
+        progress=None if progress is None else Progress(**progress),
+        outcome=None if outcome is None else _outcome(outcome),
+        fault=None if fault is None else _fault(fault),
     )
 
 

@@ -28,6 +28,7 @@ class SqliteThread:
         self, url: URL, timeout_s: float, begin: str, prepare: Callable[[Any, object], None]
     ) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self._connection: Connection | None = None
         self._engine = create_engine(
             url.set(drivername=_DRIVER),
             poolclass=StaticPool,
@@ -45,9 +46,22 @@ class SqliteThread:
 
     async def close(self) -> None:
         """Let what is begun come to its end, then close the connection."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown()
 
     def _transact(self, work: Callable[[Connection], T]) -> T:
-        with self._engine.begin() as connection:
-            return work(connection)
+        connection = self._connection or self._engine.connect()
+        try:
+            with connection.begin():
+                found = work(connection)
+        except BaseException:
+            self._connection = None
+            connection.close()
+            raise
+        self._connection = connection
+        return found
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._engine.dispose()
