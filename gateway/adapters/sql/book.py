@@ -26,6 +26,8 @@ from gateway.adapters.sql.tables import (
     sessions,
 )
 from gateway.adapters.sql.turns import Turn
+from gateway.adapters.sql.webhook_book import endpoint_row
+from gateway.adapters.sql.webhook_tables import webhook_endpoints
 from gateway.adapters.sql.whole import whole
 from gateway.domain.sessions import Created, Cursor, Draft, Event, EventKind, RepeatKey, Session
 from gateway.domain.sessions_lifecycle import OPEN, Move, State
@@ -250,6 +252,8 @@ def _write(connection: Connection, draft: Draft) -> None:
     connection.execute(_ADD_ITEMS, [_item(draft, place) for place in range(len(draft.asks))])
     first = {"kind": EventKind.STATE.value, "at": draft.created_at, "data": {"state": state}}
     connection.execute(_ADD_EVENT, {"session_id": draft.session_id, "seq": 1, **first})
+    if draft.webhook is not None:
+        connection.execute(insert(webhook_endpoints), endpoint_row(draft.webhook))
 
 
 def _item(draft: Draft, position: int) -> dict[str, Any]:

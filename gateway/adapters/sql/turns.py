@@ -5,6 +5,7 @@ turns: its events are numbered without a gap, and the last of its items sees tha
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -12,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.adapters.sql.fencing import is_attempt
 from gateway.adapters.sql.tables import session_events, session_items, sessions
+from gateway.adapters.sql.webhook_outbox import enqueue
 from gateway.domain.sessions import EventKind
 from gateway.domain.sessions_lifecycle import ENDED, OPEN, Move, State, after, ending, origins
+from gateway.domain.sessions_webhooks import kind_of
 
 
 class Turn:
@@ -109,6 +112,24 @@ class Turn:
         await self._connection.execute(update(sessions).where(own).values(**changes))
         if rows:
             await self._connection.execute(insert(session_events), rows)
+        for event in self._events:
+            await self._tell_outside(event)
+
+    async def _tell_outside(self, event: Mapping[str, Any]) -> None:
+        """Tell the owner's endpoints; what they get is an event's own, and no link."""
+        kind = kind_of(EventKind(event["kind"]), event["data"])
+        if kind is None:
+            return
+        session = self.session
+        told = {
+            "session_id": session.id,
+            "request_id": session.request_id,
+            "engine": session.engine,
+            "kind": session.kind,
+            "created_at": datetime.fromtimestamp(session.created_at, UTC).isoformat(),
+            **event["data"],
+        }
+        await enqueue(self._connection, session.owner, session.id, kind, told, self._now)
 
     def _ended(self, state: State) -> dict[str, Any]:
         return {"ended_at": self._now} if state in ENDED else {}

@@ -21,22 +21,13 @@ class SqlWebhookBook:
 
     async def add(self, endpoint: Endpoint, most: int) -> bool:
         """Write an endpoint down, unless its owner has `most` already."""
-        row = {
-            "id": endpoint.endpoint_id,
-            "owner": endpoint.owner,
-            "url": endpoint.url,
-            "secrets": [asdict(secret) for secret in endpoint.secrets],
-            "kinds": list(endpoint.kinds),
-            "session_id": endpoint.session_id,
-            "created_at": self._clock.now(),
-        }
         count = select(func.count()).select_from(webhook_endpoints).where(_lasting(endpoint.owner))
         async with self._database.writing() as connection:
             await self._database.lock(connection, f"webhooks {endpoint.owner}")
             had: int = (await connection.execute(count)).scalar_one()
             if endpoint.session_id is None and had >= most:
                 return False
-            await connection.execute(insert(webhook_endpoints), row)
+            await connection.execute(insert(webhook_endpoints), endpoint_row(endpoint))
         return True
 
     async def endpoints(self, owner: str) -> Sequence[Endpoint]:
@@ -80,6 +71,27 @@ class SqlWebhookBook:
         async with self._database.reading() as connection:
             return [_delivery(row) for row in await connection.execute(wanted)]
 
+    async def of_session(self, owner: str, session_id: str) -> Endpoint | None:
+        """The endpoint that a session came with."""
+        told = webhook_endpoints.c
+        wanted = select(webhook_endpoints).where(told.owner == owner, told.session_id == session_id)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(wanted.limit(1))).one_or_none()
+        return None if row is None else _endpoint(row)
+
+    async def deliveries_of(self, owner: str, session_id: str, limit: int) -> Sequence[Delivery]:
+        """What was told of a session, to whichever endpoint, the newest first."""
+        messages = webhook_deliveries.c
+        wanted = (
+            select(webhook_deliveries)
+            .join(webhook_endpoints, webhook_endpoints.c.id == messages.endpoint_id)
+            .where(webhook_endpoints.c.owner == owner, messages.session_id == session_id)
+            .order_by(messages.created_at.desc(), messages.id.desc())
+            .limit(limit)
+        )
+        async with self._database.reading() as connection:
+            return [_delivery(row) for row in await connection.execute(wanted)]
+
     async def redeliver(self, owner: str, message_id: str) -> bool:
         """Deliver a message anew, as if it were new; whether its endpoint is there and enabled."""
         told, messages = webhook_endpoints.c, webhook_deliveries.c
@@ -103,6 +115,19 @@ class SqlWebhookBook:
         changed = update(webhook_endpoints).where(_owned(owner, endpoint_id)).values(**changes)
         async with self._database.writing() as connection:
             return (await connection.execute(changed)).rowcount == 1
+
+
+def endpoint_row(endpoint: Endpoint) -> dict[str, Any]:
+    """The columns of an endpoint."""
+    return {
+        "id": endpoint.endpoint_id,
+        "owner": endpoint.owner,
+        "url": endpoint.url,
+        "secrets": [asdict(secret) for secret in endpoint.secrets],
+        "kinds": list(endpoint.kinds),
+        "session_id": endpoint.session_id,
+        "created_at": endpoint.created_at,
+    }
 
 
 def _lasting(owner: str) -> ColumnElement[bool]:
