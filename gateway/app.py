@@ -18,6 +18,7 @@ from gateway.resources import Resources, open_resources
 from gateway.responses import SafeJSONResponse, install_error_handlers
 from gateway.routes import (
     admin,
+    aliases,
     bodies,
     docs,
     garments,
@@ -48,6 +49,7 @@ _ROUTES: Final = (
     models,
     ops,
     admin,
+    aliases,
 )
 
 
@@ -79,6 +81,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         app.include_router(routes.router)
     if settings.http.docs:
         app.include_router(docs.router)
+        app.include_router(aliases.docs_router)
     app.router.routes.extend(page_routes())
     install_error_handlers(app)
     install_openapi(app)
