@@ -13,7 +13,7 @@ from handlers.base import Outcome
 from handlers.engine.tickets import Kind, Place, Ticket
 from handlers.schedule import Schedule
 from handlers.seats import S, Sitting, Wish, resumed
-from handlers.settings import Encoding
+from handlers.settings import Encoding, Stepping
 from handlers.stages import Stages
 from handlers.wire import R
 
@@ -43,13 +43,13 @@ class Guest(Generic[R, S]):
     watch: memory.GpuWatch = field(default_factory=memory.GpuWatch)
     arrived_s: float = field(default_factory=time.perf_counter)
 
-    def ticket(self, wish: Wish, preview_steps: int, low_steps: float, from_s: float) -> Ticket:
+    def ticket(self, wish: Wish, told: Stepping, low_steps: float, from_s: float) -> Ticket:
         """Say what is asked for and until when, counted from `from_s` on.
 
-        Nobody is served in fewer than `low_steps`; `preview_steps` or fewer make a preview.
+        Nobody is served in fewer than `low_steps`.
         """
         asked = self.schedule
-        kind = Kind.PREVIEW if wish.steps <= preview_steps else Kind.STANDARD
+        kind = Kind.PREVIEW if wish.steps <= told.preview_steps else Kind.STANDARD
         within_s, least = asked.within_s, asked.least_steps
         return Ticket(
             self.name,
@@ -57,7 +57,7 @@ class Guest(Generic[R, S]):
             asked.kind or wish.kind or kind,
             wish.bucket,
             wish.steps,
-            None if within_s is None else from_s + within_s,
+            None if within_s is None else from_s + within_s * (1 - told.reserve),
             None if least is None else math.ceil(max(low_steps, least) * wish.share),
         )
 

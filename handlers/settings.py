@@ -70,7 +70,8 @@ class Stepping:
     max_batch: pictures of one step at most, fewer where company costs more than it saves;
     preview_steps: a request of so many steps or fewer is a preview; weights: by how much the work
     of a kind counts, a standard request's being 1; ageing, fairness: see handlers.engine.scheduler;
-    prepared: only the first so many are prepared ahead of their steps;
+    prepared: only the first so many are prepared ahead of their steps; reserve: this share of a
+    deadline is kept in hand, for the way of an answer and for steps that take longer than others;
     preview_jpeg_quality: 1..100, of the pictures of work under way.
     """
 
@@ -81,6 +82,7 @@ class Stepping:
     preview_weight: float
     batch_weight: float
     prepared: int
+    reserve: float
     preview_jpeg_quality: int
 
 

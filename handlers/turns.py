@@ -148,7 +148,7 @@ class Turns(Generic[R, S]):
     def _admit(self, guest: Guest[R, S], request: R) -> None:
         wish, asked = self._host.wish(request), guest.schedule
         now_s, low_steps = time.perf_counter(), self._host.offer.ranges["steps"][0]
-        ticket = guest.ticket(wish, self._told.preview_steps, low_steps, now_s - self._around_s)
+        ticket = guest.ticket(wish, self._told, low_steps, now_s - self._around_s)
         answer = self.engine.enter(ticket)
         if isinstance(answer, Refused):
             estimate_s = round(answer.estimate_s + self._around_s - now_s, 1)

@@ -150,7 +150,8 @@ def test_what_cannot_be_there_in_time_is_refused_before_any_work(front: FrontEnd
 def test_who_would_take_fewer_steps_gets_as_many_as_there_is_time_for(front: FrontEnd) -> None:
     worker = front.handler
     step_s = worker.turns.engine._scheduler._step_s(worker.wish(golden()[0]).bucket, 1)
-    within_s = worker.turns._around_s + 20.5 * step_s
+    reserve = worker.settings.stepping.reserve
+    within_s = (worker.turns._around_s + 20.5 * step_s) / (1 - reserve)
     front.rows["lower"] = scheduled({"within_s": within_s, "least_steps": 2}, steps=40)
     front.until_all_have_ended()
     told = dict(front.frames("lower"))["D"]
