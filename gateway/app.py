@@ -19,9 +19,11 @@ from gateway.responses import SafeJSONResponse, install_error_handlers
 from gateway.routes import (
     admin,
     aliases,
+    auth,
     bodies,
     docs,
     garments,
+    keys,
     models,
     ops,
     person,
@@ -35,6 +37,7 @@ from gateway.routes import (
 from gateway.routes.page import page_routes
 from gateway.session_headers import SESSION_HEADERS
 from gateway.settings import Settings
+from gateway.sign_in_cookies import CSRF_HEADER
 
 _ROUTES: Final = (
     tryon,
@@ -50,6 +53,8 @@ _ROUTES: Final = (
     ops,
     admin,
     aliases,
+    auth,
+    keys,
 )
 
 
@@ -108,6 +113,7 @@ def _install_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> N
                 "Authorization",
                 "Content-Type",
                 HEADER,
+                CSRF_HEADER,
                 KEY_HEADER,
                 USER_TOKEN,
                 *SESSION_HEADERS,

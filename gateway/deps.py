@@ -10,11 +10,12 @@ import structlog
 from fastapi import Depends, params
 from fastapi.requests import HTTPConnection
 
-from gateway.domain.identity import Caller, Scope
+from gateway.csrf_guard import check_origin, check_token
+from gateway.domain.identity import SAFE_METHODS, Caller, Scope
 from gateway.errors import NotFound
 from gateway.request_credentials import credentials_of
 from gateway.resources import Resources
-from gateway.token_errors import NotPermitted, TokenMissing
+from gateway.token_errors import CsrfFailed, NotPermitted, TokenMissing
 
 
 # None of these waits for anything, and yet they are `async`: others are sent to a thread each time.
@@ -30,28 +31,55 @@ class Needs:
     """Asks who it is, and lets pass whoever has the scope.
 
     As a dependency it gives the Caller, which is `scope["caller"]`, too, and his name in every
-    line of the log from there on. It works for WebSockets, too.
+    line of the log from there on. A request that a cookie vouches for must come from a page of
+    ours and carry its CSRF token, unless it changes nothing. It works for WebSockets, too: they
+    cannot carry one, and what they change, a page of ours asked for.
     """
 
     scope: Scope
 
     async def __call__(self, connection: HTTPConnection, r: R) -> Caller:
-        """Raise Unauthenticated, NotPermitted, or NotFound where nobody could ever pass."""
-        if not r.identity.is_open_to_somebody(self.scope):
+        """Raise Unauthenticated, NotPermitted, CsrfFailed, or NotFound where nobody could pass."""
+        if not r.doors.identity.is_open_to_somebody(self.scope):
             raise NotFound
         known: Caller | None = connection.scope.get("caller")
         caller = known or await _identified(connection, r)
         if not caller.may(self.scope):
-            raise TokenMissing if caller.is_anonymous else NotPermitted
+            raise await _refused(connection, r, caller)
         return caller
 
 
 async def _identified(connection: HTTPConnection, r: Resources) -> Caller:
-    caller = await r.identity.who(credentials_of(connection))
+    shown = credentials_of(connection, r.doors.cookies.access)
+    caller = await r.doors.identity.who(shown)
+    if caller.by_cookie:
+        try:
+            _guard(connection, r, caller)
+        except CsrfFailed as error:
+            await r.doors.identity.note_refusal(shown, error.reason, caller.owner)
+            raise
     if caller.is_known:
         structlog.contextvars.bind_contextvars(user_id=caller.owner)
     connection.scope["caller"] = caller
     return caller
+
+
+def _guard(connection: HTTPConnection, r: Resources, caller: Caller) -> None:
+    is_socket = connection.scope["type"] == "websocket"
+    if not is_socket and connection.scope["method"] in SAFE_METHODS:
+        return
+    check_origin(connection, r.settings)
+    if not is_socket:
+        check_token(connection, r.doors.cookies, caller.session_id or "")
+
+
+async def _refused(connection: HTTPConnection, r: Resources, caller: Caller) -> Exception:
+    """Why somebody may not; one who shows nothing is asked to show something."""
+    error = TokenMissing("visitor") if caller.is_anonymous else NotPermitted()
+    shown = credentials_of(connection, r.doors.cookies.access)
+    reason = error.reason if isinstance(error, TokenMissing) else "scope missing"
+    await r.doors.identity.note_refusal(shown, reason, caller.owner)
+    return error
 
 
 def needs(scope: Scope) -> params.Depends:

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from gateway import __version__
+from gateway.access_documentation import BODIES, document_access
 from gateway.answers import ErrorResponse
 from gateway.domain.uploads import MEDIA_TYPES
 from gateway.errors import (
@@ -255,6 +256,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas["TryOnForm"] = _form_schema(TryOnFields, _TRYON_FILES, "user_image")
     schemas["GarmentForm"] = _form_schema(GarmentFields, _GARMENT_FILE, "garment_image", "category")
     schemas["PersonForm"] = _form_schema(PersonOptions, _PERSON_FILE, "user_image")
+    for body in BODIES:
+        schemas.update(_schemas(body))
+    document_access(app, document)
     return document
 
 

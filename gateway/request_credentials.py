@@ -11,12 +11,14 @@ KEY_HEADER: Final = "X-API-Key"
 _SCHEMES: Final = frozenset({"bearer", "key", "token"})
 
 
-def credentials_of(connection: HTTPConnection) -> Credentials:
-    """Read the headers of an HTTP or a WebSocket request, unchecked."""
+def credentials_of(connection: HTTPConnection, cookie: str) -> Credentials:
+    """Read an HTTP or a WebSocket request, unchecked; `cookie` names that of the access token."""
     headers = connection.headers
     client = connection.client
+    bearer = _bearer(headers.get("authorization"))
     return Credentials(
-        bearer=_bearer(headers.get("authorization")) or headers.get(KEY_HEADER),
+        bearer=headers.get(KEY_HEADER) if bearer is None else bearer,
+        cookie=connection.cookies.get(cookie) or None,
         visitor=headers.get(USER_TOKEN),
         address="" if client is None else client.host,
         user_agent=headers.get("user-agent", ""),

@@ -29,7 +29,7 @@ from gateway.domain.images import ImageLimits
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine, Registry
 from gateway.errors import Misconfigured
-from gateway.identity_assembly import identity_service
+from gateway.identity_assembly import DoorGround, Doors, open_doors
 from gateway.metrics import Metrics
 from gateway.narrowing import narrowed
 from gateway.ports import Clock, Models, Notices, ObjectStore
@@ -47,7 +47,6 @@ from gateway.services.health import (
     hosts_check,
     storage_check,
 )
-from gateway.services.identity import IdentityService
 from gateway.services.inference import InferenceService
 from gateway.services.person import PersonService
 from gateway.services.pictures import PictureService
@@ -87,7 +86,7 @@ class Resources:
     bodies: BodiesService
     catalogue: Catalogue
     garments: GarmentService
-    identity: IdentityService
+    doors: Doors
     health: HealthService
     retention: RetentionService
     sessions: SessionService
@@ -109,6 +108,7 @@ async def open_resources(
             every(settings.health.interval_s, resources.health.check, wait_first=True),
             every(settings.storage.sweep_interval_s, resources.retention.sweep),
             every(settings.sessions.erase_interval_s, resources.sessions.erase_due),
+            every(settings.storage.sweep_interval_s, resources.doors.clear),
             *([resources.runner.run()] if settings.sessions.is_running else []),
             *(resources.webhooks.work(settings.webhooks) if settings.webhooks.is_running else []),
         ):
@@ -176,7 +176,7 @@ async def _assemble(
     settings: Settings, metrics: Metrics, clock: Clock, stack: AsyncExitStack
 ) -> Resources:
     ground = await _ground(settings, metrics, clock, stack)
-    on, hooks = await _shared(settings, ground, metrics, clock, stack)
+    on, hooks, doors = await _shared(settings, ground, metrics, clock, stack)
     registry, licensing, models = ground.registry, ground.licensing, ground.models
     default, drawer = settings.tryon.default_engine, registry.drawer
     checks = {
@@ -204,7 +204,7 @@ async def _assemble(
         bodies=BodiesService(drawer, licensing, inference),
         catalogue=catalogue,
         garments=GarmentService(registry.engines, default, licensing, pictures, catalogue, models),
-        identity=identity_service(settings),
+        doors=doors,
         health=HealthService(checks, clock, settings.health.timeout_s),
         retention=RetentionService(ground.store, clock, metrics),
         sessions=session_service(on, settings.sessions),
@@ -217,7 +217,7 @@ async def _assemble(
 
 async def _shared(
     settings: Settings, ground: _Ground, metrics: Metrics, clock: Clock, stack: AsyncExitStack
-) -> tuple[SessionGround, WebhookGround]:
+) -> tuple[SessionGround, WebhookGround, Doors]:
     """What all gateways of a deployment have in common: the database, and word of each other."""
     at = settings.database
     address = at.address(settings.storage.url)
@@ -231,7 +231,8 @@ async def _shared(
     book, lease_s = SqlWebhookBook(database, clock), settings.webhooks.lease_s
     outbox = SqlWebhookOutbox(database, clock, lease_s)
     sessions = _session_ground(settings, ground, metrics, clock, (database, notices))
-    return sessions, WebhookGround(book, outbox, outgoing, notices, clock)
+    doors = await open_doors(settings, DoorGround(database, clock, ground.breakers), stack)
+    return sessions, WebhookGround(book, outbox, outgoing, notices, clock), doors
 
 
 def _session_ground(

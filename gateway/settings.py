@@ -9,23 +9,23 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from gateway.admin_settings import AdminSettings, RolloutSettings
+from gateway.comma_lists import CommaList
 from gateway.domain.options import Patience
 from gateway.errors import Misconfigured
-from gateway.identity_settings import IdentitySettings
+from gateway.identity_settings import IdentitySettings, SupabaseSettings
 from gateway.session_settings import DatabaseSettings, SessionSettings
 from gateway.webhook_settings import NoticesSettings, WebhookSettings
 
@@ -41,16 +41,6 @@ class Environment(StrEnum):
     DEVELOPMENT = "development"
     STAGING = "staging"
     PRODUCTION = "production"
-
-
-def _split(value: object) -> object:
-    """Read `a, b` as a list, which is how an environment variable holds one."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class _Section(BaseModel):
@@ -221,6 +211,7 @@ class Settings(BaseSettings):
     notices: NoticesSettings = NoticesSettings()
     webhooks: WebhookSettings = WebhookSettings()
     identity: IdentitySettings = IdentitySettings()
+    supabase: SupabaseSettings = SupabaseSettings()
     admin: AdminSettings = AdminSettings()
     rollout: RolloutSettings = RolloutSettings()
 
@@ -238,6 +229,8 @@ class Settings(BaseSettings):
             self.torchserve.inference_token,
             self.torchserve.management_token,
             self.admin.token,
+            self.supabase.anon_key,
+            self.supabase.jwt_secret,
         )
         return [value.get_secret_value() for value in values if value is not None]
 
@@ -260,6 +253,8 @@ class Settings(BaseSettings):
                 admin is not None and len(admin.get_secret_value()) < _MIN_SECRET_CHARS
             ),
             "http.cors_origins holds a wildcard": any("*" in o for o in self.http.cors_origins),
+            "supabase.secure_cookies is off": not self.supabase.secure_cookies,
+            "supabase.url is not https": self.supabase.url.startswith("http:"),
             "http.hsts is off": self.environment is Environment.PRODUCTION and not self.http.hsts,
             "storage.url is memory: results would not survive": (
                 self.storage.url.startswith("memory:")

@@ -60,6 +60,14 @@ class CsrfFailed(GatewayError):
         self.reason = reason or type(self).__name__
 
 
+class SupabaseFailed(GatewayError):
+    """The sign-in service failed, or is away."""
+
+    code = ErrorCode.SUPABASE
+    default_message = "The sign-in service is not available."
+    retry_after_s = 5
+
+
 class LinkInvalid(TokenInvalid):
     """The signed link was not signed by this deployment."""
 

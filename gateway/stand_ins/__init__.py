@@ -1,0 +1,1 @@
+"""Stand-ins of outside services, for development and tests: never for production."""
