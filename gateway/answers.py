@@ -37,9 +37,19 @@ def served(answer: Answer, request_id: str, expires_at_s: float) -> dict[str, An
     }
 
 
+class FallbackResponse(Strict):
+    """Which engine was asked and did not serve, and why."""
+
+    engine: str
+    reason: str = Field(description="not_deployed, not_ready, circuit_open, timed_out or failed")
+
+
 class TryOnResponse(Served):
     """A finished try-on."""
 
+    fallback_from: FallbackResponse | None = Field(
+        default=None, description="the engine in whose place this one served, if any"
+    )
     result_url: str = Field(description="signed link to the (first) picture")
     result_urls: list[str] = Field(description="signed links to every picture")
     metadata: dict[str, JsonValue] = Field(description="what the engine says about its work")

@@ -73,6 +73,9 @@ class Metrics:
         )
         self.rollouts = counter("vton_rollouts", "Rollouts that ended.", ("model", "outcome"))
 
+        self.fallbacks = counter(
+            "vton_fallbacks", "Served by another engine.", ("asked", "engine", "reason")
+        )
         self.circuits = gauge(
             "vton_circuit_state", "0: calls go through, 1: one tries, 2: none.", ("service",)
         )

@@ -1,7 +1,7 @@
 """Everything the gateway holds open, born and buried here; the only place that picks adapters."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -25,6 +25,7 @@ from gateway.adapters.sql.webhook_outbox import SqlWebhookOutbox
 from gateway.adapters.torchserve_hosts import TorchServeHosts
 from gateway.adapters.torchserve_opening import Heard, open_torchserve
 from gateway.background import background, every
+from gateway.domain.fallback import EngineOrder
 from gateway.domain.images import ImageLimits
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine, Registry
@@ -140,6 +141,7 @@ async def _ground(
     breakers = Breakers(clock, metrics.observe_circuit)
     default = settings.tryon.default_engine
     _check_default(registry.engines, default, licensing)
+    _check_fallback(registry.engines, settings.tryon.fallback)
     models, control = await open_torchserve(
         settings.torchserve, registry.every, breakers, _heard(metrics), stack
     )
@@ -156,7 +158,8 @@ async def _ground(
     pictures = PictureService(store, decoder, clock, random, retention_s)
     catalogue = Catalogue(store, clock, random)
     inference = InferenceService(models, results, clock, metrics)
-    tryon = TryOnService(registry.engines, default, licensing, pictures, catalogue, inference)
+    order = EngineOrder(default, settings.tryon.fallback)
+    tryon = TryOnService(registry.engines, order, licensing, pictures, catalogue, inference)
     return _Ground(
         registry,
         licensing,
@@ -270,6 +273,11 @@ def _check_default(engines: Mapping[str, Engine], default: str, licensing: Licen
         raise Misconfigured(f"{setting}: not one of {sorted(engines)}")
     if reason := licensing.reason(engines[default]):
         raise Misconfigured(f"{setting}: {reason}, and VTON_COMMERCIAL_ONLY is on")
+
+
+def _check_fallback(engines: Mapping[str, Engine], order: Sequence[str]) -> None:
+    if unknown := sorted(set(order) - engines.keys()):
+        raise Misconfigured(f"setting VTON_TRYON__FALLBACK: no such engine: {', '.join(unknown)}")
 
 
 def _decoder(settings: Settings) -> ThreadedDecoder:

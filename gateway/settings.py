@@ -165,6 +165,9 @@ class TryOnSettings(_Section):
     default_engine: str = Field(
         default="geometric", description="engine of a request that names none"
     )
+    fallback: CommaList = Field(
+        default=(), description="engines that serve where the asked one cannot, best first"
+    )
     engines_dir: Path = Field(
         default=Path("config"), description="folder of the engines' YAML files"
     )

@@ -5,7 +5,7 @@ from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
-from gateway.answers import TryOnResponse, served
+from gateway.answers import FallbackResponse, TryOnResponse, served
 from gateway.deps import R, needs
 from gateway.documentation import (
     BODY_ERRORS,
@@ -65,11 +65,12 @@ async def _told(asked: TryOnRequest, r: Resources, tell: OnProgress) -> TryOnRes
 
 
 def _described(answer: Answer, r: Resources, request_id: str) -> TryOnResponse:
-    links = r.results.links(answer.result)
+    links, instead = r.results.links(answer.result), answer.result.metadata.get("fallback_from")
     return TryOnResponse(
         **served(answer, request_id, links.expires_at),
         result_url=links.urls[0],
         result_urls=list(links.urls),
+        fallback_from=None if instead is None else FallbackResponse.model_validate(instead),
         metadata=dict(answer.result.metadata),
     )
 

@@ -1,14 +1,20 @@
-"""One question to a model: answered from store, from what is under way, or by a worker."""
+"""One question to a model: answered from store, from what is under way, or by a worker.
+
+Where the model does not serve, another one does that the deployment allows and that honours all
+that was asked; the answer then says who, and why.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
+from pydantic import JsonValue
 
+from gateway.domain.fallback import Fallback, fallback
 from gateway.domain.images import Picture
-from gateway.domain.jobs import Job, Prediction, Progress
+from gateway.domain.jobs import Job, Prediction, Progress, Readiness
 from gateway.domain.options import Engine, Plan
 from gateway.domain.results import (
     StoredResult,
@@ -18,7 +24,7 @@ from gateway.domain.results import (
     request_key,
 )
 from gateway.domain.uploads import ImageType
-from gateway.errors import GatewayError, TooLate
+from gateway.errors import GatewayError, ModelNotLoaded, NotDeployed, TooLate
 from gateway.metrics import Metrics
 from gateway.ports import Clock, Models, OnProgress
 from gateway.services.results import ResultService
@@ -30,7 +36,8 @@ class Question:
     """What a model is asked: options, and normalised pictures by the model's names for them.
 
     `fields` says under which of its own names the caller sent a picture; `image_type` is the type
-    of the pictures that come back; `caller` tells who asks, without a name.
+    of the pictures that come back; `caller` tells who asks, without a name; `alternatives` is what
+    else may be done where the engine does not serve.
     """
 
     plan: Plan
@@ -39,11 +46,23 @@ class Question:
     image_type: ImageType
     request_id: str
     caller: str
+    alternatives: tuple[Plan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A result, and the engine that served it."""
+
+    engine: Engine
+    result: StoredResult
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one call gets; `is_cached` when an identical question was reused, past or under way."""
+    """What one call gets; `is_cached` when an identical question was reused, past or under way.
+
+    `engine` is the one that served it; the result's metadata say so where another was asked.
+    """
 
     engine: Engine
     result: StoredResult
@@ -61,7 +80,7 @@ class InferenceService:
         self._results = results
         self._clock = clock
         self._metrics = metrics
-        self._flights = SingleFlight[Progress, StoredResult]()
+        self._flights = SingleFlight[Progress, Made]()
 
     async def ask(
         self, preparing: Awaitable[Question], on_progress: OnProgress | None = None
@@ -82,10 +101,60 @@ class InferenceService:
         reuse = "hit" if result is not None else "joined" if flight in self._flights else "miss"
         self._metrics.memo.labels(reuse).inc()
         if result is None:
-            work = partial(self._make, key, version, question, started)
-            result = await self._flights.join(flight, work, _heard(question, on_progress))
+            work = partial(self._serve, key, version, question, started)
+            made = await self._flights.join(flight, work, _heard(question, on_progress))
+        else:
+            made = Made(engine, result)
         duration_ms = round((self._clock.monotonic() - started) * 1000, 1)
-        return Answer(engine, result, reuse != "miss", duration_ms)
+        return Answer(made.engine, made.result, reuse != "miss", duration_ms)
+
+    async def _serve(
+        self,
+        key: str,
+        version: str | None,
+        question: Question,
+        began_s: float,
+        tell: OnProgress,
+    ) -> Made:
+        """Have the engine do it, or the first alternative that can."""
+        engine = question.plan.engine
+        try:
+            self._step_aside(question)
+            return Made(engine, await self._make(key, version, question, began_s, tell))
+        except GatewayError as error:
+            why = fallback(engine, error)
+            made = why and await self._instead(question, why, began_s, tell)
+            if not made:
+                raise
+            return made
+
+    def _step_aside(self, question: Question) -> None:
+        """Raise what keeps an engine from serving now, where another one would at once."""
+        asked = self._models.state(question.plan.engine.model).readiness
+        others = [self._models.state(plan.engine.model).readiness for plan in question.alternatives]
+        if asked is not Readiness.READY and Readiness.READY in others:
+            raise NotDeployed if asked is Readiness.MISSING else ModelNotLoaded
+
+    async def _instead(
+        self, question: Question, why: Fallback, began_s: float, tell: OnProgress
+    ) -> Made | None:
+        """What the first alternative makes that can; remembered as its own, not as the asked."""
+        for plan in question.alternatives:
+            other = replace(question, plan=plan, alternatives=())
+            version = self._models.version_for(plan.engine.model, question.request_id)
+            key = request_key(other.images, plan, version)
+            try:
+                known = await self._results.recall(key)
+                result = known or await self._make(key, version, other, began_s, tell)
+            except GatewayError as error:
+                structlog.get_logger(__name__).warning(
+                    "a fallback failed", engine=plan.engine.name, error_code=error.code
+                )
+                continue
+            self._metrics.fallbacks.labels(why.engine, plan.engine.name, why.reason).inc()
+            told = {**result.metadata, "fallback_from": dict[str, JsonValue](why.told())}
+            return Made(plan.engine, replace(result, metadata=told))
+        return None
 
     async def _make(
         self,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.domain.fallback import EngineOrder, alternatives
 from gateway.domain.images import Picture
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine, Given, choose, plan
@@ -43,14 +44,15 @@ class TryOnService:
     def __init__(
         self,
         engines: Mapping[str, Engine],
-        default_engine: str,
+        order: EngineOrder,
         licensing: Licensing,
         pictures: PictureService,
         catalogue: Catalogue,
         inference: InferenceService,
     ) -> None:
+        self._fallback = [name for name in order.fallback if not licensing.reason(engines[name])]
         self._engines = engines
-        self._default_engine = default_engine
+        self._default_engine = order.default
         self._licensing = licensing
         self._pictures = pictures
         self._catalogue = catalogue
@@ -69,9 +71,12 @@ class TryOnService:
     async def _question(self, request: TryOnRequest) -> Question:
         engine = self.engine(request.engine)
         garment, told = await self.garment(request.garment)
-        made = plan(engine, {**told, **request.given}, request.overlays)
+        given = {**told, **request.given}
+        made = plan(engine, given, request.overlays)
+        others = alternatives(self._engines, self._fallback, engine, given, request.overlays)
         return Question(
             plan=made,
+            alternatives=others,
             images=await self._decoded(request, garment),
             fields={"person_image": request.person.field, "garment_image": request.garment.field},
             image_type=ImageType[str(made.params["output_format"]).upper()],

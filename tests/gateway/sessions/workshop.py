@@ -17,6 +17,7 @@ from gateway.adapters.objects import ObjectStoreAdapter
 from gateway.adapters.sql.book import SqlSessionBook
 from gateway.adapters.sql.migrating import open_database
 from gateway.adapters.sql.queue import QueueRules, SqlSessionQueue
+from gateway.domain.fallback import EngineOrder
 from gateway.domain.images import ImageLimits, picture_of_png
 from gateway.domain.jobs import Job, ModelState, Prediction, Progress, Readiness
 from gateway.domain.licensing import Licensing
@@ -168,7 +169,8 @@ async def opened(
     inference = InferenceService(models, results, clock, metrics)
     known = engines(names)
     licensing = Licensing(commercial_only=False)
-    tryon = TryOnService(known, next(iter(names)), licensing, drawn_on, catalogue, inference)
+    order = EngineOrder(next(iter(names)))
+    tryon = TryOnService(known, order, licensing, drawn_on, catalogue, inference)
     async with open_database(place.database_url, pool_size=5, timeout_s=20) as database:
         book = SqlSessionBook(database, clock)
         queue_rules = QueueRules(told.lease_s, told.max_tries, told.per_user)

@@ -1,0 +1,67 @@
+"""Who serves a request instead of the engine that was asked, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from gateway.domain.options import Engine, Given, Plan, plan
+from gateway.errors import GatewayError, InvalidInput, ModelNotLoaded, NotDeployed, TimedOut
+
+_REASONS: Final[Mapping[type[GatewayError], str]] = MappingProxyType(
+    {NotDeployed: "not_deployed", ModelNotLoaded: "not_ready", TimedOut: "timed_out"}
+)
+"""What lets another engine step in; nothing that another picture would have changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOrder:
+    """The engine of whoever names none, and those that may serve where the asked one does not."""
+
+    default: str
+    fallback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Which engine was asked, and why it did not serve."""
+
+    engine: str
+    reason: str
+
+    def told(self) -> dict[str, str]:
+        """As the answer says it."""
+        return {"engine": self.engine, "reason": self.reason}
+
+
+def alternatives(
+    engines: Mapping[str, Engine],
+    order: Sequence[str],
+    asked: Engine,
+    given: Given,
+    pictures: Collection[str],
+) -> tuple[Plan, ...]:
+    """What else could serve the request, best first: engines that honour all that was given.
+
+    They are those behind the asked one in the deployment's order, or all of it where the asked one
+    is not in it.
+    """
+    behind = order[order.index(asked.name) + 1 :] if asked.name in order else order
+    found = []
+    for name in behind:
+        try:
+            found.append(plan(engines[name], given, pictures))
+        except InvalidInput:
+            continue
+    return tuple(found)
+
+
+def fallback(asked: Engine, error: GatewayError) -> Fallback | None:
+    """What the answer of another engine says, or None where none may step in."""
+    kinds = [kind for kind in _REASONS if isinstance(error, kind)]
+    if not kinds:
+        return None
+    reason = error.details.get("reason")
+    return Fallback(asked.name, reason if isinstance(reason, str) else _REASONS[kinds[0]])
