@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from gateway.domain.audit import AuditEvent
+from gateway.domain.jobs import Job
 
 
 class AuditLog(Protocol):
@@ -20,4 +22,36 @@ class AuditLog(Protocol):
 
     async def clear(self, before: float) -> int:
         """Erase events older than a Unix time; how many."""
+        ...
+
+
+class Eraser(Protocol):
+    """The rows of what is erased; everything raises DatabaseFailed."""
+
+    async def finish(
+        self, session_id: str, line_of: Callable[[Mapping[str, int]], AuditEvent]
+    ) -> AuditEvent | None:
+        """Drop a session's rows and write the audit line that is made of their counts.
+
+        None where another gateway has done it.
+        """
+        ...
+
+    async def clear_keys(self) -> int:
+        """Erase keys of repeated requests that are over; how many."""
+        ...
+
+    async def overdue(self) -> tuple[int, float]:
+        """How many sessions are to be erased, and for how many seconds the oldest is over."""
+        ...
+
+
+class Workers(Protocol):
+    """Models whose workers remember pictures."""
+
+    async def tell(self, job: Job) -> int | None:
+        """Ask every host of a model that is ready once; how many entries were dropped.
+
+        None where one that is there did not answer well.
+        """
         ...

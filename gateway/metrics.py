@@ -88,6 +88,14 @@ class Metrics:
             "vton_session_items", "Items of sessions by what became of them.", ("engine", "outcome")
         )
         self.session_queue = gauge("vton_session_queue", "Open items of sessions.", ("state",))
+        self.sessions_erased = counter(
+            "vton_sessions_erased", "Sessions erased with all that is theirs.", ("reason",)
+        )
+        self.erasing_runs = counter("vton_erasing_runs", "Runs of the erasing job.")
+        self.erasing_overdue = gauge("vton_erasing_overdue", "Sessions that are to be erased.")
+        self.erasing_oldest_s = gauge(
+            "vton_erasing_oldest_seconds", "For how long the oldest of them is over."
+        )
         self.erased = counter("vton_objects_erased", "Expired objects erased.", ("folder",))
 
     def observe_circuit(self, service: str, state: str) -> None:

@@ -162,8 +162,12 @@ class ResultMemo(Protocol):
         """Remember a result."""
         ...
 
-    def forget(self, key: str) -> None:
-        """Drop what is remembered under this key."""
+    def names(self) -> Collection[str]:
+        """The pictures of every result that is remembered; what is too old is dropped first."""
+        ...
+
+    def drop(self, names: Collection[str]) -> int:
+        """Drop every result that has one of these pictures; how many there were."""
         ...
 
 

@@ -16,8 +16,10 @@ from gateway.adapters.model_store import FolderModelStore
 from gateway.adapters.notices import open_notices
 from gateway.adapters.objects import ObjectStoreAdapter
 from gateway.adapters.outgoing import Outgoing
+from gateway.adapters.sql.audit_log import SqlAuditLog
 from gateway.adapters.sql.book import SqlSessionBook
 from gateway.adapters.sql.database import Database
+from gateway.adapters.sql.eraser import SqlEraser
 from gateway.adapters.sql.migrating import open_database
 from gateway.adapters.sql.queue import QueueRules, SqlSessionQueue
 from gateway.adapters.sql.webhook_book import SqlWebhookBook
@@ -29,6 +31,7 @@ from gateway.domain.fallback import EngineOrder
 from gateway.domain.images import ImageLimits
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine, Registry
+from gateway.erasing_assembly import Erasing, ErasingRules, Outside, erasing
 from gateway.errors import Misconfigured
 from gateway.identity_assembly import DoorGround, Doors, open_doors
 from gateway.metrics import Metrics
@@ -52,7 +55,6 @@ from gateway.services.inference import InferenceService
 from gateway.services.person import PersonService
 from gateway.services.pictures import PictureService
 from gateway.services.results import LinkRules, ResultService
-from gateway.services.retention import RetentionService
 from gateway.services.rollout_course import Serving
 from gateway.services.rollouts import RolloutService
 from gateway.services.runner import SessionRunner
@@ -89,7 +91,7 @@ class Resources:
     garments: GarmentService
     doors: Doors
     health: HealthService
-    retention: RetentionService
+    erasing: Erasing
     sessions: SessionService
     watch: SessionWatch
     runner: SessionRunner
@@ -107,8 +109,7 @@ async def open_resources(
         await resources.health.check()
         async with background(
             every(settings.health.interval_s, resources.health.check, wait_first=True),
-            every(settings.storage.sweep_interval_s, resources.retention.sweep),
-            every(settings.sessions.erase_interval_s, resources.sessions.erase_due),
+            *resources.erasing.work(),
             every(settings.storage.sweep_interval_s, resources.doors.clear),
             *([resources.runner.run()] if settings.sessions.is_running else []),
             *(resources.webhooks.work(settings.webhooks) if settings.webhooks.is_running else []),
@@ -179,7 +180,7 @@ async def _assemble(
     settings: Settings, metrics: Metrics, clock: Clock, stack: AsyncExitStack
 ) -> Resources:
     ground = await _ground(settings, metrics, clock, stack)
-    on, hooks, doors = await _shared(settings, ground, metrics, clock, stack)
+    on, hooks, eraser, doors = await _shared(settings, ground, metrics, clock, stack)
     registry, licensing, models = ground.registry, ground.licensing, ground.models
     default, drawer = settings.tryon.default_engine, registry.drawer
     checks = {
@@ -209,8 +210,8 @@ async def _assemble(
         garments=GarmentService(registry.engines, default, licensing, pictures, catalogue, models),
         doors=doors,
         health=HealthService(checks, clock, settings.health.timeout_s),
-        retention=RetentionService(ground.store, clock, metrics),
-        sessions=session_service(on, settings.sessions),
+        erasing=eraser,
+        sessions=session_service(on, settings.sessions, eraser.sessions),
         watch=session_watch(on, settings.sessions, settings.http.still_here_s),
         runner=session_runner(on, settings.sessions),
         rollouts=ground.rollouts,
@@ -220,7 +221,7 @@ async def _assemble(
 
 async def _shared(
     settings: Settings, ground: _Ground, metrics: Metrics, clock: Clock, stack: AsyncExitStack
-) -> tuple[SessionGround, WebhookGround, Doors]:
+) -> tuple[SessionGround, WebhookGround, Erasing, Doors]:
     """What all gateways of a deployment have in common: the database, and word of each other."""
     at = settings.database
     address = at.address(settings.storage.url)
@@ -235,7 +236,16 @@ async def _shared(
     outbox = SqlWebhookOutbox(database, clock, lease_s)
     sessions = _session_ground(settings, ground, metrics, clock, (database, notices))
     doors = await open_doors(settings, DoorGround(database, clock, ground.breakers), stack)
-    return sessions, WebhookGround(book, outbox, outgoing, notices, clock), doors
+    lines, rows = SqlAuditLog(database), SqlEraser(database, clock)
+    outside = Outside(rows, lines, ground.models, ground.registry.shown)
+    eraser = erasing(sessions, outside, _erasing_rules(settings))
+    return sessions, WebhookGround(book, outbox, outgoing, notices, clock), eraser, doors
+
+
+def _erasing_rules(settings: Settings) -> ErasingRules:
+    secret = settings.storage.signing_secret.get_secret_value().encode()
+    pauses = (settings.storage.sweep_interval_s, settings.sessions.erase_interval_s)
+    return ErasingRules(secret, settings.audit.retention_s, *pauses)
 
 
 def _session_ground(

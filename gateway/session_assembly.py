@@ -9,6 +9,7 @@ from gateway.domain.sessions_queue import Patience
 from gateway.metrics import Metrics
 from gateway.ports import Clock, Models, Notices, ObjectStore, SessionBook, SessionQueue
 from gateway.services.admission import Admission
+from gateway.services.erasing import SessionEraser
 from gateway.services.errands import Workshop
 from gateway.services.pictures import PictureService
 from gateway.services.results import ResultService
@@ -39,7 +40,9 @@ class SessionGround:
     metrics: Metrics
 
 
-def session_service(ground: SessionGround, told: SessionSettings) -> SessionService:
+def session_service(
+    ground: SessionGround, told: SessionSettings, eraser: SessionEraser
+) -> SessionService:
     """What owners use."""
     drafts = SessionDrafts(
         ground.tryon,
@@ -50,7 +53,7 @@ def session_service(ground: SessionGround, told: SessionSettings) -> SessionServ
         DraftRules(told.retention_s, told.max_items),
     )
     rules = SessionRules(told.repeat_s, told.poll_s)
-    return SessionService(ground.book, drafts, ground.store, ground.notices, ground.clock, rules)
+    return SessionService(ground.book, drafts, ground.notices, ground.clock, rules, eraser)
 
 
 def session_watch(ground: SessionGround, told: SessionSettings, silence_s: float) -> SessionWatch:

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from gateway.admin_settings import AdminSettings, RolloutSettings
+from gateway.audit_settings import AuditSettings
 from gateway.comma_lists import CommaList
 from gateway.domain.options import Patience
 from gateway.errors import Misconfigured
@@ -215,6 +216,7 @@ class Settings(BaseSettings):
     webhooks: WebhookSettings = WebhookSettings()
     identity: IdentitySettings = IdentitySettings()
     supabase: SupabaseSettings = SupabaseSettings()
+    audit: AuditSettings = AuditSettings()
     admin: AdminSettings = AdminSettings()
     rollout: RolloutSettings = RolloutSettings()
 

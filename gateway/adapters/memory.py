@@ -1,6 +1,7 @@
 """Remembers results in this process: bounded, and each for a limited time."""
 
 from collections import OrderedDict
+from collections.abc import Collection
 
 from gateway.domain.results import StoredResult
 from gateway.ports import Clock
@@ -37,6 +38,22 @@ class MemoryResultMemo:
     def forget(self, key: str) -> None:
         """Drop what is remembered under this key."""
         self._entries.pop(key, None)
+
+    def names(self) -> Collection[str]:
+        """The pictures of every result that is remembered; what is too old is dropped first."""
+        for key in list(self._entries):
+            forget_at, result = self._entries[key]
+            if self._clock.now() >= min(forget_at, result.expires_at):
+                self.forget(key)
+        return {name for _, result in self._entries.values() for name in result.names}
+
+    def drop(self, names: Collection[str]) -> int:
+        """Drop every result that has one of these pictures; how many there were."""
+        gone = set(names)
+        found = [key for key, (_, one) in self._entries.items() if gone.intersection(one.names)]
+        for key in found:
+            self.forget(key)
+        return len(found)
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -129,6 +129,11 @@ class Registry:
         singles = (self.analyser, self.drawer)
         return (*self.engines.values(), *(one for one in singles if one is not None))
 
+    @property
+    def shown(self) -> frozenset[str]:
+        """The models that are shown pictures."""
+        return frozenset(one.model for one in self.every if one is not self.drawer)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -174,11 +174,16 @@ class Session:
     def object_keys(self) -> frozenset[str]:
         """The keys of every stored picture that is its own, inputs and results."""
         asked = {name for item in self.items for name in item.ask.pictures.values()}
-        made = {name for item in self.items if item.outcome for name in item.outcome.result.names}
         return frozenset(
             {f"{Folder.UPLOADS}/{name}" for name in asked}
-            | {f"{Folder.RESULTS}/{name}" for name in made}
+            | {f"{Folder.RESULTS}/{name}" for name in self.result_names}
         )
+
+    @property
+    def result_names(self) -> frozenset[str]:
+        """The names of every picture that was made for it."""
+        made = (item.outcome.result.names for item in self.items if item.outcome)
+        return frozenset(name for names in made for name in names)
 
 
 ClaimKey = tuple[str, int, int]

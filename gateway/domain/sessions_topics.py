@@ -11,6 +11,9 @@ LEASES: Final = "leases"
 OUTBOX: Final = "webhooks"
 """There may be something to deliver."""
 
+FORGOTTEN: Final = "forgotten"
+"""Pictures were erased that a gateway may remember."""
+
 
 def of_session(session_id: str) -> str:
     """Something happened to a session."""

@@ -16,11 +16,14 @@ from gateway.errors import (
     NotDeployed,
     NotFound,
     NotLicensed,
+    StorageFailed,
 )
 from gateway.intake import read_tryon
 from gateway.presence import while_there
-from gateway.request_credentials import USER_TOKEN
+from gateway.receipt_answers import ReceiptResponse
+from gateway.request_credentials import USER_TOKEN, credentials_of
 from gateway.resources import Resources
+from gateway.services.audit import Visitor
 from gateway.services.session_drafts import SessionRequest, Wearer, Worn
 from gateway.services.sessions import Accepted
 from gateway.session_answers import (
@@ -156,10 +159,17 @@ async def cancel(session_id: SessionId, r: R, caller: Maker) -> SessionResponse:
     return described(found, r.results)
 
 
-@router.delete("/sessions/{session_id}", status_code=204, responses=errors(*_READ))
-async def delete(session_id: SessionId, r: R, caller: Maker) -> None:
-    """Erase a session with its photos and its results, now and for good."""
-    await r.sessions.delete(session_id, known_owner(caller))
+@router.delete("/sessions/{session_id}", responses=errors(*_READ, StorageFailed))
+async def delete(session_id: SessionId, request: Request, r: R, caller: Maker) -> ReceiptResponse:
+    """Erase a session with its photos and its results, now and for good.
+
+    The answer is a signed receipt. Should a store be away, the session is gone for everybody, and
+    what is left of it is erased as soon as the store is back.
+    """
+    seen = credentials_of(request)
+    visitor = Visitor(seen.address, seen.user_agent)
+    receipt = await r.sessions.delete(session_id, known_owner(caller), visitor)
+    return ReceiptResponse.model_validate(receipt)
 
 
 async def _answer(

@@ -67,10 +67,12 @@ class AuditService:
         visitor: Visitor = NOBODY,
         reason: str = "",
         detail: Mapping[str, JsonValue] = _NOTHING,
+        *,
+        event_id: str = "",
     ) -> AuditEvent:
         """An event that is yet to be written, by somebody whose transaction it belongs to."""
         return AuditEvent(
-            event_id=self._randomness(_ID_BYTES).hex(),
+            event_id=event_id or self._randomness(_ID_BYTES).hex(),
             at=self._clock.now(),
             event=shortened(event)[:64],
             caller=shortened(caller),

@@ -1,6 +1,6 @@
 """Results: kept under keys of our own, remembered, handed out behind signed links."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -93,9 +93,20 @@ class ResultService:
         return StoredResult(tuple(names), int(expires_at), result.metadata)
 
     async def erase(self, result: StoredResult) -> None:
-        """Erase a result's pictures; what remembers it finds nothing."""
+        """Erase a result's pictures, and remember it no more."""
+        self.forget(result.names)
         for name in result.names:
             await self._store.delete(f"{Folder.RESULTS}/{name}")
+
+    def forget(self, names: Collection[str]) -> int:
+        """Remember no result that has one of these pictures; how many there were."""
+        return self._memo.drop(names)
+
+    async def tidy(self) -> int:
+        """Remember no result that is over, or whose pictures are gone; how many there were."""
+        places = {name: f"{Folder.RESULTS}/{name}" for name in self._memo.names()}
+        gone = [name for name, key in places.items() if not await self._store.exists(key)]
+        return self._memo.drop(gone)
 
     async def recall(self, request_key: str) -> StoredResult | None:
         """The result of an identical request, as long as its pictures are still there."""
@@ -104,7 +115,7 @@ class ResultService:
             return None
         for name in result.names:
             if not await self._store.exists(f"{Folder.RESULTS}/{name}"):
-                self._memo.forget(request_key)
+                self._memo.drop(result.names)
                 return None
         return result
 

@@ -1,31 +1,48 @@
-"""Erases what has expired."""
+"""Erases pictures that have expired, and has the workers forget those that they were shown."""
+
+from collections.abc import Sequence
+from typing import Final
 
 import structlog
 
 from gateway.domain.names import Folder, expiry_of
 from gateway.metrics import Metrics
 from gateway.ports import Clock, ObjectStore
+from gateway.services.worker_memory import WorkerMemory, digest_of
+
+_AT_ONCE: Final = 50
 
 
 class RetentionService:
     """Walks the store and erases every object whose name says that its time is over."""
 
-    def __init__(self, store: ObjectStore, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, store: ObjectStore, clock: Clock, metrics: Metrics, workers: WorkerMemory
+    ) -> None:
         self._store = store
         self._clock = clock
         self._metrics = metrics
+        self._workers = workers
 
     async def sweep(self) -> int:
         """Erase once; the number of objects erased. What is not ours is left alone."""
         erased = 0
         for folder in Folder:
             expired = [key async for key in self._store.keys(folder) if self._is_over(key)]
-            for key in expired:
-                await self._store.delete(key)
-            self._metrics.erased.labels(folder).inc(len(expired))
+            for first in range(0, len(expired), _AT_ONCE):
+                some = expired[first : first + _AT_ONCE]
+                if folder is Folder.UPLOADS:
+                    await self._forget(some)
+                for key in some:
+                    await self._store.delete(key)
+                self._metrics.erased.labels(folder).inc(len(some))
             erased += len(expired)
         structlog.get_logger(__name__).info("expired objects erased", erased=erased)
         return erased
+
+    async def _forget(self, keys: Sequence[str]) -> None:
+        contents = [await self._store.get(key) for key in keys]
+        await self._workers.forget({digest_of(one) for one in contents if one is not None})
 
     def _is_over(self, key: str) -> bool:
         expires_at = expiry_of(key)

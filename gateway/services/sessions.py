@@ -1,16 +1,19 @@
 """Sessions as their owners use them: made, read, listed, cancelled, erased."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import JsonValue
+
 from gateway.domain import sessions_topics as topics
-from gateway.domain.names import Folder
 from gateway.domain.sessions import Created, Cursor, Draft, Event, RepeatKey, Session
 from gateway.domain.sessions_lifecycle import State
 from gateway.errors import NotFound
-from gateway.ports import Clock, Notices, ObjectStore, SessionBook
+from gateway.ports import Clock, Notices, SessionBook
+from gateway.services.audit import NOBODY, Visitor
+from gateway.services.erasing import ASKED, SessionEraser
 from gateway.services.session_drafts import SessionDrafts, SessionRequest
 from gateway.services.waking import alarm_at
 
@@ -48,17 +51,17 @@ class SessionService:
         self,
         book: SessionBook,
         drafts: SessionDrafts,
-        store: ObjectStore,
         notices: Notices,
         clock: Clock,
         rules: SessionRules,
+        eraser: SessionEraser,
     ) -> None:
         self._book = book
         self._drafts = drafts
-        self._store = store
         self._notices = notices
         self._clock = clock
         self._rules = rules
+        self._eraser = eraser
 
     async def create(self, request: SessionRequest) -> Accepted:
         """Accept a session: from now on it ends, whatever dies.
@@ -111,13 +114,22 @@ class SessionService:
             await self._tell_ended(session_id)
         return await self.get(session_id, owner)
 
-    async def delete(self, session_id: str, owner: str) -> None:
-        """End a session, and erase it with every picture of it; raises NotFound."""
+    async def delete(
+        self, session_id: str, owner: str, visitor: Visitor = NOBODY
+    ) -> Mapping[str, JsonValue]:
+        """End a session, and erase it with every picture of it; gives the receipt.
+
+        Raises NotFound. What another error leaves, the next erasing run erases.
+        """
         session = await self._book.forget(session_id, owner)
         if session is None:
             raise NotFound
         await self._tell_ended(session_id)
-        await self.erase(session)
+        return await self._eraser.erase(session, ASKED, visitor)
+
+    async def receipt(self, session_id: str, owner: str) -> Mapping[str, JsonValue]:
+        """The receipt of a session that is erased; raises NotFound."""
+        return await self._eraser.receipt(session_id, owner)
 
     async def events_since(
         self, session_id: str, owner: str, seq: int = 0, limit: int = _AT_ONCE
@@ -130,21 +142,7 @@ class SessionService:
 
     async def erase_due(self) -> int:
         """Erase what is forgotten or over, as far as it is still there; how many sessions."""
-        erased = 0
-        while due := await self._book.to_erase(_AT_ONCE):
-            for session in due:
-                await self.erase(session)
-            erased += len(due)
-        return erased
-
-    async def erase(self, session: Session) -> None:
-        """Erase a session that is forgotten or over: first its pictures, then its rows.
-
-        Whatever keeps this from ending leaves rows, by which the next run goes on.
-        """
-        for key in sorted(session.object_keys):
-            await self._store.delete(key)
-        await self._book.erase(session.session_id)
+        return await self._eraser.erase_due()
 
     async def _repeat_key(self, request: SessionRequest) -> RepeatKey | None:
         if request.key is None:
@@ -155,9 +153,7 @@ class SessionService:
     async def _write(self, draft: Draft, repeat: RepeatKey | None) -> Created:
         created = await self._book.create(draft, repeat)
         if created.is_repeat:
-            names = {name for ask in draft.asks for name in ask.pictures.values()}
-            for name in names:
-                await self._store.delete(f"{Folder.UPLOADS}/{name}")
+            await self._eraser.discard(draft)
         return created
 
     async def _tell_ended(self, session_id: str) -> None:

@@ -125,7 +125,7 @@ async def test_a_garment_outlives_what_shoppers_send(gateway: Gateway) -> None:
     garment = (await added(gateway)).json()
     await gateway.upload(gateway.person)
     gateway.clock.time_s += 400 * 86_400
-    assert await gateway.resources.retention.sweep() == 1
+    assert await gateway.resources.erasing.retention.sweep() == 1
     assert (await worn(gateway, garment["garment_id"])).status_code == 200
 
 

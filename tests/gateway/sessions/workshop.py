@@ -14,7 +14,9 @@ from gateway.adapters.decoder import ThreadedDecoder
 from gateway.adapters.memory import MemoryResultMemo
 from gateway.adapters.notices_memory import MemoryNotices
 from gateway.adapters.objects import ObjectStoreAdapter
+from gateway.adapters.sql.audit_log import SqlAuditLog
 from gateway.adapters.sql.book import SqlSessionBook
+from gateway.adapters.sql.eraser import SqlEraser
 from gateway.adapters.sql.migrating import open_database
 from gateway.adapters.sql.queue import QueueRules, SqlSessionQueue
 from gateway.domain.fallback import EngineOrder
@@ -26,6 +28,7 @@ from gateway.domain.options import Engine
 from gateway.domain.sessions import Ask, Draft, EventKind, Kind, Session
 from gateway.domain.sessions_lifecycle import ENDED, State
 from gateway.domain.terms import Part
+from gateway.erasing_assembly import ErasingRules, Outside, erasing
 from gateway.metrics import Metrics
 from gateway.ports import Clock, OnProgress
 from gateway.services.catalogue import Catalogue
@@ -53,6 +56,7 @@ class Drawer:
         self.asked = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
+        self.told: list[Job] = []
 
     async def predict(self, job: Job, on_progress: OnProgress | None = None) -> Prediction:
         self.asked.set()
@@ -72,6 +76,10 @@ class Drawer:
 
     async def refresh(self) -> None:
         return
+
+    async def tell(self, job: Job) -> int | None:
+        self.told.append(job)
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +186,9 @@ async def opened(
         ground = SessionGround(
             book, queue, notices, store, models, known, tryon, drawn_on, results, clock, metrics
         )
-        service, runner = session_service(ground, told), session_runner(ground, told)
+        outside = Outside(SqlEraser(database, clock), SqlAuditLog(database), models, names)
+        eraser = erasing(ground, outside, ErasingRules(b"secret", 90 * DAY_S, 60.0, 60.0))
+        service = session_service(ground, told, eraser.sessions)
+        runner = session_runner(ground, told)
         yield Sessions(book, queue, service, runner, notices, store, drawn_on, models)
     decoder.close()

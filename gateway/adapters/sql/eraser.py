@@ -1,0 +1,86 @@
+"""The last step of erasing a session: its rows go, and the receipt comes, in one transaction."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from sqlalchemy import Table, delete, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.adapters.sql.audit_log import write
+from gateway.adapters.sql.database import Database
+from gateway.adapters.sql.tables import (
+    idempotency_keys,
+    session_events,
+    session_items,
+    sessions,
+)
+from gateway.adapters.sql.webhook_tables import webhook_deliveries, webhook_endpoints
+from gateway.adapters.sql.whole import whole
+from gateway.domain.audit import AuditEvent
+from gateway.ports import Clock
+
+_KINDS: Final[Mapping[str, Table]] = {
+    "items": session_items,
+    "events": session_events,
+    "idempotency_keys": idempotency_keys,
+    "webhooks": webhook_endpoints,
+    "webhook_messages": webhook_deliveries,
+}
+
+
+class SqlEraser:
+    """Implements the Eraser port."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    @whole
+    async def finish(
+        self, session_id: str, line_of: Callable[[Mapping[str, int]], AuditEvent]
+    ) -> AuditEvent | None:
+        """Drop a session's rows and write the audit line that is made of their counts.
+
+        None where another gateway has done it.
+        """
+        async with self._database.writing() as connection:
+            held = select(sessions.c.id).where(sessions.c.id == session_id).with_for_update()
+            if (await connection.execute(held)).one_or_none() is None:
+                return None
+            counts = {kind: await _count(connection, of, session_id) for kind, of in _KINDS.items()}
+            line = line_of(counts)
+            keys = idempotency_keys.c.session_id == session_id
+            await connection.execute(delete(idempotency_keys).where(keys))
+            await connection.execute(delete(sessions).where(sessions.c.id == session_id))
+            await write(connection, line)
+        return line
+
+    @whole
+    async def clear_keys(self) -> int:
+        """Erase keys of repeated requests that are over; how many."""
+        over = delete(idempotency_keys).where(idempotency_keys.c.expires_at <= self._clock.now())
+        async with self._database.writing() as connection:
+            return (await connection.execute(over)).rowcount
+
+    @whole
+    async def overdue(self) -> tuple[int, float]:
+        """How many sessions are still to be erased, and for how many seconds the oldest is over.
+
+        One that was deleted before its time counts from its end.
+        """
+        now = self._clock.now()
+        own = sessions.c
+        due = func.min(func.coalesce(own.ended_at, own.expires_at)).filter(own.is_forgotten)
+        over = func.min(own.expires_at).filter(own.expires_at <= now)
+        which = or_(own.is_forgotten, own.expires_at <= now)
+        found = select(func.count(), due, over).where(which)
+        async with self._database.reading() as connection:
+            row: Any = (await connection.execute(found)).one()
+        since = min((at for at in row[1:] if at is not None), default=now)
+        return row[0], max(0.0, now - since)
+
+
+async def _count(connection: AsyncConnection, table: Table, session_id: str) -> int:
+    mine = select(func.count()).select_from(table).where(table.c.session_id == session_id)
+    count: int = (await connection.execute(mine)).scalar_one()
+    return count

@@ -1,0 +1,17 @@
+"""The settings of the audit."""
+
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_DAY_S: Final = 86_400
+
+
+class AuditSettings(BaseModel):
+    """The lines that say who did what."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    retention_s: int = Field(
+        default=90 * _DAY_S, gt=0, description="age at which audit lines and receipts are erased"
+    )

@@ -1,0 +1,156 @@
+"""Erasing: what is over or was deleted goes from the store, the workers, this gateway, the rows.
+
+Nothing of it undoes itself: a session that is forgotten or over is hidden first, its pictures are
+read once more to tell the workers which they were, then erased, and its rows go last. Whoever dies
+in between leaves rows, by which the next run goes on.
+"""
+
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from pydantic import JsonValue
+
+from gateway.domain import sessions_topics as topics
+from gateway.domain.audit import AuditEvent
+from gateway.domain.names import Folder
+from gateway.domain.receipts import Erased, ReceiptKey
+from gateway.domain.sessions import Draft, Session
+from gateway.erasing_ports import AuditLog, Eraser
+from gateway.errors import GatewayError, NotFound
+from gateway.metrics import Metrics
+from gateway.ports import Clock, Notices, ObjectStore, SessionBook
+from gateway.services.audit import NOBODY, AuditService, Visitor
+from gateway.services.results import ResultService
+from gateway.services.worker_memory import WorkerMemory, digest_of
+
+EVENT: Final = "session.erased"
+ASKED: Final = "asked"
+EXPIRED: Final = "expired"
+_AT_ONCE: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ErasingGround:
+    """What erasing stands on."""
+
+    book: SessionBook
+    rows: Eraser
+    store: ObjectStore
+    results: ResultService
+    workers: WorkerMemory
+    notices: Notices
+    audit: AuditService
+    lines: AuditLog
+    key: ReceiptKey
+    clock: Clock
+    metrics: Metrics
+
+
+class SessionEraser:
+    """Erases sessions, and hands out the receipts."""
+
+    def __init__(self, ground: ErasingGround) -> None:
+        self._on = ground
+
+    async def erase(
+        self, session: Session, reason: str, visitor: Visitor = NOBODY
+    ) -> Mapping[str, JsonValue]:
+        """Erase a session that is hidden already, and give the receipt; raises what stores do."""
+        on = self._on
+        asked = sorted(key for key in session.object_keys if key.startswith(Folder.UPLOADS))
+        contents = [content for key in asked if (content := await on.store.get(key)) is not None]
+        told = await on.workers.forget({digest_of(content) for content in contents})
+        for key in sorted(session.object_keys):
+            await on.store.delete(key)
+        made = len(session.object_keys) - len(asked)
+        pictures = {"photos": len(asked), "results": made, "cache_entries": told.entries}
+        pictures["cache_entries"] += on.results.forget(session.result_names)
+
+        def line_of(rows: Mapping[str, int]) -> AuditEvent:
+            counts = {**pictures, **rows}
+            erased = Erased(session.session_id, on.clock.now(), reason, counts, told.workers)
+            detail = {"receipt": on.key.receipt(erased)}
+            return on.audit.made(
+                EVENT, session.owner, visitor, reason, detail, event_id=session.session_id
+            )
+
+        line = await on.rows.finish(session.session_id, line_of)
+        await on.notices.publish(topics.FORGOTTEN)
+        if line is None:
+            return await self.receipt(session.session_id, session.owner)
+        on.audit.tell(line)
+        on.metrics.sessions_erased.labels(reason).inc()
+        return _receipt(line)
+
+    async def discard(self, draft: Draft) -> None:
+        """Erase the pictures of a session that is not made: an earlier one has its own."""
+        names = {name for ask in draft.asks for name in ask.pictures.values()}
+        for name in sorted(names):
+            await self._on.store.delete(f"{Folder.UPLOADS}/{name}")
+
+    async def receipt(self, session_id: str, owner: str) -> Mapping[str, JsonValue]:
+        """The receipt of an owner's session that is erased; raises NotFound."""
+        line = await self._on.lines.find(session_id, EVENT, owner)
+        if line is None:
+            raise NotFound
+        return _receipt(line)
+
+    async def erase_due(self) -> int:
+        """Erase what is forgotten or over; how many sessions. One that fails waits for the next."""
+        erased, failed = 0, set[str]()
+        now = self._on.clock.now()
+        while due := await self._due(failed):
+            random.shuffle(due)  # several gateways do not wait for each other
+            for session in due:
+                try:
+                    await self.erase(session, EXPIRED if session.expires_at <= now else ASKED)
+                except GatewayError as error:
+                    failed.add(session.session_id)
+                    log = structlog.get_logger(__name__)
+                    log.warning("a session is yet to be erased", error_code=error.code)
+                else:
+                    erased += 1
+        count, oldest_s = await self._on.rows.overdue()
+        self._on.metrics.erasing_overdue.set(count)
+        self._on.metrics.erasing_oldest_s.set(oldest_s)
+        if erased or failed:
+            log = structlog.get_logger(__name__)
+            log.info("sessions erased", erased=erased, failed=len(failed), oldest_s=oldest_s)
+        return erased
+
+    async def _due(self, failed: set[str]) -> list[Session]:
+        found = await self._on.book.to_erase(_AT_ONCE)
+        return [session for session in found if session.session_id not in failed]
+
+
+class ErasingService:
+    """One run of everything that is to be erased."""
+
+    def __init__(
+        self, ground: ErasingGround, works: Mapping[str, Callable[[], Awaitable[int]]]
+    ) -> None:
+        self._on = ground
+        self._works = works
+
+    async def run(self) -> Mapping[str, int]:
+        """Erase what is over, each kind whatever becomes of the others; how many of each."""
+        erased: dict[str, int] = {}
+        for kind, work in self._works.items():
+            try:
+                erased[kind] = await work()
+            except GatewayError as error:
+                log = structlog.get_logger(__name__)
+                log.warning("erasing is yet to be done", kind=kind, error_code=error.code)
+        self._on.metrics.erasing_runs.inc()
+        structlog.get_logger(__name__).info("erasing run", **erased)
+        return erased
+
+
+def _receipt(line: AuditEvent) -> Mapping[str, JsonValue]:
+    receipt = line.detail["receipt"]
+    if not isinstance(receipt, dict):
+        raise NotFound
+    return receipt
