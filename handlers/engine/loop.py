@@ -50,7 +50,9 @@ class Loop(Generic[T, V]):
             while True:
                 self._do(self._next())
         except Exception as fault:  # noqa: BLE001  told by whoever looks next
-            self.fault = fault
+            with self.changed:
+                self.fault = fault
+                self.changed.notify_all()
 
     def _next(self) -> T:
         with self.changed:
