@@ -1,7 +1,7 @@
 """Everything the gateway holds open, born and buried here; the only place that picks adapters."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -142,7 +142,6 @@ async def _ground(
     breakers = Breakers(clock, metrics.observe_circuit)
     default = settings.tryon.default_engine
     _check_default(registry.engines, default, licensing)
-    _check_fallback(registry.engines, settings.tryon.fallback)
     models, control = await open_torchserve(
         settings.torchserve, registry.every, breakers, _heard(metrics), stack
     )
@@ -283,11 +282,6 @@ def _check_default(engines: Mapping[str, Engine], default: str, licensing: Licen
         raise Misconfigured(f"{setting}: not one of {sorted(engines)}")
     if reason := licensing.reason(engines[default]):
         raise Misconfigured(f"{setting}: {reason}, and VTON_COMMERCIAL_ONLY is on")
-
-
-def _check_fallback(engines: Mapping[str, Engine], order: Sequence[str]) -> None:
-    if unknown := sorted(set(order) - engines.keys()):
-        raise Misconfigured(f"setting VTON_TRYON__FALLBACK: no such engine: {', '.join(unknown)}")
 
 
 def _decoder(settings: Settings) -> ThreadedDecoder:

@@ -8,7 +8,14 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.domain.options import Engine, Given, Plan, plan
-from gateway.errors import GatewayError, InvalidInput, ModelNotLoaded, NotDeployed, TimedOut
+from gateway.errors import (
+    GatewayError,
+    InvalidInput,
+    Misconfigured,
+    ModelNotLoaded,
+    NotDeployed,
+    TimedOut,
+)
 
 _REASONS: Final[Mapping[type[GatewayError], str]] = MappingProxyType(
     {NotDeployed: "not_deployed", ModelNotLoaded: "not_ready", TimedOut: "timed_out"}
@@ -22,6 +29,13 @@ class EngineOrder:
 
     default: str
     fallback: tuple[str, ...] = ()
+
+    def known(self, engines: Collection[str]) -> tuple[str, ...]:
+        """Those that may serve; raises Misconfigured where one of them does not exist."""
+        if unknown := sorted({*self.fallback} - {*engines}):
+            setting = "setting VTON_TRYON__FALLBACK"
+            raise Misconfigured(f"{setting}: no such engine: {', '.join(unknown)}")
+        return self.fallback
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,9 @@ class TryOnService:
         catalogue: Catalogue,
         inference: InferenceService,
     ) -> None:
-        self._fallback = [name for name in order.fallback if not licensing.reason(engines[name])]
+        self._fallback = [
+            name for name in order.known(engines) if not licensing.reason(engines[name])
+        ]
         self._engines = engines
         self._default_engine = order.default
         self._licensing = licensing
