@@ -2,10 +2,19 @@
 
 from typing import Literal, Self
 
+from fastapi.requests import HTTPConnection
 from pydantic import Field
 
 from gateway.domain.receipts import ALGORITHM, ReceiptKey
 from gateway.schemas import Strict
+from gateway.services.audit import Visitor
+
+
+def visitor_of(connection: HTTPConnection) -> Visitor:
+    """From where a request comes, for the audit."""
+    client = connection.client
+    address = "" if client is None else client.host
+    return Visitor(address, connection.headers.get("user-agent", ""))
 
 
 class ReceiptResponse(Strict):

@@ -20,10 +20,9 @@ from gateway.errors import (
 )
 from gateway.intake import read_tryon
 from gateway.presence import while_there
-from gateway.receipt_answers import ReceiptResponse
-from gateway.request_credentials import USER_TOKEN, credentials_of
+from gateway.receipt_answers import ReceiptResponse, visitor_of
+from gateway.request_credentials import USER_TOKEN
 from gateway.resources import Resources
-from gateway.services.audit import Visitor
 from gateway.services.session_drafts import SessionRequest, Wearer, Worn
 from gateway.services.sessions import Accepted
 from gateway.session_answers import (
@@ -166,9 +165,7 @@ async def delete(session_id: SessionId, request: Request, r: R, caller: Maker) -
     The answer is a signed receipt. Should a store be away, the session is gone for everybody, and
     what is left of it is erased as soon as the store is back.
     """
-    seen = credentials_of(request)
-    visitor = Visitor(seen.address, seen.user_agent)
-    receipt = await r.sessions.delete(session_id, known_owner(caller), visitor)
+    receipt = await r.sessions.delete(session_id, known_owner(caller), visitor_of(request))
     return ReceiptResponse.model_validate(receipt)
 
 
