@@ -27,12 +27,11 @@ from gateway.comma_lists import CommaList
 from gateway.domain.options import Patience
 from gateway.errors import Misconfigured
 from gateway.identity_settings import IdentitySettings, SupabaseSettings
+from gateway.production_rules import DEVELOPMENT_SECRET, faults
 from gateway.session_settings import DatabaseSettings, SessionSettings
 from gateway.webhook_settings import NoticesSettings, WebhookSettings
 
 PREFIX: Final = "VTON_"
-DEVELOPMENT_SECRET: Final = "development-only-signing-secret"  # noqa: S105 - refused in production
-_MIN_SECRET_CHARS: Final = 32
 _MIB: Final = 1 << 20
 
 
@@ -241,31 +240,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _is_safe_for_its_environment(self) -> Self:
-        faults = [] if self.environment is Environment.DEVELOPMENT else self._production_faults()
-        if faults:
-            raise ValueError(f"unsafe for {self.environment}: {'; '.join(faults)}")
+        if self.environment is Environment.DEVELOPMENT:
+            return self
+        found = faults(self, is_public=self.environment is Environment.PRODUCTION)
+        if found:
+            raise ValueError(f"unsafe for {self.environment}: {'; '.join(found)}")
         return self
-
-    def _production_faults(self) -> list[str]:
-        secret = self.storage.signing_secret.get_secret_value()
-        admin = self.admin.token
-        checks = {
-            "storage.signing_secret is the development default": secret == DEVELOPMENT_SECRET,
-            f"storage.signing_secret is shorter than {_MIN_SECRET_CHARS} characters": (
-                len(secret) < _MIN_SECRET_CHARS
-            ),
-            f"admin.token is shorter than {_MIN_SECRET_CHARS} characters": (
-                admin is not None and len(admin.get_secret_value()) < _MIN_SECRET_CHARS
-            ),
-            "http.cors_origins holds a wildcard": any("*" in o for o in self.http.cors_origins),
-            "supabase.secure_cookies is off": not self.supabase.secure_cookies,
-            "supabase.url is not https": self.supabase.url.startswith("http:"),
-            "http.hsts is off": self.environment is Environment.PRODUCTION and not self.http.hsts,
-            "storage.url is memory: results would not survive": (
-                self.storage.url.startswith("memory:")
-            ),
-        }
-        return [fault for fault, found in checks.items() if found]
 
 
 def load_settings(config_dir: Path = Path("config")) -> Settings:

@@ -65,32 +65,6 @@ def test_the_environment_outranks_the_file(tmp_path: Path, monkeypatch: pytest.M
     assert (settings.http.port, settings.log_level) == (2, "DEBUG")
 
 
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"VTON_STORAGE__SIGNING_SECRET": ""}, "storage.signing_secret"),
-        ({"VTON_STORAGE__SIGNING_SECRET": "short"}, "storage.signing_secret"),
-        ({"VTON_HTTP__CORS_ORIGINS": "https://shop.example,*"}, "http.cors_origins"),
-        ({"VTON_HTTP__HSTS": "false"}, "http.hsts"),
-        ({"VTON_STORAGE__URL": "memory://"}, "storage.url"),
-    ],
-)
-def test_production_refuses_what_is_unsafe(
-    changes: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    safe = {"VTON_ENVIRONMENT": "production", "VTON_STORAGE__SIGNING_SECRET": "x" * 40}
-    for name, value in (safe | changes).items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(Misconfigured, match=re.escape(named)):
-        load_settings(CONFIG)
-
-
-def test_production_refuses_the_development_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VTON_ENVIRONMENT", "production")
-    with pytest.raises(Misconfigured, match="signing_secret is the development default"):
-        load_settings(CONFIG)
-
-
 def test_an_unknown_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VTON_ENVIRONMENT", "moon")
     with pytest.raises(Misconfigured, match="VTON_ENVIRONMENT"):
