@@ -38,6 +38,7 @@ from gateway.errors import (
 )
 from gateway.events import MEDIA_TYPE as EVENTS
 from gateway.events import PreviewEvent, ProgressEvent
+from gateway.recommendation_schemas import RecommendationBody
 from gateway.schemas import (
     BodiesBody,
     GarmentFields,
@@ -248,7 +249,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(_schemas(ProgressEvent) | _schemas(PreviewEvent))
-    schemas.update(_schemas(BatchBody))
+    schemas.update(_schemas(BatchBody) | _schemas(RecommendationBody))
     for model in EVENT_MODELS:
         schemas.update(_schemas(model))
     schemas.update(_schemas(TryOnFields) | _schemas(GarmentFields))

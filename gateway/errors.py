@@ -30,6 +30,9 @@ GatewayError
 ├── NotLicensed               ML_4006    the engine is not licensed for this deployment's use
 ├── TooLate                   ML_4007   the engine could not be done by the caller's deadline
 ├── PinsFull                  ML_4008   the engine has no room for another pinned garment
+├── OutsideFailed                        a service that recommendations ask (recommendation_errors)
+│   ├── GeminiFailed          EXT_5001   the one that looks at pictures failed, or is away or off
+│   └── EbayFailed            EXT_5002   the shop failed, or is away or off
 ├── SupabaseFailed            EXT_5003   the sign-in service failed, or is away (token_errors)
 ├── TimedOut                  EXT_5004   a service behind the gateway took too long
 ├── Internal                  SYS_9001   our fault

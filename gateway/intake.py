@@ -159,6 +159,28 @@ async def _from_form(
     return form.files, options
 
 
+async def from_form_of_several(
+    request: Request,
+    limits: UploadSettings,
+    kind: type[Options],
+    required: str,
+    several: Mapping[str, int],
+) -> tuple[Form, Options]:
+    """A form of one file, and of several under other names; raises the VAL errors."""
+    files, fields = frozenset({required}), frozenset({OPTIONS, *kind.model_fields})
+    sizes = (limits.max_file_bytes, limits.max_field_bytes)
+    form_limits = FormLimits(files, fields, *sizes, several)
+    form = await read_form(request.headers["content-type"], request.stream(), form_limits)
+    options = _options(form, kind)
+    _require(form.files, required)
+    return form, options
+
+
+def is_form(request: Request) -> bool:
+    """Whether the body is a form; raises MalformedBody for one that is compressed."""
+    return _essence(request) == MULTIPART
+
+
 def _options(form: Form, kind: type[Options]) -> Options:
     """The options of a form: fields of their own, or JSON in one part."""
     fields: dict[str, JsonValue] = dict(form.fields)

@@ -84,6 +84,9 @@ class Metrics:
         self.memo = counter(
             "vton_result_cache", "Repeats answered from store, or joined under way.", ("outcome",)
         )
+        self.recommendations = counter(
+            "vton_recommendations", "Recommendations by what became of them.", ("outcome",)
+        )
         self.session_items = counter(
             "vton_session_items", "Items of sessions by what became of them.", ("engine", "outcome")
         )

@@ -4,7 +4,7 @@ What a part is follows from its name alone. A file's size is counted while it ar
 that goes over the limit ends the request then and there.
 """
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -25,20 +25,25 @@ _TEXT_PLAIN: Final = "text/plain"
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """What a form may hold: the names of its files and of its text fields, and their sizes."""
+    """What a form may hold: the names of its files and of its text fields, and their sizes.
+
+    `several` are names that so many files at most may share.
+    """
 
     files: frozenset[str]
     fields: frozenset[str]
     max_file_bytes: int
     max_field_bytes: int
+    several: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form that has arrived: text fields and files, each name once."""
+    """A form that has arrived: text fields and files, each name once, but for the `several`."""
 
     fields: dict[str, str]
     files: dict[str, Upload]
+    several: dict[str, list[Upload]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -78,6 +83,7 @@ class _Collector:
         self._limits = limits
         self._form = Form({}, {})
         self._part = _Part()
+        self._is_file = False
         self._is_complete = False
 
     def callbacks(self) -> "MultipartCallbacks":
@@ -127,28 +133,38 @@ class _Collector:
         self._part.name = _text(options[b"name"], "a part's name")
         if b"filename" in options:
             self._part.file_name = options[b"filename"].decode("utf-8", "replace")
-        if self._part.name not in self._limits.files | self._limits.fields:
-            raise InvalidInput.of(self._part.name, "there is no such field")
-        if self._part.name in self._form.fields or self._part.name in self._form.files:
-            raise InvalidInput.of(self._part.name, "is given twice")
+        self._check_name(self._part.name)
+        self._is_file = self._part.name in {*self._limits.files, *self._limits.several}
+
+    def _check_name(self, name: str) -> None:
+        """Refuse a name that is not known, or has come too often."""
+        form, most = self._form, self._limits.several.get(name)
+        if most is not None:
+            if len(form.several.get(name, ())) >= most:
+                raise InvalidInput.of(name, "is given too often", most=most)
+        elif name not in self._limits.files | self._limits.fields:
+            raise InvalidInput.of(name, "there is no such field")
+        elif name in form.fields or name in form.files:
+            raise InvalidInput.of(name, "is given twice")
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         part = self._part
-        is_file = part.name in self._limits.files
-        limit = self._limits.max_file_bytes if is_file else self._limits.max_field_bytes
+        limit = self._limits.max_file_bytes if self._is_file else self._limits.max_field_bytes
         if len(part.content) + end - start > limit:
             raise TooLarge(details={"field": part.name, "max_bytes": limit})
         part.content += data[start:end]
 
     def _end(self) -> None:
         part = self._part
-        if part.name not in self._limits.files:
+        if not self._is_file:
             self._form.fields[part.name] = _text(part.content, part.name)
             return
         media_type = part.headers.get(_TYPE, b"").decode("latin-1") or _TEXT_PLAIN
-        self._form.files[part.name] = Upload(
-            part.name, bytes(part.content), media_type, part.file_name
-        )
+        upload = Upload(part.name, bytes(part.content), media_type, part.file_name)
+        if part.name in self._limits.several:
+            self._form.several.setdefault(part.name, []).append(upload)
+        else:
+            self._form.files[part.name] = upload
 
     def _complete(self) -> None:
         self._is_complete = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from gateway.domain.images import Picture
 from gateway.domain.jobs import Job, ModelState, Prediction, Progress
 from gateway.domain.results import StoredResult
 from gateway.domain.sessions import (
@@ -21,7 +20,6 @@ from gateway.domain.sessions import (
     Session,
 )
 from gateway.domain.sessions_lifecycle import State
-from gateway.domain.uploads import Upload
 from gateway.domain.versions import Archive, Registered, Split, Tally
 
 OnProgress = Callable[[Progress], None]
@@ -168,18 +166,6 @@ class ResultMemo(Protocol):
 
     def drop(self, names: Collection[str]) -> int:
         """Drop every result that has one of these pictures; how many there were."""
-        ...
-
-
-class PictureDecoder(Protocol):
-    """Decodes uploads beside the event loop, a bounded number at a time."""
-
-    async def photo(self, upload: Upload) -> Picture:
-        """Normalise a photo; raises what `domain.images.normalise` raises, or Busy."""
-        ...
-
-    async def mask(self, upload: Upload, person: Picture) -> Picture:
-        """Normalise a mask; raises what `domain.images.normalise_mask` raises, or Busy."""
         ...
 
 

@@ -1,7 +1,7 @@
 """Everything the gateway holds open, born and buried here; the only place that picks adapters."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from gateway.adapters.model_store import FolderModelStore
 from gateway.adapters.notices import open_notices
 from gateway.adapters.objects import ObjectStoreAdapter
 from gateway.adapters.outgoing import Outgoing
+from gateway.adapters.recommending import open_outsiders
 from gateway.adapters.sql.audit_log import SqlAuditLog
 from gateway.adapters.sql.book import SqlSessionBook
 from gateway.adapters.sql.database import Database
@@ -28,33 +29,29 @@ from gateway.adapters.torchserve_hosts import TorchServeHosts
 from gateway.adapters.torchserve_opening import Heard, open_torchserve
 from gateway.background import background, every
 from gateway.domain.fallback import EngineOrder
-from gateway.domain.images import ImageLimits
 from gateway.domain.licensing import Licensing
-from gateway.domain.options import Engine, Registry
-from gateway.erasing_assembly import Erasing, ErasingRules, Outside, erasing
-from gateway.errors import Misconfigured
+from gateway.domain.options import Registry
+from gateway.erasing_assembly import Erasing, Outside, erasing
+from gateway.health_assembly import Watched, health_checks
 from gateway.identity_assembly import DoorGround, Doors, open_doors
 from gateway.metrics import Metrics
 from gateway.narrowing import narrowed
 from gateway.ports import Clock, Models, Notices, ObjectStore
+from gateway.recommendation_assembly import recommendation_service
+from gateway.recommendation_assembly import recommendation_service, recommendations_check
 from gateway.rollout_assembly import rollout_service
 from gateway.schemas import BodiesBody
+from gateway.service_rules import check_default, erasing_rules, image_limits, link_rules
 from gateway.services.admission import Admission
 from gateway.services.bodies import BodiesService
 from gateway.services.catalogue import Catalogue
 from gateway.services.garments import GarmentService
-from gateway.services.health import (
-    HealthService,
-    circuits_check,
-    database_check,
-    engines_check,
-    hosts_check,
-    storage_check,
-)
+from gateway.services.health import HealthService, hosts_check
 from gateway.services.inference import InferenceService
 from gateway.services.person import PersonService
 from gateway.services.pictures import PictureService
-from gateway.services.results import LinkRules, ResultService
+from gateway.services.recommendations import RecommendationService
+from gateway.services.results import ResultService
 from gateway.services.rollout_course import Serving
 from gateway.services.rollouts import RolloutService
 from gateway.services.runner import SessionRunner
@@ -97,6 +94,7 @@ class Resources:
     runner: SessionRunner
     rollouts: RolloutService
     webhooks: Webhooks
+    recommendations: RecommendationService
 
 
 @asynccontextmanager
@@ -141,7 +139,7 @@ async def _ground(
     licensing = Licensing(settings.commercial_only)
     breakers = Breakers(clock, metrics.observe_circuit)
     default = settings.tryon.default_engine
-    _check_default(registry.engines, default, licensing)
+    check_default(registry.engines, default, licensing)
     models, control = await open_torchserve(
         settings.torchserve, registry.every, breakers, _heard(metrics), stack
     )
@@ -154,7 +152,7 @@ async def _ground(
     decoder = _decoder(settings)
     stack.callback(decoder.close)
     random, retention_s = secrets.token_bytes, settings.storage.retention_s
-    results = ResultService(store, memo, clock, random, retention_s, _link_rules(settings))
+    results = ResultService(store, memo, clock, random, retention_s, link_rules(settings))
     pictures = PictureService(store, decoder, clock, random, retention_s)
     catalogue = Catalogue(store, clock, random)
     inference = InferenceService(models, results, clock, metrics)
@@ -182,12 +180,9 @@ async def _assemble(
     on, hooks, eraser, doors = await _shared(settings, ground, metrics, clock, stack)
     registry, licensing, models = ground.registry, ground.licensing, ground.models
     default, drawer = settings.tryon.default_engine, registry.drawer
-    checks = {
-        "engines": engines_check(models, registry.every, default, licensing, metrics),
-        "storage": storage_check(ground.store),
-        "database": database_check(on.book, metrics),
-        "circuits": circuits_check(ground.breakers.states),
-    }
+    suits = await _recommending(settings, ground, metrics, clock, stack)
+    seen = Watched(models, registry, ground.store, on.book, ground.breakers.states)
+    checks = health_checks(settings, seen, licensing, suits, metrics)
     if len(settings.torchserve.inference_url) > 1:
         checks["hosts"] = hosts_check(models, models.reachable)
     pictures, catalogue, inference = ground.pictures, ground.catalogue, ground.inference
@@ -215,7 +210,16 @@ async def _assemble(
         runner=session_runner(on, settings.sessions),
         rollouts=ground.rollouts,
         webhooks=webhooks(hooks, settings.webhooks),
+        recommendations=suits,
     )
+
+
+async def _recommending(
+    settings: Settings, ground: _Ground, metrics: Metrics, clock: Clock, stack: AsyncExitStack
+) -> RecommendationService:
+    told = settings.recommendations
+    outsiders = await stack.enter_async_context(open_outsiders(told, ground.breakers, clock))
+    return recommendation_service(outsiders, ground.pictures, told, clock, metrics)
 
 
 async def _shared(
@@ -237,14 +241,8 @@ async def _shared(
     doors = await open_doors(settings, DoorGround(database, clock, ground.breakers), stack)
     lines, rows = SqlAuditLog(database), SqlEraser(database, clock)
     outside = Outside(rows, lines, ground.models, ground.registry.shown)
-    eraser = erasing(sessions, outside, _erasing_rules(settings))
+    eraser = erasing(sessions, outside, erasing_rules(settings))
     return sessions, WebhookGround(book, outbox, outgoing, notices, clock), eraser, doors
-
-
-def _erasing_rules(settings: Settings) -> ErasingRules:
-    secret = settings.storage.signing_secret.get_secret_value().encode()
-    pauses = (settings.storage.sweep_interval_s, settings.sessions.erase_interval_s)
-    return ErasingRules(secret, settings.audit.retention_s, *pauses)
 
 
 def _session_ground(
@@ -276,28 +274,9 @@ def _outgoing(told: WebhookSettings) -> Outgoing:
     return Outgoing(told.timeout_s, told.max_answer_bytes, allow_private=told.allow_private)
 
 
-def _check_default(engines: Mapping[str, Engine], default: str, licensing: Licensing) -> None:
-    setting = "setting VTON_TRYON__DEFAULT_ENGINE"
-    if default not in engines:
-        raise Misconfigured(f"{setting}: not one of {sorted(engines)}")
-    if reason := licensing.reason(engines[default]):
-        raise Misconfigured(f"{setting}: {reason}, and VTON_COMMERCIAL_ONLY is on")
-
-
 def _decoder(settings: Settings) -> ThreadedDecoder:
     uploads = settings.uploads
-    limits = ImageLimits(
-        min_side_px=uploads.min_side_px,
-        max_pixels=uploads.max_pixels,
-        max_aspect_ratio=uploads.max_aspect_ratio,
-        working_side_px=uploads.working_side_px,
-    )
-    return ThreadedDecoder(limits, uploads.decode_workers, uploads.decode_queue)
-
-
-def _link_rules(settings: Settings) -> LinkRules:
-    secret = settings.storage.signing_secret.get_secret_value().encode()
-    return LinkRules(secret, settings.storage.link_ttl_s, settings.http.public_url.rstrip("/"))
+    return ThreadedDecoder(image_limits(uploads), uploads.decode_workers, uploads.decode_queue)
 
 
 def _heard(metrics: Metrics) -> Heard:

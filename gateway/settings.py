@@ -28,6 +28,7 @@ from gateway.domain.options import Patience
 from gateway.errors import Misconfigured
 from gateway.identity_settings import IdentitySettings, SupabaseSettings
 from gateway.production_rules import DEVELOPMENT_SECRET, faults
+from gateway.recommendation_settings import RecommendationSettings
 from gateway.session_settings import DatabaseSettings, SessionSettings
 from gateway.webhook_settings import NoticesSettings, WebhookSettings
 
@@ -218,6 +219,7 @@ class Settings(BaseSettings):
     audit: AuditSettings = AuditSettings()
     admin: AdminSettings = AdminSettings()
     rollout: RolloutSettings = RolloutSettings()
+    recommendations: RecommendationSettings = RecommendationSettings()
 
     @property
     def max_body_bytes(self) -> int:
@@ -233,6 +235,7 @@ class Settings(BaseSettings):
             self.torchserve.inference_token,
             self.torchserve.management_token,
             self.admin.token,
+            *self.recommendations.secrets(),
             self.supabase.anon_key,
             self.supabase.jwt_secret,
         )

@@ -3,13 +3,18 @@
 import asyncio
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, TypeVar
 
+from gateway.domain.collage import SheetRules
+from gateway.domain.collage_drawing import collage
 from gateway.domain.images import ImageLimits, Picture, normalise, normalise_mask
+from gateway.domain.palette import suggestions
 from gateway.domain.uploads import Upload
 from gateway.errors import Busy
+
+T = TypeVar("T")
 
 _M_MMAP_THRESHOLD: Final = -3  # malloc.h
 _LARGE_BYTES: Final = 1 << 20
@@ -36,16 +41,26 @@ class ThreadedDecoder:
         """Normalise a mask to the size of the person's picture."""
         return await self._run(lambda: normalise_mask(upload, person, self._limits))
 
+    async def collage(
+        self, pictures: Sequence[Picture], labels: Sequence[str], rules: SheetRules
+    ) -> bytes:
+        """Draw all pictures on one JPEG."""
+        return await self._run(lambda: collage(pictures, labels, rules))
+
+    async def suggestions(self, pictures: Sequence[Picture]) -> tuple[str, ...]:
+        """Say what goes with the colours of pictures."""
+        return await self._run(lambda: suggestions(pictures))
+
     def close(self) -> None:
         """End the threads; what waits is dropped."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    async def _run(self, decode: Callable[[], Picture]) -> Picture:
+    async def _run(self, work: Callable[[], T]) -> T:
         if self._room <= 0:
             raise Busy
         self._room -= 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, decode)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._room += 1
 

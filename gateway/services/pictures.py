@@ -1,13 +1,15 @@
 """Pictures on their way in: decoded once, stored under names of our own, found again by id."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from gateway.domain.collage import SheetRules
 from gateway.domain.images import Picture, check_proportions, picture_of_png
 from gateway.domain.names import TOKEN_BYTES, Folder, ObjectName
 from gateway.domain.uploads import ImageType, Upload
 from gateway.errors import NotFound
-from gateway.ports import Clock, ObjectStore, PictureDecoder
+from gateway.picture_ports import PictureDecoder
+from gateway.ports import Clock, ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,16 @@ class PictureService:
         picture = await self.photo(source)
         check_proportions(source.field, (picture.width_px, picture.height_px), person)
         return picture
+
+    async def collage(
+        self, pictures: Sequence[Picture], labels: Sequence[str], rules: SheetRules
+    ) -> bytes:
+        """All pictures on one JPEG, each under its label."""
+        return await self._decoder.collage(pictures, labels, rules)
+
+    async def suggestions(self, pictures: Sequence[Picture]) -> tuple[str, ...]:
+        """Keywords for what goes with the colours of pictures."""
+        return await self._decoder.suggestions(pictures)
 
     async def _upload(self, source: Source) -> Upload:
         if isinstance(source, Upload):

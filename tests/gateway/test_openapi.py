@@ -24,7 +24,8 @@ from gateway.app import create_app
 from gateway.error_codes import ErrorCode
 from gateway.reference import STYLE
 from gateway.settings import Settings
-from tests.gateway.running import Gateway, running_gateway
+from tests.gateway.recommending import recommending
+from tests.gateway.running import Gateway
 from tests.gateway.torchserve_stand_in import serve
 
 pytestmark = pytest.mark.anyio
@@ -78,10 +79,10 @@ async def test_the_documentation_can_be_switched_off(gateway: Gateway) -> None:
 
 @asynccontextmanager
 async def served(folder: Path) -> AsyncIterator[str]:
-    """A gateway on a real port, in front of a stand-in."""
+    """A gateway on a real port, in front of stand-ins."""
     async with (
-        running_gateway(folder) as gateway,
-        serve(create_app(Settings(), gateway.resources)) as url,
+        recommending(folder) as opened,
+        serve(create_app(Settings(), opened.gateway.resources)) as url,
     ):
         yield url
 
