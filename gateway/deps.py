@@ -11,11 +11,11 @@ from fastapi import Depends, params
 from fastapi.requests import HTTPConnection
 
 from gateway.csrf_guard import check_origin, check_token
-from gateway.domain.identity import SAFE_METHODS, Caller, Scope
+from gateway.domain.identity import SAFE_METHODS, Caller, Credentials, Scope
 from gateway.errors import NotFound
 from gateway.request_credentials import credentials_of
 from gateway.resources import Resources
-from gateway.token_errors import CsrfFailed, NotPermitted, TokenMissing
+from gateway.token_errors import CsrfFailed, NotPermitted, TokenMissing, Unauthenticated
 
 
 # None of these waits for anything, and yet they are `async`: others are sent to a thread each time.
@@ -80,6 +80,24 @@ async def _refused(connection: HTTPConnection, r: Resources, caller: Caller) -> 
     reason = error.reason if isinstance(error, TokenMissing) else "scope missing"
     await r.doors.identity.note_refusal(shown, reason, caller.owner)
     return error
+
+
+async def may_see_pages(connection: HTTPConnection) -> bool:
+    """Whether a page is shown: to everybody, or, where people must sign in, to who has."""
+    resources: Resources | None = getattr(connection.app.state, "resources", None)
+    if resources is None:
+        return True
+    doors = resources.doors
+    if doors.sign_in is None or doors.identity.allows_visitors:
+        return True
+    shown = credentials_of(connection, doors.cookies.access)
+    if shown.cookie is None:
+        return False
+    try:
+        await doors.identity.who(Credentials(cookie=shown.cookie, address=shown.address))
+    except Unauthenticated:
+        return False
+    return True
 
 
 def needs(scope: Scope) -> params.Depends:

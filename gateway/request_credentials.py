@@ -11,8 +11,8 @@ KEY_HEADER: Final = "X-API-Key"
 _SCHEMES: Final = frozenset({"bearer", "key", "token"})
 
 
-def credentials_of(connection: HTTPConnection, cookie: str) -> Credentials:
-    """Read an HTTP or a WebSocket request, unchecked; `cookie` names that of the access token."""
+def credentials_of(connection: HTTPConnection, cookie: str = "") -> Credentials:
+    """Read an HTTP or a WebSocket request, unchecked; `cookie` names that of an access token."""
     headers = connection.headers
     client = connection.client
     bearer = _bearer(headers.get("authorization"))

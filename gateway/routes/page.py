@@ -1,16 +1,23 @@
-"""The page at / and its files: exactly those that exist, each a route of its own."""
+"""The page at / and its files: exactly those that exist, each a route of its own.
+
+Where a deployment lets in nobody who has not signed in, a page without a session leads there.
+"""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
+
+from gateway.deps import may_see_pages
 
 FOLDER: Final = Path(__file__).parent.parent / "web"
 _INDEX: Final = "index.html"
+_SIGN_IN: Final = "sign-in.html"
 _MEDIA_TYPES: Final = MappingProxyType(
     {
         ".html": "text/html; charset=utf-8",
@@ -57,7 +64,12 @@ def _path(relative: Path) -> str:
 
 
 def _serve(file: Path) -> Callable[[Request], Awaitable[Response]]:
-    async def serve(_: Request) -> Response:
+    is_guarded = file.suffix == ".html" and file.name != _SIGN_IN
+
+    async def serve(request: Request) -> Response:
+        if is_guarded and not await may_see_pages(request):
+            following = urlencode({"next": request.url.path})
+            return RedirectResponse(f"/{_SIGN_IN}?{following}", 303, dict(_HEADERS))
         return FileResponse(file, media_type=_MEDIA_TYPES[file.suffix], headers=dict(_HEADERS))
 
     return serve

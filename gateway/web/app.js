@@ -1,6 +1,7 @@
 // @ts-check
 /** The fitting room: wires pickers, stage and client together. */
 
+import { offerAccount, signedFetch } from "./account.js";
 import { TryOnClient, UnfitPictureError } from "./client.js";
 import { EngineChoice } from "./engines.js";
 import { acceptDrops, Picker } from "./picker.js";
@@ -9,7 +10,7 @@ import { Stage } from "./stage.js";
 const GRACE_MS = 5_000;
 const SAMPLES = new URL("samples/samples.json", import.meta.url);
 
-const client = new TryOnClient();
+const client = new TryOnClient({ fetch: signedFetch });
 const stage = new Stage();
 const form = /** @type {HTMLFormElement} */ (document.getElementById("wardrobe"));
 const go = /** @type {HTMLButtonElement} */ (document.getElementById("go"));
@@ -40,6 +41,8 @@ form.addEventListener("submit", (event) => {
 document.getElementById("categories")?.addEventListener("change", reconsider);
 document.getElementById("keep")?.addEventListener("click", keep);
 acceptDrops(stage.frame, (file) => people.addOwn(file));
+const account = document.getElementById("account");
+if (account) offerAccount(account);
 await start();
 
 /** Offer the samples, and the engines where there is a choice. */

@@ -1,0 +1,38 @@
+"""Where people must sign in, a page without a session leads there, and an API call is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.signing_in import signing_in
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.prop(1)
+async def test_a_page_without_a_session_leads_to_the_sign_in(tmp_path: Path) -> None:
+    async with signing_in(tmp_path, identity={"anonymous": False}) as place:
+        stranger = place.browser()
+        for cookie in (None, "__Host-vton_access=forged", "__Host-vton_access="):
+            headers = {} if cookie is None else {"Cookie": cookie}
+            answer = await stranger.get("/", headers=headers)
+            assert (answer.status_code, answer.headers["location"]) == (
+                303,
+                "/sign-in.html?next=%2F",
+            )
+            refused = await stranger.get("/api/v1/models", headers=headers)
+            assert refused.status_code == 401
+        for open_to_all in ("/sign-in.html", "/sign-in.js", "/account.js", "/health/live"):
+            assert (await stranger.get(open_to_all)).status_code == 200
+        browser = await place.signed_in()
+        assert (await browser.get("/")).status_code == 200
+        assert (await browser.get("/api/v1/models")).status_code == 200
+        place.gateway.clock.time_s += 3700
+        assert (await browser.get("/")).status_code == 303
+        told = await browser.get("/api/v1/models")
+        assert told.json()["error_code"] == "AUTH_1002"
+
+
+async def test_where_visitors_are_welcome_the_page_is_everybody_s(tmp_path: Path) -> None:
+    async with signing_in(tmp_path) as place:
+        assert (await place.browser().get("/")).status_code == 200
