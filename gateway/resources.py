@@ -38,7 +38,6 @@ from gateway.metrics import Metrics
 from gateway.narrowing import narrowed
 from gateway.ports import Clock, Models, Notices, ObjectStore
 from gateway.recommendation_assembly import recommendation_service
-from gateway.recommendation_assembly import recommendation_service, recommendations_check
 from gateway.rollout_assembly import rollout_service
 from gateway.schemas import BodiesBody
 from gateway.service_rules import check_default, erasing_rules, image_limits, link_rules
