@@ -11,7 +11,7 @@ from starlette_compress import CompressMiddleware
 from gateway import __version__
 from gateway.documentation import TITLE, install_openapi
 from gateway.metrics import Metrics
-from gateway.middleware import BodyLimit, ErrorBoundary, RequestScope, SecurityHeaders
+from gateway.middleware import BodyLimit, ErrorBoundary, RequestScope
 from gateway.request_credentials import KEY_HEADER, USER_TOKEN
 from gateway.request_ids import HEADER
 from gateway.resources import Resources, open_resources
@@ -37,6 +37,7 @@ from gateway.routes import (
     webhooks,
 )
 from gateway.routes.page import page_routes
+from gateway.security_headers import SecurityHeaders
 from gateway.session_headers import SESSION_HEADERS
 from gateway.settings import Settings
 from gateway.sign_in_cookies import CSRF_HEADER

@@ -1,4 +1,4 @@
-"""Pure ASGI middleware, outermost first: request scope, error boundary, headers, body limit."""
+"""Pure ASGI middleware, outermost first: request scope, error boundary, body limit."""
 
 from __future__ import annotations
 
@@ -116,33 +116,6 @@ class ErrorBoundary:
             log_error(translated, error)
             if not started:
                 await error_response(translated, scope["request_id"])(scope, receive, send)
-
-
-class SecurityHeaders:
-    """Adds the headers every answer carries; a route's own value wins."""
-
-    def __init__(self, app: ASGIApp, *, hsts: bool) -> None:
-        self._app = app
-        self._headers = {
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-        }
-        if hsts:
-            self._headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request and complete its headers."""
-
-        async def completed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, receive, completed if scope["type"] == "http" else send)
 
 
 class BodyLimit:

@@ -70,6 +70,7 @@ def _neighbours(settings: Settings) -> dict[str, bool]:
         **dict(_reachable("inference", torchserve.inference_url, torchserve.inference_token)),
         **dict(_reachable("management", torchserve.management_url, torchserve.management_token)),
         "webhooks.allow_private is on": settings.webhooks.allow_private,
+        "recommendations.are_stand_ins is on": settings.recommendations.are_stand_ins,
     }
 
 

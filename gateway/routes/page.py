@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from gateway.deps import may_see_pages
+from gateway.security_headers import GUARDED
 
 FOLDER: Final = Path(__file__).parent.parent / "web"
 _INDEX: Final = "index.html"
@@ -40,9 +41,12 @@ _MEDIA_TYPES: Final = MappingProxyType(
 _HEADERS: Final = MappingProxyType(
     {
         "Cache-Control": "no-cache",
+        # The page may ask for the camera; nothing else that a browser guards.
+        "Permissions-Policy": f"camera=(self), {GUARDED}",
         "Content-Security-Policy": (
-            "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
-            "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
+            "default-src 'none'; script-src 'self'; style-src 'self'; manifest-src 'self'; "
+            "font-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+            "connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; "
             "form-action 'self'; frame-ancestors 'none'"
         ),
     }

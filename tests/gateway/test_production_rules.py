@@ -31,6 +31,7 @@ UNSAFE: list[tuple[dict[str, str], str]] = [
     ({"VTON_SUPABASE__SECURE_COOKIES": "false"}, "supabase.secure_cookies is off"),
     ({"VTON_SUPABASE__URL": "http://auth.example"}, "supabase.url is not https"),
     ({"VTON_WEBHOOKS__ALLOW_PRIVATE": "true"}, "webhooks.allow_private is on"),
+    ({"VTON_RECOMMENDATIONS__ARE_STAND_INS": "true"}, "recommendations.are_stand_ins is on"),
     *(
         (
             {f"VTON_TORCHSERVE__{api.upper()}_URL": url},
