@@ -12,6 +12,7 @@ from typing import Final
 import shtab
 
 import gateway
+from gateway.cli_sessions import TOKEN_VARIABLE, add_sessions, add_token, sessions_of
 from gateway.errors import GatewayError, Misconfigured
 from gateway.settings import load_settings
 from gateway.stack import demo
@@ -89,9 +90,16 @@ def tryon(options: argparse.Namespace) -> int:
         wished["engine"] = options.engine
     pictures = {"user_image": options.person, "garment_image": options.garment}
     pictures |= {part: given for part in _OWN if (given := getattr(options, part))}
+    if options.is_async:
+        session = sessions_of(options).create(pictures, wished)
+        print(session["session_id"])
+        if session["user_token"]:
+            _say(f"{TOKEN_VARIABLE}={session['user_token']}  owns it")
+        return 0
     answer = try_on(options.server, pictures, wished, options.timeout)
-    options.output.write_bytes(answer.picture)
-    print(f"{options.output}  {answer.body['engine']}, {answer.body['processing_time_ms']} ms")
+    output = options.output or Path("try-on.jpg")
+    output.write_bytes(answer.picture)
+    print(f"{output}  {answer.body['engine']}, {answer.body['processing_time_ms']} ms")
     return 0
 
 
@@ -170,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_engines(one)
     one.set_defaults(command=run_demo, person=False)
     _add_tryon(commands)
+    add_sessions(commands)
     _add_rollout(commands)
     one = commands.add_parser("config", help=config.__doc__, description=config.__doc__)
     one.set_defaults(command=config)
@@ -207,7 +216,14 @@ def _add_tryon(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     one = commands.add_parser("tryon", help=tryon.__doc__, description=tryon.__doc__)
     one.add_argument("person", type=Path, help="photo of the wearer")
     one.add_argument("garment", type=Path, help="product photo")
-    one.add_argument("-o", "--output", type=Path, required=True, help="where the picture goes")
+    one.add_argument("-o", "--output", type=Path, help="where the picture goes (try-on.jpg)")
+    one.add_argument(
+        "--async",
+        dest="is_async",
+        action="store_true",
+        help="print the session's id at once; see vton sessions",
+    )
+    add_token(one)
     one.add_argument("--category", default="upper_body", help="upper_body, lower_body or dresses")
     one.add_argument("--engine", help="which engine (the server's default)")
     one.add_argument(

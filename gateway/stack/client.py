@@ -33,19 +33,25 @@ def try_on(
 
     Raises TryOnRefused, OSError for a file that cannot be read.
     """
-    parts = {
-        part: (file.name, file.read_bytes(), _media_type(file)) for part, file in pictures.items()
-    }
+    parts = parts_of(pictures)
     try:
         with httpx.Client(base_url=server, timeout=timeout_s) as client:
             asked = client.post("/api/v1/process-tryon", files=parts, data=dict(options))
-            body = _checked(asked).json()
-            return TryOnAnswer(_checked(client.get(body["result_url"])).content, body)
+            body = checked(asked).json()
+            return TryOnAnswer(checked(client.get(body["result_url"])).content, body)
     except httpx.HTTPError as error:
         raise TryOnRefused(f"{server} does not answer: {error}") from error
 
 
-def _checked(answer: httpx.Response) -> httpx.Response:
+def parts_of(pictures: Mapping[str, Path]) -> dict[str, tuple[str, bytes, str]]:
+    """Pictures by the API's names as the parts of a form; raises OSError."""
+    return {
+        part: (file.name, file.read_bytes(), _media_type(file)) for part, file in pictures.items()
+    }
+
+
+def checked(answer: httpx.Response) -> httpx.Response:
+    """An answer that is not an error; raises TryOnRefused with the code and reason of one."""
     if answer.is_success:
         return answer
     try:

@@ -232,14 +232,9 @@ export class TryOnClient {
    * @param {CallOptions} [call]
    * @returns {Promise<TryOnResult>}
    */
-  async tryOn({ userImage, garmentImage, mask, densepose, ...options }, call = {}) {
-    const form = new FormData();
-    form.append("user_image", userImage);
-    if (garmentImage) form.append("garment_image", garmentImage);
-    if (mask) form.append("mask", mask);
-    if (densepose) form.append("densepose", densepose);
-    form.append("options", JSON.stringify(snakeCased(options)));
-    return this.#result(await this.#json(TRY_ON_PATH, { method: "POST", body: form }, call));
+  async tryOn(request, call = {}) {
+    const body = tryOnForm(request);
+    return this.#result(await this.json(TRY_ON_PATH, { method: "POST", body }, call));
   }
 
   /**
@@ -253,12 +248,12 @@ export class TryOnClient {
     const form = new FormData();
     form.append("user_image", userImage);
     form.append("options", JSON.stringify(snakeCased(options)));
-    const answer = await this.#json(ANALYSE_PATH, { method: "POST", body: form }, call);
+    const answer = await this.json(ANALYSE_PATH, { method: "POST", body: form }, call);
     return {
       requestId: answer.request_id,
-      maskUrl: this.#absolute(answer.mask_url),
-      parseMapUrl: this.#absolute(answer.parse_map_url),
-      denseposeUrl: this.#absolute(answer.densepose_url),
+      maskUrl: this.absolute(answer.mask_url),
+      parseMapUrl: this.absolute(answer.parse_map_url),
+      denseposeUrl: this.absolute(answer.densepose_url),
       expiresAt: new Date(answer.expires_at),
       widthPx: answer.width_px,
       heightPx: answer.height_px,
@@ -278,11 +273,11 @@ export class TryOnClient {
   async bodies(request, call = {}) {
     const body = JSON.stringify(snakeCased({ ...request }));
     const headers = { "Content-Type": JSON_TYPE };
-    const answer = await this.#json(BODIES_PATH, { method: "POST", body, headers }, call);
+    const answer = await this.json(BODIES_PATH, { method: "POST", body, headers }, call);
     return {
       requestId: answer.request_id,
       images: answer.images.map((/** @type {{url: string, seed: number}} */ { url, seed }) => ({
-        url: this.#absolute(url),
+        url: this.absolute(url),
         seed,
       })),
       blocked: answer.blocked,
@@ -302,7 +297,7 @@ export class TryOnClient {
    * @returns {Promise<{engines: Engine[], analysers: Engine[]}>}
    */
   async models(call = {}) {
-    return this.#json(MODELS_PATH, { method: "GET" }, call);
+    return this.json(MODELS_PATH, { method: "GET" }, call);
   }
 
   /**
@@ -314,8 +309,8 @@ export class TryOnClient {
     const urls = answer.result_urls ?? [answer.result_url];
     return {
       requestId: answer.request_id,
-      resultUrl: this.#absolute(answer.result_url),
-      resultUrls: urls.map((/** @type {string} */ url) => this.#absolute(url)),
+      resultUrl: this.absolute(answer.result_url),
+      resultUrls: urls.map((/** @type {string} */ url) => this.absolute(url)),
       expiresAt: new Date(answer.expires_at),
       engine: answer.engine,
       modelVersion: answer.model_version,
@@ -329,8 +324,40 @@ export class TryOnClient {
   }
 
   /** @param {string} url */
-  #absolute(url) {
+  absolute(url) {
     return new URL(url, this.#baseUrl).href;
+  }
+
+  /**
+   * A stream of Server-Sent Events as they come; a silent one ends as one that was lost.
+   *
+   * @param {string} path
+   * @param {RequestInit} request
+   * @param {CallOptions} [call]
+   * @returns {AsyncGenerator<{name: string, data: any, id: string | null}>}
+   */
+  async *events(path, request, call = {}) {
+    const silence = new AbortController();
+    const beat = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => silence.abort(), this.#timeoutMs);
+    };
+    let timer = setTimeout(() => silence.abort(), this.#timeoutMs);
+    try {
+      const signals = call.signal ? [call.signal, silence.signal] : [silence.signal];
+      const headers = { ...request.headers, Accept: EVENTS_TYPE };
+      const signal = AbortSignal.any(signals);
+      const asked = { ...request, headers, signal };
+      const response = await this.#fetch(new URL(path, this.#baseUrl), asked);
+      if (!response.ok) throw await errorOf(response);
+      if (response.status !== 204 && response.body) yield* eventsOf(response.body, beat);
+    } catch (cause) {
+      if (cause instanceof TryOnError) throw cause;
+      if (call.signal?.aborted) throw call.signal.reason;
+      throw new UnreachableError("The connection was lost.", { cause });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /**
@@ -338,9 +365,10 @@ export class TryOnClient {
    *
    * @param {string} path
    * @param {RequestInit} request
-   * @param {CallOptions} call
+   * @param {CallOptions} [call]
+   * @returns {Promise<any>}
    */
-  async #json(path, request, call) {
+  async json(path, request, call = {}) {
     for (let attempt = 0; ; attempt += 1) {
       const { answer, error } = await this.#once(path, request, call);
       if (!error) return answer;
@@ -370,6 +398,7 @@ export class TryOnClient {
         signal: signal ? AbortSignal.any([signal, limit]) : limit,
       });
       if (!response.ok) return { error: await errorOf(response) };
+      if (response.status === 204) return { answer: null };
       return { answer: await answerOf(response, call) };
     } catch (cause) {
       if (cause instanceof TryOnError) throw cause;
@@ -380,6 +409,21 @@ export class TryOnClient {
       throw new UnreachableError("The server cannot be reached.", { cause });
     }
   }
+}
+
+/**
+ * A try-on as a form.
+ *
+ * @param {TryOnRequest} request
+ */
+export function tryOnForm({ userImage, garmentImage, mask, densepose, ...options }) {
+  const form = new FormData();
+  form.append("user_image", userImage);
+  if (garmentImage) form.append("garment_image", garmentImage);
+  if (mask) form.append("mask", mask);
+  if (densepose) form.append("densepose", densepose);
+  form.append("options", JSON.stringify(snakeCased(options)));
+  return form;
 }
 
 /**
@@ -396,12 +440,14 @@ async function errorOf(response) {
 }
 
 /**
+ * The typed error of an error's body.
+ *
  * @param {Record<string, any>} body
  * @param {number} status
  * @param {number | null} retryAfterS
  * @returns {TryOnError}
  */
-function typed(body, status, retryAfterS) {
+export function typed(body, status, retryAfterS) {
   const code = typeof body.error_code === "string" ? body.error_code : "";
   const { details = {}, request_id: requestId } = body;
   const facts = { code, status, details, requestId, retryAfterS };
@@ -439,9 +485,10 @@ async function answerOf(response, { onProgress, onPreview }) {
  * Server-Sent Events as they come; comments are left out.
  *
  * @param {ReadableStream<Uint8Array>} body
- * @returns {AsyncGenerator<{name: string, data: any}>}
+ * @param {() => void} [onSign]  hears every sign of life, comments included
+ * @returns {AsyncGenerator<{name: string, data: any, id: string | null}>}
  */
-async function* eventsOf(body) {
+async function* eventsOf(body, onSign) {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let text = "";
@@ -449,12 +496,13 @@ async function* eventsOf(body) {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
+      onSign?.();
       text += decoder.decode(value, { stream: true });
       const blocks = text.split("\n\n");
       text = blocks.pop() ?? "";
       for (const block of blocks) {
-        const found = /^event: (.*)\ndata: (.*)$/.exec(block);
-        if (found) yield { name: found[1], data: JSON.parse(found[2]) };
+        const found = /^(?:id: (.*)\n)?event: (.*)\ndata: (.*)$/.exec(block);
+        if (found) yield { id: found[1] ?? null, name: found[2], data: JSON.parse(found[3]) };
       }
     }
   } finally {
@@ -480,7 +528,7 @@ function seconds(header) {
  * @param {AbortSignal} [signal]
  * @returns {Promise<void>}
  */
-function pause(ms, signal) {
+export function pause(ms, signal) {
   return new Promise((resolve, reject) => {
     const stop = () => {
       clearTimeout(timer);
@@ -500,7 +548,7 @@ function pause(ms, signal) {
  *
  * @param {Record<string, unknown>} options
  */
-function snakeCased(options) {
+export function snakeCased(options) {
   const pairs = Object.entries(options).filter(([, value]) => value !== undefined);
   return Object.fromEntries(
     pairs.map(([name, value]) => [name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`), value]),

@@ -47,10 +47,21 @@ export class Picker {
     acceptDrops(root, (dropped) => this.addOwn(dropped));
   }
 
-  /** The chosen picture. @returns {Picture | undefined} */
+  /** The (first) chosen picture. @returns {Picture | undefined} */
   get value() {
-    const checked = this.#root.querySelector("input[type=radio]:checked");
-    return this.#pictures.get(/** @type {HTMLInputElement} */ (checked));
+    return this.values[0];
+  }
+
+  /** The chosen pictures. @returns {Picture[]} */
+  get values() {
+    return [...this.#pictures].flatMap(([input, picture]) => (input.checked ? [picture] : []));
+  }
+
+  /** Let several be chosen, or one alone. @param {boolean} on */
+  set several(on) {
+    const first = [...this.#pictures.keys()].find((input) => input.checked);
+    for (const input of this.#pictures.keys()) input.type = on ? "checkbox" : "radio";
+    if (first) this.#select(first);
   }
 
   /**
@@ -64,7 +75,7 @@ export class Picker {
       const tile = this.#tile({ url, label, category, bytes }, new URL(thumbnail, folder).href);
       this.#tiles.append(tile);
     }
-    this.#select(this.#tiles.querySelector("input[type=radio]"));
+    this.#select(this.#tiles.querySelector("input:not([type=file])"));
   }
 
   /**
@@ -117,6 +128,7 @@ export class Picker {
     const radio = /** @type {HTMLInputElement} */ (tile.querySelector("input"));
     const image = /** @type {HTMLImageElement} */ (tile.querySelector("img"));
     radio.name = this.#root.id;
+    radio.type = [...this.#pictures.keys()][0]?.type ?? radio.type;
     image.src = thumbnail;
     image.alt = tile.title = picture.label;
     this.#pictures.set(radio, picture);

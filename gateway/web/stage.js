@@ -65,6 +65,14 @@ export class Stage {
     this.#status.textContent = "Working on it.";
   }
 
+  /** Say how many of several are ready. @param {number} ready @param {number} of */
+  showCount(ready, of) {
+    this.#told = `${ready} of ${of} ready ·`;
+    this.#bar.max = of;
+    this.#bar.value = ready;
+    this.#bar.hidden = false;
+  }
+
   /** Say how far it is. @param {import("./client.js").Progress} progress */
   showProgress(progress) {
     this.#told = `${describeProgress(progress)} ·`;

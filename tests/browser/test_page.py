@@ -32,6 +32,11 @@ def own(page: Page, picker: str, file: Path) -> None:
     page.locator(f"#{picker} input[type=file]").set_input_files(file)
 
 
+def without_sessions(page: Page) -> None:
+    """Let the server be one that keeps no sessions."""
+    page.route("**/api/v1/tryon/sessions", lambda route: route.fulfill(status=404, json={}))
+
+
 def streamed(*events: tuple[str, dict[str, object]]) -> dict[str, str]:
     """A stream of events as a route answers with it."""
     body = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in events)
@@ -60,6 +65,7 @@ def test_the_result_can_be_downloaded_and_kept_on(page: Page) -> None:
 
 
 def test_own_photos_are_tried_on(page: Page) -> None:
+    without_sessions(page)
     own(page, "people", PERSON)
     own(page, "garments", GARMENT)
     expect(page.get_by_role("radio", name="Your own")).to_have_count(2)
@@ -82,6 +88,7 @@ def test_a_file_that_is_no_picture_is_refused_at_once(page: Page, tmp_path: Path
 
 
 def test_a_refusal_is_told_with_its_request_id(page: Page) -> None:
+    without_sessions(page)
     own(page, "people", GARMENT)
     with page.expect_response("**/api/v1/process-tryon") as answering:
         page.get_by_role("button", name="Try it on").click()
@@ -91,6 +98,7 @@ def test_a_refusal_is_told_with_its_request_id(page: Page) -> None:
 
 
 def test_a_busy_server_is_asked_again(page: Page) -> None:
+    without_sessions(page)
     asked: list[str] = []
 
     def busy_once(route: Route) -> None:
@@ -106,12 +114,14 @@ def test_a_busy_server_is_asked_again(page: Page) -> None:
 
 
 def test_an_unreachable_server_is_told(page: Page) -> None:
+    without_sessions(page)
     page.route("**/api/v1/process-tryon", lambda route: route.fulfill(status=502, body="<html>"))
     page.get_by_role("button", name="Try it on").click()
     expect(page.locator("#trouble")).to_contain_text("The server answered 502.")
 
 
 def test_a_try_on_can_be_cancelled(page: Page) -> None:
+    without_sessions(page)
     page.route("**/api/v1/process-tryon", lambda _: None)  # an answer that never comes
     page.get_by_role("button", name="Try it on").click()
     page.get_by_role("button", name="Cancel").click()
@@ -140,6 +150,7 @@ window.fetch = async (url, request) => {
 
 
 def test_every_step_and_preview_is_shown_while_it_works(page: Page, site: str) -> None:
+    without_sessions(page)
     preview = {"step": 5, "of": 30, "image": "/samples/garments/thumbs/logo-tee.jpg"}
     events = streamed(("progress", STEP | {"queue_position": 2}), ("progress", STEP))["body"]
     events += streamed(("preview", preview))["body"]
@@ -156,6 +167,7 @@ def test_every_step_and_preview_is_shown_while_it_works(page: Page, site: str) -
 
 
 def test_an_error_in_the_stream_is_told_as_any_other(page: Page) -> None:
+    without_sessions(page)
     error = {"error_code": "ML_4007", "message": "It cannot be.", "request_id": "r7", "details": {}}
     answer = streamed(("progress", STEP), ("error", error))
     page.route("**/api/v1/process-tryon", lambda route: route.fulfill(**answer))
@@ -186,6 +198,7 @@ ENGINES: list[dict[str, object]] = [
 @pytest.fixture
 def choosy(page: Page, site: str) -> Page:
     """The fitting room of a deployment with two engines that are ready."""
+    without_sessions(page)
     page.route("**/api/v1/models", lambda route: route.fulfill(json={"engines": ENGINES}))
     page.goto(site)
     page.locator("#go:enabled").wait_for()
@@ -204,6 +217,7 @@ def sent_options(page: Page) -> dict[str, object]:
 
 
 def test_a_single_engine_is_no_choice(page: Page) -> None:
+    without_sessions(page)
     page.route("**/api/v1/process-tryon", lambda _: None)
     assert "engine" not in sent_options(page)
     expect(page.locator("#engines")).to_be_hidden()
@@ -251,7 +265,7 @@ def test_the_page_fits_a_phone(page: Page) -> None:
 def test_everything_is_reached_by_keyboard(page: Page) -> None:
     page.locator("#people input[type=file]").focus()
     reached = []
-    for _ in range(6):
+    for _ in range(7):
         reached.append(page.evaluate("document.activeElement.name || document.activeElement.id"))
         page.keyboard.press("Tab")
-    assert reached[1:] == ["people", "", "garments", "category", "go"]
+    assert reached[1:] == ["people", "", "garments", "several", "category", "go"]
