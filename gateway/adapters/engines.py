@@ -64,6 +64,7 @@ class _Patience(Section):
     deadline_s: Annotated[float, Field(gt=0)]
     first_frame_s: Annotated[float, Field(gt=0)]
     stall_s: Annotated[float, Field(gt=0)]
+    recovery_s: Annotated[float, Field(gt=0)] | None = None
 
 
 class _Registry(Section):
@@ -136,7 +137,7 @@ def _engine(file: Path, content: dict[str, Any], service: str) -> Engine:
     patience = None
     if "patience" in content:
         waits = checked(_Patience, content["patience"], f"{file.name}: patience")
-        patience = Patience(waits.deadline_s, waits.first_frame_s, waits.stall_s)
+        patience = Patience(**waits.model_dump())
     return Engine(
         name=offer.engine,
         model=offer.model or file.stem,

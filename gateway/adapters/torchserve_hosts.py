@@ -39,8 +39,8 @@ _SILENCE: Final = frozenset({"unreachable", "no_frame"})
 class Retries:
     """When to ask again, in seconds, and how many workers one request may cost.
 
-    `recovery_s` is the longest wait for a worker to come back; pauses double from the first to the
-    longest.
+    `recovery_s` is the longest wait for a worker to come back, unless its model says another;
+    pauses double from the first to the longest.
     """
 
     recovery_s: float
@@ -174,7 +174,7 @@ class TorchServeHosts:
         if takers := self._takers(model, but):
             return takers[0]
         try:
-            async with asyncio.timeout(self._retries.recovery_s):
+            async with asyncio.timeout(self._recovery_s(model)):
                 while True:
                     await self._look(model)
                     if takers := self._takers(model, but) or self._takers(model):
@@ -184,6 +184,9 @@ class TorchServeHosts:
                     await asyncio.sleep(_READY_POLL_S)
         except TimeoutError as error:
             raise ModelNotLoaded from error
+
+    def _recovery_s(self, model: str) -> float:
+        return self._models[model].recovery_s or self._retries.recovery_s
 
     async def _look(self, model: str) -> None:
         """Look at the model on every host; where there are several, none may hold the others up."""

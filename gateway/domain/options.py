@@ -46,11 +46,15 @@ NEUTRAL: Final[Given] = MappingProxyType({"num_samples": 1, "auto_crop": False})
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long an engine may take, in seconds: to the end, to its first frame, between two."""
+    """How long an engine may take, in seconds: to the end, to its first frame, between two.
+
+    `recovery_s` is how long its worker may take to come back; None means the deployment's own.
+    """
 
     deadline_s: float
     first_frame_s: float
     stall_s: float
+    recovery_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

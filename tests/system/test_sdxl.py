@@ -37,11 +37,7 @@ def drawing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         plan,
         models=(*plan.models, "sdxl"),
         workers={"VTON_SDXL_MODEL": str(tiny_sdxl.repository())},
-        settings=plan.settings
-        | {
-            "VTON_STORAGE__URL": (folder / "objects").as_uri(),
-            "VTON_TORCHSERVE__RECOVERY_S": "120",  # a worker that loads networks again
-        },
+        settings=plan.settings | {"VTON_STORAGE__URL": (folder / "objects").as_uri()},
         logs=folder / "logs",
     )
     with Stack(plan, threading.Event()) as stack:

@@ -14,7 +14,7 @@ from gateway.errors import (
     TimedOut,
     Unfit,
 )
-from tests.gateway.torchserve_pair import JOB, RETRIES, Pair, hosts
+from tests.gateway.torchserve_pair import JOB, PATIENCE, RETRIES, Pair, hosts
 from tests.gateway.torchserve_stand_in import Fault
 
 pytestmark = pytest.mark.anyio
@@ -163,6 +163,18 @@ async def test_without_a_worker_in_time_the_model_is_not_loaded(pair: Pair) -> N
     pair.server.is_ready = False
     with pytest.raises(ModelNotLoaded):
         await pair.with_patience(recovery_s=0.1).predict(JOB)
+
+
+async def test_a_model_may_take_its_own_time_to_come_back(pair: Pair) -> None:
+    pair.server.faults.append(Fault.NO_WORKER)
+    pair.server.is_ready = False
+    patient = replace(PATIENCE, recovery_s=60.0)
+    retries = replace(RETRIES, recovery_s=0.001)
+    adapter = hosts([pair.clients], pair.retries, {"geometric": patient}, retries)
+    task = asyncio.ensure_future(adapter.predict(JOB))
+    await pair.server.was_looked_at.wait()
+    pair.server.is_ready = True
+    assert (await task).images
 
 
 async def test_an_unknown_model_is_not_loaded(pair: Pair) -> None:
