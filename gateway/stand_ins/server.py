@@ -9,10 +9,13 @@ from starlette.routing import Route
 from gateway.stand_ins.ebay import CLIENT_ID, CLIENT_SECRET, EbayStandIn
 from gateway.stand_ins.faults import Fault, Faults
 from gateway.stand_ins.gemini import KEY, GeminiStandIn
+from gateway.stand_ins.supabase import SupabaseStandIn
 
 
-def stand_in_app(gemini: GeminiStandIn, ebay: EbayStandIn) -> Starlette:
-    """Both services, and PUT /faults/{service}/{fault}, which holds until another is put.
+def stand_in_app(
+    gemini: GeminiStandIn, ebay: EbayStandIn, supabase: SupabaseStandIn | None = None
+) -> Starlette:
+    """The services, and PUT /faults/{service}/{fault}, which holds until another is put.
 
     `service` is gemini, ebay or ebay_tokens; the fault `none` ends the others.
     """
@@ -24,8 +27,9 @@ def stand_in_app(gemini: GeminiStandIn, ebay: EbayStandIn) -> Starlette:
     async def ready(_: Request) -> Response:
         return JSONResponse({"stand_ins": sorted(faults)})
 
+    signing = [] if supabase is None else supabase.routes()
     own = [Route("/", ready), Route("/faults/{service}/{fault}", put, methods=["PUT"])]
-    return Starlette(routes=[*own, *gemini.routes(), *ebay.routes()])
+    return Starlette(routes=[*own, *gemini.routes(), *ebay.routes(), *signing])
 
 
 def _put(faults: dict[str, Faults], service: str, fault: str) -> Response:
@@ -46,10 +50,13 @@ def settings_for(url: str) -> dict[str, str]:
         f"{prefix}EBAY__URL": url,
         f"{prefix}EBAY__CLIENT_ID": CLIENT_ID,
         f"{prefix}EBAY__CLIENT_SECRET": CLIENT_SECRET,
+        "VTON_SUPABASE__URL": url,
+        "VTON_SUPABASE__SECURE_COOKIES": "false",
     }
 
 
 def run(port: int) -> None:
-    """Serve both on loopback until asked to end."""
-    app = stand_in_app(GeminiStandIn(), EbayStandIn())
+    """Serve all of them on loopback until asked to end."""
+    supabase = SupabaseStandIn(issuer=f"http://127.0.0.1:{port}/auth/v1")
+    app = stand_in_app(GeminiStandIn(), EbayStandIn(), supabase)
     uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")
