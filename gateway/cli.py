@@ -12,6 +12,7 @@ from typing import Final
 import shtab
 
 import gateway
+from gateway.cli_privacy import add_privacy
 from gateway.cli_sessions import TOKEN_VARIABLE, add_sessions, add_token, sessions_of
 from gateway.errors import GatewayError, Misconfigured
 from gateway.settings import load_settings
@@ -179,6 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(command=run_demo, person=False)
     _add_tryon(commands)
     add_sessions(commands)
+    add_privacy(commands)
     _add_rollout(commands)
     one = commands.add_parser("config", help=config.__doc__, description=config.__doc__)
     one.set_defaults(command=config)

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 NO_REQUEST: Final = "-"
-_CHATTY: Final = ("httpx", "httpcore", "PIL", "multipart", "python_multipart", "asyncio")
+_CHATTY: Final = (
+    "aiosqlite",  # which shows every statement with its values
+    "httpx",
+    "httpcore",
+    "PIL",
+    "multipart",
+    "python_multipart",
+    "asyncio",
+)
 
 
 def configure_logging(

@@ -5,6 +5,7 @@ read once more to tell the workers which they were, then erased, and its rows go
 in between leaves rows, by which the next run goes on.
 """
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -127,23 +128,28 @@ class SessionEraser:
 
 
 class ErasingService:
-    """One run of everything that is to be erased."""
+    """One run of everything that is to be erased; `totals` counts what all runs have erased."""
 
     def __init__(
         self, ground: ErasingGround, works: Mapping[str, Callable[[], Awaitable[int]]]
     ) -> None:
         self._on = ground
         self._works = works
+        self._lock = asyncio.Lock()
+        self.totals = dict.fromkeys(works, 0)
 
     async def run(self) -> Mapping[str, int]:
         """Erase what is over, each kind whatever becomes of the others; how many of each."""
         erased: dict[str, int] = {}
-        for kind, work in self._works.items():
-            try:
-                erased[kind] = await work()
-            except GatewayError as error:
-                log = structlog.get_logger(__name__)
-                log.warning("erasing is yet to be done", kind=kind, error_code=error.code)
+        async with self._lock:
+            for kind, work in self._works.items():
+                try:
+                    erased[kind] = await work()
+                except GatewayError as error:
+                    log = structlog.get_logger(__name__)
+                    log.warning("erasing is yet to be done", kind=kind, error_code=error.code)
+                else:
+                    self.totals[kind] += erased[kind]
         self._on.metrics.erasing_runs.inc()
         structlog.get_logger(__name__).info("erasing run", **erased)
         return erased

@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from secrets import token_bytes, token_hex
@@ -28,7 +28,7 @@ from gateway.domain.options import Engine
 from gateway.domain.sessions import Ask, Draft, EventKind, Kind, Session
 from gateway.domain.sessions_lifecycle import ENDED, State
 from gateway.domain.terms import Part
-from gateway.erasing_assembly import ErasingRules, Outside, erasing
+from gateway.erasing_assembly import Erasing, ErasingRules, Outside, erasing
 from gateway.metrics import Metrics
 from gateway.ports import Clock, OnProgress
 from gateway.services.catalogue import Catalogue
@@ -102,6 +102,8 @@ class Sessions:
     store: ObjectStoreAdapter
     pictures: PictureService
     models: Drawer
+    results: ResultService
+    erasing: Erasing
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -113,12 +115,17 @@ class Sessions:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
-    async def accept(self, engine: str, now: float, items: int = 1) -> str:
-        """Have a session of so many items accepted; its owner is the engine's namesake."""
-        picture = picture_of_png(pictures.png((32, 40)))
+    async def accept(
+        self, engine: str, now: float, items: int = 1, photos: Sequence[bytes] = ()
+    ) -> str:
+        """Have a session of so many items accepted; its owner is the engine's namesake.
+
+        photos: of a person and of a garment, PNG; both are a small drawing unless given.
+        """
+        shown = [picture_of_png(one) for one in photos or (pictures.png((32, 40)),) * 2]
         asks = []
         for garment in range(items):
-            names = [str(await self.pictures.put(picture, now + DAY_S)) for _ in range(2)]
+            names = [str(await self.pictures.put(one, now + DAY_S)) for one in shown]
             asked = dict(zip(("user_image", "garment_image"), names, strict=True))
             given: dict[str, JsonValue] = {"output_format": "jpeg", "seed": garment}
             given["category"] = "upper_body"
@@ -159,18 +166,25 @@ def engines(names: Collection[str]) -> Mapping[str, Engine]:
 
 @asynccontextmanager
 async def opened(
-    place: Place, clock: Clock, names: Collection[str], told: SessionSettings = QUICK
+    place: Place,
+    clock: Clock,
+    names: Collection[str],
+    told: SessionSettings = QUICK,
+    worker: Drawer | None = None,
 ) -> AsyncIterator[Sessions]:
-    """Sessions of these engines; the runner does not run yet."""
+    """Sessions of these engines; the runner does not run yet.
+
+    With a worker that is given, results are remembered, too.
+    """
     store, notices, metrics, models = (
         ObjectStoreAdapter(place.store_url),
         MemoryNotices(),
         Metrics(),
-        Drawer(),
+        worker or Drawer(),
     )
     decoder = ThreadedDecoder(ImageLimits(1, 10_000, 100, 100), 1, 10)
     rules = LinkRules(b"secret", 60, "")
-    memo = MemoryResultMemo(clock, 0, 0)
+    memo = MemoryResultMemo(clock, *((0, 0) if worker is None else (3600, 100)))
     results = ResultService(store, memo, clock, token_bytes, 86_400, rules)
     drawn_on = PictureService(store, decoder, clock, token_bytes, 86_400)
     catalogue = Catalogue(store, clock, token_bytes)
@@ -190,5 +204,7 @@ async def opened(
         eraser = erasing(ground, outside, ErasingRules(b"secret", 90 * DAY_S, 60.0, 60.0))
         service = session_service(ground, told, eraser.sessions)
         runner = session_runner(ground, told)
-        yield Sessions(book, queue, service, runner, notices, store, drawn_on, models)
+        yield Sessions(
+            book, queue, service, runner, notices, store, drawn_on, models, results, eraser
+        )
     decoder.close()
