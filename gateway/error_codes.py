@@ -40,6 +40,7 @@ class ErrorCode(StrEnum):
     EBAY = "EXT_5002"
     SUPABASE = "EXT_5003"
     TIMED_OUT = "EXT_5004"
+    REMOTE_ENGINE = "EXT_5005"
     INTERNAL = "SYS_9001"
     MISCONFIGURED = "SYS_9002"
     STORAGE = "SYS_9003"
@@ -78,6 +79,7 @@ STATUS: Mapping[ErrorCode, int] = MappingProxyType(
         ErrorCode.EBAY: 503,
         ErrorCode.SUPABASE: 502,
         ErrorCode.TIMED_OUT: 504,
+        ErrorCode.REMOTE_ENGINE: 502,
         ErrorCode.INTERNAL: 500,
         ErrorCode.MISCONFIGURED: 500,
         ErrorCode.STORAGE: 503,

@@ -35,6 +35,7 @@ GatewayError
 │   └── EbayFailed            EXT_5002   the shop failed, or is away or off
 ├── SupabaseFailed            EXT_5003   the sign-in service failed, or is away (token_errors)
 ├── TimedOut                  EXT_5004   a service behind the gateway took too long
+├── RemoteEngineFailed        EXT_5005   an engine elsewhere is away (engine_errors)
 ├── Internal                  SYS_9001   our fault
 ├── Misconfigured             SYS_9002   a setting is wrong
 ├── StorageFailed             SYS_9003   the object store refused or is away

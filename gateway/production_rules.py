@@ -27,6 +27,7 @@ def faults(settings: Settings, *, is_public: bool) -> list[str]:
         **_secrets(settings),
         **_browsers(settings, is_public=is_public),
         **_neighbours(settings),
+        "pixazo.is_stand_in is on": settings.pixazo.is_stand_in,
         "storage.url is memory: results would not survive": (
             settings.storage.url.startswith("memory:")
         ),

@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-import structlog
-
 from gateway.adapters.breaker import Breakers
+from gateway.adapters.callbacks import CallbackDesk
 from gateway.adapters.clock import SharedClock, SystemClock
 from gateway.adapters.decoder import ThreadedDecoder
 from gateway.adapters.engines import load_registry
@@ -16,7 +15,9 @@ from gateway.adapters.model_store import FolderModelStore
 from gateway.adapters.notices import open_notices
 from gateway.adapters.objects import ObjectStoreAdapter
 from gateway.adapters.outgoing import Outgoing
+from gateway.adapters.pixazo_opening import PIXAZO, Local, open_pixazo
 from gateway.adapters.recommending import open_outsiders
+from gateway.adapters.routed import RoutedModels
 from gateway.adapters.sql.audit_log import SqlAuditLog
 from gateway.adapters.sql.book import SqlSessionBook
 from gateway.adapters.sql.database import Database
@@ -26,7 +27,7 @@ from gateway.adapters.sql.queue import QueueRules, SqlSessionQueue
 from gateway.adapters.sql.webhook_book import SqlWebhookBook
 from gateway.adapters.sql.webhook_outbox import SqlWebhookOutbox
 from gateway.adapters.torchserve_hosts import TorchServeHosts
-from gateway.adapters.torchserve_opening import Heard, open_torchserve
+from gateway.adapters.torchserve_opening import heard_by, open_torchserve
 from gateway.background import background, every
 from gateway.domain.fallback import EngineOrder
 from gateway.domain.licensing import Licensing
@@ -47,6 +48,7 @@ from gateway.services.catalogue import Catalogue
 from gateway.services.garments import GarmentService
 from gateway.services.health import HealthService, hosts_check
 from gateway.services.inference import InferenceService
+from gateway.services.lending import LendingService
 from gateway.services.person import PersonService
 from gateway.services.pictures import PictureService
 from gateway.services.recommendations import RecommendationService
@@ -76,6 +78,7 @@ class Resources:
     bodies_schema: type[BodiesBody]
     metrics: Metrics
     models: Models
+    callbacks: CallbackDesk
     store: ObjectStore
     admission: Admission
     pictures: PictureService
@@ -121,7 +124,9 @@ class _Ground:
     registry: Registry
     licensing: Licensing
     breakers: Breakers
-    models: TorchServeHosts
+    hosts: TorchServeHosts
+    models: RoutedModels
+    callbacks: CallbackDesk
     store: ObjectStore
     results: ResultService
     pictures: PictureService
@@ -134,17 +139,18 @@ class _Ground:
 async def _ground(
     settings: Settings, metrics: Metrics, clock: Clock, stack: AsyncExitStack
 ) -> _Ground:
-    registry = load_registry(settings.tryon.engines_dir)
+    remotes = {PIXAZO} if settings.pixazo.is_on else set[str]()
+    registry = load_registry(settings.tryon.engines_dir, remotes)
     licensing = Licensing(settings.commercial_only)
     breakers = Breakers(clock, metrics.observe_circuit)
     default = settings.tryon.default_engine
     check_default(registry.engines, default, licensing)
-    models, control = await open_torchserve(
-        settings.torchserve, registry.every, breakers, _heard(metrics), stack
+    hosts, control = await open_torchserve(
+        settings.torchserve, registry.here, breakers, heard_by(metrics), stack
     )
-    serving = Serving(control, models, models.traffic, clock)
+    serving = Serving(control, hosts, hosts.traffic, clock)
     archives = FolderModelStore(settings.rollout.model_store)
-    rollouts = rollout_service(settings, registry.every, serving, archives, metrics)
+    rollouts = rollout_service(settings, registry.here, serving, archives, metrics)
     stack.push_async_callback(rollouts.close)
     store = ObjectStoreAdapter(settings.storage.url)
     memo = MemoryResultMemo(clock, settings.tryon.memo_ttl_s, settings.tryon.memo_entries)
@@ -154,22 +160,13 @@ async def _ground(
     results = ResultService(store, memo, clock, random, retention_s, link_rules(settings))
     pictures = PictureService(store, decoder, clock, random, retention_s)
     catalogue = Catalogue(store, clock, random)
+    local = _local(settings, store, decoder, clock)
+    models = RoutedModels(hosts, await open_pixazo(settings.pixazo, local, breakers, stack))
     inference = InferenceService(models, results, clock, metrics)
     order = EngineOrder(default, settings.tryon.fallback)
     tryon = TryOnService(registry.engines, order, licensing, pictures, catalogue, inference)
-    return _Ground(
-        registry,
-        licensing,
-        breakers,
-        models,
-        store,
-        results,
-        pictures,
-        catalogue,
-        inference,
-        tryon,
-        rollouts,
-    )
+    here = (registry, licensing, breakers, hosts, models, local.desk, store)
+    return _Ground(*here, results, pictures, catalogue, inference, tryon, rollouts)
 
 
 async def _assemble(
@@ -183,7 +180,7 @@ async def _assemble(
     seen = Watched(models, registry, ground.store, on.book, ground.breakers.states)
     checks = health_checks(settings, seen, licensing, suits, metrics)
     if len(settings.torchserve.inference_url) > 1:
-        checks["hosts"] = hosts_check(models, models.reachable)
+        checks["hosts"] = hosts_check(models, ground.hosts.reachable)
     pictures, catalogue, inference = ground.pictures, ground.catalogue, ground.inference
     return Resources(
         settings=settings,
@@ -192,6 +189,7 @@ async def _assemble(
         bodies_schema=BodiesBody if drawer is None else narrowed(BodiesBody, drawer),
         metrics=metrics,
         models=models,
+        callbacks=ground.callbacks,
         store=ground.store,
         admission=Admission(settings.tryon.max_in_flight, metrics.in_flight),
         pictures=pictures,
@@ -273,17 +271,13 @@ def _outgoing(told: WebhookSettings) -> Outgoing:
     return Outgoing(told.timeout_s, told.max_answer_bytes, allow_private=told.allow_private)
 
 
+def _local(settings: Settings, store: ObjectStore, decoder: ThreadedDecoder, clock: Clock) -> Local:
+    """What an engine elsewhere needs of us."""
+    rules, ttl_s = link_rules(settings), settings.pixazo.link_ttl_s
+    lending = LendingService(store, clock, secrets.token_bytes, rules, ttl_s)
+    return Local(rules.public_url, lending, CallbackDesk(), decoder, clock)
+
+
 def _decoder(settings: Settings) -> ThreadedDecoder:
     uploads = settings.uploads
     return ThreadedDecoder(image_limits(uploads), uploads.decode_workers, uploads.decode_queue)
-
-
-def _heard(metrics: Metrics) -> Heard:
-    def on_retry(reason: str) -> None:
-        metrics.retries.labels(reason).inc()
-        structlog.get_logger(__name__).warning("inference asked again", reason=reason)
-
-    def on_attempt(model: str, version: str, outcome: str) -> None:
-        metrics.version_requests.labels(model, version, outcome).inc()
-
-    return Heard(on_retry, on_attempt)

@@ -27,6 +27,7 @@ from gateway.comma_lists import CommaList
 from gateway.domain.options import Patience
 from gateway.errors import Misconfigured
 from gateway.identity_settings import IdentitySettings, SupabaseSettings
+from gateway.pixazo_settings import PixazoSettings
 from gateway.production_rules import DEVELOPMENT_SECRET, faults
 from gateway.recommendation_settings import RecommendationSettings
 from gateway.session_settings import DatabaseSettings, SessionSettings
@@ -217,6 +218,7 @@ class Settings(BaseSettings):
     identity: IdentitySettings = IdentitySettings()
     supabase: SupabaseSettings = SupabaseSettings()
     audit: AuditSettings = AuditSettings()
+    pixazo: PixazoSettings = PixazoSettings()
     admin: AdminSettings = AdminSettings()
     rollout: RolloutSettings = RolloutSettings()
     recommendations: RecommendationSettings = RecommendationSettings()
@@ -235,6 +237,7 @@ class Settings(BaseSettings):
             self.torchserve.inference_token,
             self.torchserve.management_token,
             self.admin.token,
+            self.pixazo.key,
             *self.recommendations.secrets(),
             self.supabase.anon_key,
             self.supabase.jwt_secret,

@@ -5,7 +5,7 @@ section an engine that understands photos of them, one with a `bodies:` section 
 new people; other files are none of the gateway's.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -101,12 +101,14 @@ _OFFERS: Mapping[str, type[_Offer]] = {
 }
 
 
-def load_registry(folder: Path) -> Registry:
+def load_registry(folder: Path, remotes: Collection[str] = ()) -> Registry:
     """Every engine the folder describes: at least one that dresses people, one of the others.
 
-    Raises Misconfigured naming the file and the key that is wrong.
+    Of engines elsewhere only those whose provider is among `remotes`. Raises Misconfigured naming
+    the file and the key that is wrong.
     """
-    engines = list(_engines(folder, "tryon"))
+    every = _engines(folder, "tryon")
+    engines = [one for one in every if not one.is_remote or one.model in remotes]
     if not engines:
         raise Misconfigured("no engine is configured: no YAML file with a tryon section")
     by_name = {engine.name: engine for engine in engines}
@@ -140,7 +142,7 @@ def _engine(file: Path, content: dict[str, Any], service: str) -> Engine:
         patience = Patience(**waits.model_dump())
     return Engine(
         name=offer.engine,
-        model=offer.model or file.stem,
+        model=offer.model or str(content.get("remote", file.stem)),
         options=offer.options,
         terms=terms_of(content, service, file.name),
         choices=offer.names(),
@@ -151,6 +153,7 @@ def _engine(file: Path, content: dict[str, Any], service: str) -> Engine:
         shares_steps=checked(_Serving, content, file.name).shares_steps,
         warms_garments=told.warms_garments,
         patience=patience,
+        is_remote="remote" in content,
         registration=_registration(file, content, told),
     )
 

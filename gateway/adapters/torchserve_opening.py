@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import httpx
+import structlog
 from pydantic import SecretStr
 
 from gateway.adapters.breaker import BreakerRules, Breakers
@@ -17,6 +18,7 @@ from gateway.adapters.torchserve_traffic import VersionTraffic
 from gateway.adapters.torchserve_versions import HostsVersions
 from gateway.domain.options import Engine
 from gateway.errors import ModelNotLoaded
+from gateway.metrics import Metrics
 from gateway.ports import VersionControl
 from gateway.settings import TorchServeSettings
 
@@ -57,6 +59,19 @@ async def open_torchserve(
     retries = Retries(ts.recovery_s, ts.retry_first_s, ts.retry_longest_s, ts.max_crashes)
     served = TorchServeHosts(hosts, models, retries, traffic, heard.on_retry)
     return served, controls[0] if len(controls) == 1 else HostsVersions(controls)
+
+
+def heard_by(metrics: Metrics) -> Heard:
+    """Counts both, and writes retries into the log."""
+
+    def on_retry(reason: str) -> None:
+        metrics.retries.labels(reason).inc()
+        structlog.get_logger(__name__).warning("inference asked again", reason=reason)
+
+    def on_attempt(model: str, version: str, outcome: str) -> None:
+        metrics.version_requests.labels(model, version, outcome).inc()
+
+    return Heard(on_retry, on_attempt)
 
 
 def _client(ts: TorchServeSettings, url: str, token: SecretStr | None) -> httpx.AsyncClient:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.domain.options import Engine, Given, Plan, plan
+from gateway.engine_errors import RemoteEngineFailed
 from gateway.errors import (
     GatewayError,
     InvalidInput,
@@ -18,7 +19,12 @@ from gateway.errors import (
 )
 
 _REASONS: Final[Mapping[type[GatewayError], str]] = MappingProxyType(
-    {NotDeployed: "not_deployed", ModelNotLoaded: "not_ready", TimedOut: "timed_out"}
+    {
+        NotDeployed: "not_deployed",
+        ModelNotLoaded: "not_ready",
+        TimedOut: "timed_out",
+        RemoteEngineFailed: "failed",
+    }
 )
 """What lets another engine step in; nothing that another picture would have changed."""
 

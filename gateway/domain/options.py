@@ -81,7 +81,8 @@ class Engine:
     numbers, `multiples` what their values must be multiples of, `defaults` what the engine takes
     for options left out, `presets` what each name of the option `preset` stands for; `patience`
     None means the deployment's own. One that `shares_steps` schedules its requests, one that
-    `warms_garments` may be shown a garment before anybody wears it.
+    `warms_garments` may be shown a garment before anybody wears it. One that `is_remote` is served
+    by somebody else.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Engine:
     presets: Mapping[str, Given] = field(default_factory=dict)
     shares_steps: bool = False
     warms_garments: bool = False
+    is_remote: bool = False
     patience: Patience | None = None
     registration: Registration = field(default_factory=Registration)
 
@@ -132,6 +134,11 @@ class Registry:
         """All of them."""
         singles = (self.analyser, self.drawer)
         return (*self.engines.values(), *(one for one in singles if one is not None))
+
+    @property
+    def here(self) -> tuple[Engine, ...]:
+        """All that are served by this deployment."""
+        return tuple(one for one in self.every if not one.is_remote)
 
     @property
     def shown(self) -> frozenset[str]:

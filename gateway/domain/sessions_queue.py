@@ -32,7 +32,8 @@ WAITS: Final = frozenset({ErrorCode.BUSY, ErrorCode.MODEL_NOT_LOADED, ErrorCode.
                           ErrorCode.DATABASE})  # fmt: skip
 """Nothing is wrong with the item: it waits, and no try is counted."""
 
-PASSING: Final = frozenset({ErrorCode.OUT_OF_MEMORY, ErrorCode.TIMED_OUT, ErrorCode.INTERNAL})
+PASSING: Final = frozenset({ErrorCode.OUT_OF_MEMORY, ErrorCode.TIMED_OUT, ErrorCode.INTERNAL,
+                            ErrorCode.REMOTE_ENGINE})  # fmt: skip
 """Another try may go better, but not for ever."""
 
 

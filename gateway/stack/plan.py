@@ -95,7 +95,8 @@ def _descriptions(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """What serves something, by the name of its file."""
     for file in folder.glob("*.yaml"):
         sections = yaml.safe_load(file.read_text("utf-8"))
-        if isinstance(sections, dict) and {*SERVICES} & sections.keys():
+        served = sections.keys() if isinstance(sections, dict) else set()
+        if {*SERVICES} & served and "remote" not in served:
             yield file.stem, sections
 
 

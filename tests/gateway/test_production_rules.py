@@ -17,6 +17,10 @@ UNSAFE: list[tuple[dict[str, str], str]] = [
     ({SECRET: ""}, "storage.signing_secret is shorter than 32 characters"),
     ({SECRET: "x" * 31}, "storage.signing_secret is shorter than 32 characters"),
     ({SECRET: DEVELOPMENT_SECRET}, "storage.signing_secret is the development default"),
+    (
+        {"VTON_PIXAZO__IS_STAND_IN": "true", "VTON_PIXAZO__URL": "http://127.0.0.1:9"},
+        "pixazo.is_stand_in is on",
+    ),
     ({"VTON_ADMIN__TOKEN": "letmein"}, "admin.token is shorter than 32 characters"),
     ({"VTON_SUPABASE__JWT_SECRET": "short"}, "supabase.jwt_secret is shorter than 32 characters"),
     ({"VTON_HTTP__CORS_ORIGINS": "https://a.example,*"}, "http.cors_origins holds a wildcard"),

@@ -1,0 +1,12 @@
+"""What an engine elsewhere needs of this gateway."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+
+class Lending(Protocol):
+    """Pictures that somebody outside may fetch for a short while."""
+
+    def lent(self, *pngs: bytes) -> AbstractAsyncContextManager[tuple[str, ...]]:
+        """Links to pictures (PNG) of ours, for the length of the block; raises StorageFailed."""
+        ...
