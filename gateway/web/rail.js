@@ -53,6 +53,7 @@ export class Rail {
   /** Mark the one that is shown. @param {number} place */
   choose(place) {
     this.#buttons.forEach((button, other) => button.setAttribute("aria-pressed", String(other === place)));
+    this.#buttons[place]?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   /** Take it away. */

@@ -24,6 +24,13 @@ SESSION: dict[str, Any] = {
     "expires_at": "2026-11-22T00:00:00Z",
     "items": [],
 }
+LISTEN = """(url) => new Promise((resolve) => {
+  const heard = [];
+  const source = new EventSource(url);
+  for (const name of ["state", "item", "progress"])
+    source.addEventListener(name, (event) => heard.push([name, event.lastEventId]));
+  source.onerror = () => source.readyState === EventSource.CLOSED && resolve(heard);
+})"""
 FETCH = "async (url) => (await fetch(url, { cache: 'no-store' })).status"
 WATCH = """async ({ after }) => {
   const { TryOnClient } = await import("/client.js");
@@ -73,6 +80,14 @@ def test_a_watch_outlives_a_server_that_is_away_and_ends_for_what_is_not_there(p
     with pytest.raises(Exception, match="404"):
         page.evaluate(WATCH, {"after": 0})
     assert next(statuses, None) is None
+
+
+def test_an_event_source_needs_no_token_and_stops_at_the_end(kept: Page) -> None:
+    try_on(kept)
+    (session,) = mine(kept)
+    names = kept.evaluate(LISTEN, session["urls"]["events"])
+    assert (names[0], names[-1]) == (["state", "1"], ["state", str(session["last_event"])])
+    assert len(names) == session["last_event"]
 
 
 def test_a_batch_is_sent_whole_with_a_key_of_its_own(page: Page) -> None:
