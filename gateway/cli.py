@@ -27,6 +27,7 @@ _SAMPLES: Final = Path(gateway.__file__).parent / "web" / "samples"
 _INTERRUPTED: Final = 130
 _ENGINE: Final = "geometric"
 _OWN: Final = ("mask", "densepose")
+_STAND_INS: Final = "(sign-in, Gemini, eBay: made up; sign in as ada@example.org, ada's password)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +57,7 @@ def serve(options: argparse.Namespace) -> int:
     )
     host = options.host or settings.http.host
     plan = replace(_planned(options), host=host, ports=ports, logs=options.logs)
-    plan = replace(plan, store=options.model_store)
+    plan = replace(plan, store=options.model_store, stand_ins=options.with_stand_ins)
     with stop_on_signals() as stop, Stack(plan, stop) as stack:
         for name, url in (
             ("page", f"{stack.url}/"),
@@ -68,6 +69,8 @@ def serve(options: argparse.Namespace) -> int:
             ("model store", str(stack.store)),
         ):
             _say(f"{name:12}{url}")
+        if options.with_stand_ins:
+            _say(f"STAND-INS   {stack.stand_ins_url}/ {_STAND_INS}")
         _say("ready; Ctrl-C ends all of it")
         stack.watch()
     _say("stopped")
@@ -201,6 +204,11 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             f"--{name}-port", type=int, default=0, help=f"TorchServe's {name} API (a free port)"
         )
     one.add_argument("--logs", type=Path, help="folder for the logs instead of the terminal")
+    one.add_argument(
+        "--with-stand-ins",
+        action="store_true",
+        help="run made-up outside services, too (sign-in, Gemini, eBay): for development alone",
+    )
     one.add_argument(
         "--model-store", type=Path, help="folder of archives that stays (else a temporary one)"
     )

@@ -27,8 +27,9 @@ class Plan:
 
     `models` are names of YAML files in `config`, the default engine's first. `logs` is the folder
     for the children's output; None shows it on the terminal. `store` is the model store, where the
-    archives go; None takes one that is gone afterwards. `settings` are environment variables
-    for the gateway, `workers` for TorchServe and its workers, beside those the stack sets.
+    archives go; None takes one that is gone afterwards. `stand_ins` runs made-up outside services,
+    too, and leads the gateway to them. `settings` are environment variables for the gateway,
+    `workers` for TorchServe and its workers, beside those the stack sets.
     """
 
     root: Path
@@ -40,6 +41,7 @@ class Plan:
     deadline_s: float = _DEADLINE_S
     logs: Path | None = None
     store: Path | None = None
+    stand_ins: bool = False
     settings: dict[str, str] = field(default_factory=dict)
     workers: dict[str, str] = field(default_factory=dict)
 

@@ -19,6 +19,7 @@ class Ports:
     metrics: int = 0
     grpc_inference: int = 0
     grpc_management: int = 0
+    stand_ins: int = 0
 
 
 def claim(wished: Ports, gateway_host: str = _LOOPBACK) -> Ports:

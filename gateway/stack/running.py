@@ -65,6 +65,11 @@ class Stack:
         return f"http://127.0.0.1:{self.ports.management}"
 
     @property
+    def stand_ins_url(self) -> str:
+        """Where made-up outside services are, if there are any."""
+        return f"http://127.0.0.1:{self.ports.stand_ins}"
+
+    @property
     def metrics_url(self) -> str:
         """Where TorchServe's and the workers' metrics are scraped."""
         return f"http://127.0.0.1:{self.ports.metrics}/metrics"
@@ -108,6 +113,7 @@ class Stack:
         self._spawn("torchserve", command, torchserve.environment(plan, self._folder), self._folder)
         settings = {
             **os.environ,
+            **(self._start_stand_ins() if plan.stand_ins else {}),
             **plan.settings,
             "VTON_TRYON__ENGINES_DIR": str(plan.config),
             "VTON_ROLLOUT__MODEL_STORE": str(self.store),
@@ -117,6 +123,14 @@ class Stack:
             "VTON_TORCHSERVE__MANAGEMENT_URL": self.management_url,
         }
         self._spawn("gateway", [sys.executable, "-m", "gateway"], settings, plan.root)
+
+    def _start_stand_ins(self) -> dict[str, str]:
+        """Run the made-up services, and give the settings that lead to them."""
+        from gateway.stand_ins.server import settings_for  # noqa: PLC0415 - for these stacks alone
+
+        command = [sys.executable, "-m", "gateway.stand_ins", str(self.ports.stand_ins)]
+        self._spawn("stand-ins", command, dict(os.environ), self._plan.root)
+        return settings_for(self.stand_ins_url)
 
     def _spawn(self, name: str, command: list[str], settings: dict[str, str], cwd: Path) -> None:
         output: IO[bytes] = sys.stdout.buffer
@@ -142,6 +156,8 @@ class Stack:
     def _conditions(self) -> Iterator[tuple[str, str, Callable[[httpx.Response], bool]]]:
         for model in self._plan.models:
             yield "torchserve", f"{self.management_url}/models/{model}", _has_worker
+        if self._plan.stand_ins:
+            yield "stand-ins", f"{self.stand_ins_url}/", lambda answer: answer.is_success
         yield "gateway", f"{self.url}/health/ready", lambda answer: answer.is_success
 
     def _refuse_dead(self) -> None:
