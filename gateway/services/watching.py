@@ -62,6 +62,11 @@ class SessionWatch:
         waited for.
         """
         loop, rules = asyncio.get_running_loop(), self._rules
+        for event in await self._since(session_id, owner, after):
+            yield event
+            after = event.seq
+            if is_last(event):
+                return  # before anything was set up to listen
         spoke = loop.time()
         async with (
             alarm_at(self._notices, topics.of_session(session_id)) as alarm,

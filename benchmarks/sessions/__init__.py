@@ -1,0 +1,1 @@
+"""What sessions cost, and what they outlive."""
