@@ -38,6 +38,7 @@ def serve(settings: Settings, host: str | None = None, port: int | None = None) 
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # gateway.proxied reads them, from trusted proxies alone
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=settings.http.shutdown_s,

@@ -11,6 +11,7 @@ from gateway.auth_schemas import KeyBody, LoginBody, LogoutBody
 from gateway.deps import Needs
 from gateway.domain.identity import SAFE_METHODS, VISITOR_SCOPES, Scope
 from gateway.errors import DatabaseFailed, GatewayError, TimedOut
+from gateway.limit_errors import RateLimited
 from gateway.request_credentials import KEY_HEADER, USER_TOKEN
 from gateway.sign_in_cookies import CSRF_HEADER
 from gateway.token_errors import (
@@ -90,6 +91,7 @@ def _errors(method: str) -> Iterator[GatewayError]:
     yield TokenExpired()
     yield TokenMissing()
     yield NotPermitted()
+    yield RateLimited()
     yield from (DatabaseFailed(), SupabaseFailed(), TimedOut())
     if method.upper() not in SAFE_METHODS:
         yield CsrfFailed()

@@ -10,8 +10,11 @@ from starlette_compress import CompressMiddleware
 
 from gateway import __version__
 from gateway.documentation import TITLE, install_openapi
+from gateway.domain.limits import HEADERS as LIMIT_HEADERS
+from gateway.limiting import LimitHeaders
 from gateway.metrics import Metrics
 from gateway.middleware import BodyLimit, ErrorBoundary, RequestScope
+from gateway.proxied import ClientAddress
 from gateway.request_credentials import KEY_HEADER, USER_TOKEN
 from gateway.request_ids import HEADER
 from gateway.resources import Resources, open_resources
@@ -111,6 +114,7 @@ def _install_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> N
         stall_s=http.body_stall_s,
     )
     app.add_middleware(ErrorBoundary)
+    app.add_middleware(LimitHeaders)
     if http.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -132,9 +136,11 @@ def _install_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> N
                 "X-Cached",
                 "X-Kept-Share",
                 "Retry-After",
+                *LIMIT_HEADERS,
                 USER_TOKEN,
             ],
         )
     app.add_middleware(CompressMiddleware, minimum_size=http.compress_min_bytes)
     app.add_middleware(SecurityHeaders, hsts=http.hsts)
     app.add_middleware(RequestScope, metrics=metrics)
+    app.add_middleware(ClientAddress, proxies=settings.proxies.proxies)

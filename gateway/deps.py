@@ -12,7 +12,9 @@ from fastapi.requests import HTTPConnection
 
 from gateway.csrf_guard import check_origin, check_token
 from gateway.domain.identity import SAFE_METHODS, Caller, Credentials, Scope
+from gateway.domain.limits import Limit
 from gateway.errors import NotFound
+from gateway.limiting import count
 from gateway.request_credentials import credentials_of
 from gateway.resources import Resources
 from gateway.token_errors import CsrfFailed, NotPermitted, TokenMissing, Unauthenticated
@@ -28,22 +30,25 @@ R = Annotated[Resources, Depends(_resources)]
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Asks who it is, and lets pass whoever has the scope.
+    """Asks who it is, and lets pass whoever has the scope, unless he asks too often.
 
     As a dependency it gives the Caller, which is `scope["caller"]`, too, and his name in every
     line of the log from there on. A request that a cookie vouches for must come from a page of
     ours and carry its CSRF token, unless it changes nothing. It works for WebSockets, too: they
-    cannot carry one, and what they change, a page of ours asked for.
+    cannot carry one, and what they change, a page of ours asked for. A request counts as what
+    `limit` says, or else as a read or a write; one with a wrong token counts for its address.
     """
 
     scope: Scope
+    limit: Limit | None = None
 
     async def __call__(self, connection: HTTPConnection, r: R) -> Caller:
-        """Raise Unauthenticated, NotPermitted, CsrfFailed, or NotFound where nobody could pass."""
+        """Raise Unauthenticated, NotPermitted, CsrfFailed, RateLimited, or NotFound for all."""
         if not r.doors.identity.is_open_to_somebody(self.scope):
             raise NotFound
         known: Caller | None = connection.scope.get("caller")
         caller = known or await _identified(connection, r)
+        await count(connection, r.doors.limits, caller, self.limit)
         if not caller.may(self.scope):
             raise await _refused(connection, r, caller)
         return caller
@@ -51,7 +56,11 @@ class Needs:
 
 async def _identified(connection: HTTPConnection, r: Resources) -> Caller:
     shown = credentials_of(connection, r.doors.cookies.access)
-    caller = await r.doors.identity.who(shown)
+    try:
+        caller = await r.doors.identity.who(shown)
+    except Unauthenticated:
+        await count(connection, r.doors.limits, None, Limit.ANONYMOUS)
+        raise
     if caller.by_cookie:
         try:
             _guard(connection, r, caller)
@@ -100,9 +109,9 @@ async def may_see_pages(connection: HTTPConnection) -> bool:
     return True
 
 
-def needs(scope: Scope) -> params.Depends:
+def needs(scope: Scope, limit: Limit | None = None) -> params.Depends:
     """The dependency of a route that is for whoever has this scope; it gives the Caller."""
-    return cast("params.Depends", Depends(Needs(scope)))
+    return cast("params.Depends", Depends(Needs(scope, limit)))
 
 
 async def nobody_in_particular() -> None:

@@ -28,6 +28,7 @@ class ErrorCode(StrEnum):
     CONFLICT = "VAL_2010"
     RATE_LIMITED = "RATE_3001"
     BUSY = "RATE_3002"
+    SESSIONS_FULL = "RATE_3003"
     MODEL_NOT_LOADED = "ML_4001"
     INFERENCE_FAILED = "ML_4002"
     OUT_OF_MEMORY = "ML_4003"
@@ -67,6 +68,7 @@ STATUS: Mapping[ErrorCode, int] = MappingProxyType(
         ErrorCode.CONFLICT: 409,
         ErrorCode.RATE_LIMITED: 429,
         ErrorCode.BUSY: 503,
+        ErrorCode.SESSIONS_FULL: 429,
         ErrorCode.MODEL_NOT_LOADED: 503,
         ErrorCode.INFERENCE_FAILED: 502,
         ErrorCode.OUT_OF_MEMORY: 503,

@@ -20,6 +20,8 @@ GatewayError
 │   └── SignInRefused         AUTH_1006  not this address with this password
 ├── NotPermitted              AUTH_1004  we know who asks, and he may not
 ├── CsrfFailed                AUTH_1005  by a cookie, and perhaps from another page
+├── RateLimited               RATE_3001  more requests than the limit lets pass (limit_errors)
+├── SessionsFull              RATE_3003  more sessions under way than one may have (limit_errors)
 ├── Busy                      RATE_3002  no room for one more; try again soon
 ├── ModelNotLoaded            ML_4001    no ready worker serves the engine
 │   └── NotDeployed           ML_4001    nor will one: this deployment has no such engine

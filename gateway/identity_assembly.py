@@ -19,11 +19,14 @@ from gateway.adapters.sql.keys import SqlKeyBook
 from gateway.adapters.sql.sign_ins import SqlDenialBook, SqlRefreshBook
 from gateway.adapters.supabase_auth import SupabaseAuth
 from gateway.identity_settings import SupabaseSettings
+from gateway.limit_assembly import open_limits
+from gateway.metrics import Metrics
 from gateway.ports import Clock
 from gateway.services.api_keys import ApiKeyService, KeyRules
 from gateway.services.audit import AuditService
 from gateway.services.denials import Denials
 from gateway.services.identity import IdentityRules, IdentityService
+from gateway.services.limits import LimitService
 from gateway.services.sign_in import SignInRules, SignInService
 from gateway.settings import Environment, Settings
 from gateway.sign_in_cookies import CookieRules
@@ -43,6 +46,7 @@ class Doors:
     denials: Denials
     sign_in: SignInService | None
     cookies: CookieRules
+    limits: LimitService
 
     async def clear(self) -> None:
         """Forget what is over."""
@@ -58,6 +62,7 @@ class DoorGround:
     database: Database
     clock: Clock
     breakers: Breakers
+    metrics: Metrics
 
 
 async def open_doors(settings: Settings, ground: DoorGround, stack: AsyncExitStack) -> Doors:
@@ -75,7 +80,8 @@ async def open_doors(settings: Settings, ground: DoorGround, stack: AsyncExitSta
         stack.push_async_callback(sign_in.close)
     audit = AuditService(SqlAuditLog(database), clock, secrets.token_bytes, math.inf)
     identity = IdentityService(_rules(settings), tokens, denials, keys, audit)
-    return Doors(identity, keys, denials, sign_in, _cookies(settings))
+    limits = await open_limits(settings.limits, ground.breakers, audit, ground.metrics, stack)
+    return Doors(identity, keys, denials, sign_in, _cookies(settings), limits)
 
 
 async def _supabase(

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from gateway.comma_lists import CommaList
 from gateway.domain.forwarding import ForwardedBy, Proxies
 from gateway.domain.limits import Rate, Rates
 
@@ -16,8 +17,8 @@ class _Section(BaseModel):
 class ProxySettings(_Section):
     """The proxies in front of the gateway: who asks is told by them alone."""
 
-    networks: str = Field(
-        default="",
+    networks: CommaList = Field(
+        default=(),
         description="networks of trusted proxies, as `10.0.0.0/8, ::1/128`; empty: none is trusted",
     )
     header: Literal["x-forwarded-for", "forwarded"] = Field(
@@ -27,14 +28,14 @@ class ProxySettings(_Section):
 
     @field_validator("networks")
     @classmethod
-    def _are_networks(cls, value: str) -> str:
-        Proxies.of(_parts(value), ForwardedBy.FORWARDED)
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        Proxies.of(value, ForwardedBy.FORWARDED)
         return value
 
     @property
     def proxies(self) -> Proxies:
         """The proxies as the domain knows them."""
-        return Proxies.of(_parts(self.networks), ForwardedBy(self.header))
+        return Proxies.of(self.networks, ForwardedBy(self.header))
 
 
 class LimitSettings(_Section):
@@ -80,7 +81,3 @@ class LimitSettings(_Section):
         """The password within the URL, so that the log can mask it."""
         found = urlsplit(self.url.get_secret_value()).password
         return None if found is None else SecretStr(found)
-
-
-def _parts(value: str) -> list[str]:
-    return [part.strip() for part in value.split(",") if part.strip()]

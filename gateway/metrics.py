@@ -79,6 +79,10 @@ class Metrics:
         self.circuits = gauge(
             "vton_circuit_state", "0: calls go through, 1: one tries, 2: none.", ("service",)
         )
+        self.limited = counter("vton_rate_limit_violations", "Requests over a limit.", ("limit",))
+        self.limits_alone = counter(
+            "vton_limits_alone", "Decisions made while the shared Redis was away."
+        )
         self.in_flight = gauge("vton_tryons_in_flight", "Try-ons and analyses being served.")
         self.watchers = gauge("vton_session_watchers", "Streams and sockets that watch sessions.")
         self.memo = counter(

@@ -235,7 +235,7 @@ async def _shared(
     book, lease_s = SqlWebhookBook(database, clock), settings.webhooks.lease_s
     outbox = SqlWebhookOutbox(database, clock, lease_s)
     sessions = _session_ground(settings, ground, metrics, clock, (database, notices))
-    doors = await open_doors(settings, DoorGround(database, clock, ground.breakers), stack)
+    doors = await open_doors(settings, DoorGround(database, clock, ground.breakers, metrics), stack)
     lines, rows = SqlAuditLog(database), SqlEraser(database, clock)
     outside = Outside(rows, lines, ground.models, ground.registry.shown)
     eraser = erasing(sessions, outside, erasing_rules(settings))

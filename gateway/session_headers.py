@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Query
 
 from gateway.deps import R, needs
 from gateway.domain.identity import Caller, Scope, visitor_owner
+from gateway.domain.limits import Limit
 from gateway.domain.sessions_webhooks import WebhookKind
 from gateway.domain.webhooks import Endpoint
 from gateway.errors import InvalidInput, NotFound
@@ -83,7 +84,7 @@ def webhook_wish(url: WebhookUrl = None, kinds: WebhookEvents = ()) -> WebhookWi
 
 
 async def session_headers(
-    caller: Annotated[Caller, needs(Scope.TRYON)],
+    caller: Annotated[Caller, needs(Scope.TRYON, Limit.INFERENCE)],
     r: R,
     key: RepeatedKey = None,
     prefer: Prefer = None,

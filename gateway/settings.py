@@ -27,6 +27,7 @@ from gateway.comma_lists import CommaList
 from gateway.domain.options import Patience
 from gateway.errors import Misconfigured
 from gateway.identity_settings import IdentitySettings, SupabaseSettings
+from gateway.limit_settings import LimitSettings, ProxySettings
 from gateway.pixazo_settings import PixazoSettings
 from gateway.production_rules import DEVELOPMENT_SECRET, faults
 from gateway.recommendation_settings import RecommendationSettings
@@ -218,6 +219,8 @@ class Settings(BaseSettings):
     identity: IdentitySettings = IdentitySettings()
     supabase: SupabaseSettings = SupabaseSettings()
     audit: AuditSettings = AuditSettings()
+    limits: LimitSettings = LimitSettings()
+    proxies: ProxySettings = ProxySettings()
     pixazo: PixazoSettings = PixazoSettings()
     admin: AdminSettings = AdminSettings()
     rollout: RolloutSettings = RolloutSettings()
@@ -233,6 +236,7 @@ class Settings(BaseSettings):
         values = (
             self.database.password,
             self.notices.password,
+            self.limits.password,
             self.storage.signing_secret,
             self.torchserve.inference_token,
             self.torchserve.management_token,

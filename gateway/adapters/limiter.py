@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from throttled.types import AsyncRedisClientP
 
     from gateway.adapters.breaker import Breaker, Breakers
-    from gateway.limit_settings import LimitSettings
     from gateway.limit_ports import Limiter
+    from gateway.limit_settings import LimitSettings
 
 _NAME: Final = "limits"
 _PREFIX: Final = "vton:limits"

@@ -7,12 +7,15 @@ from gateway.deps import R, needs
 from gateway.documentation import BODIES_BODY, BODY_ERRORS, ENGINE_ERRORS, errors
 from gateway.domain.bodies import Drawing
 from gateway.domain.identity import Scope
+from gateway.domain.limits import Limit
 from gateway.intake import read_bodies
 from gateway.presence import while_there
 from gateway.resources import Resources
 from gateway.services.inference import Answer
 
-router = APIRouter(prefix="/api/v1", tags=["bodies"], dependencies=[needs(Scope.TRYON)])
+router = APIRouter(
+    prefix="/api/v1", tags=["bodies"], dependencies=[needs(Scope.TRYON, Limit.INFERENCE)]
+)
 
 
 @router.post(

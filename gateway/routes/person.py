@@ -7,13 +7,16 @@ from gateway.deps import R, needs
 from gateway.documentation import BODY_ERRORS, ENGINE_ERRORS, PERSON_BODY, PICTURE_ERRORS, errors
 from gateway.domain.analysis import Analysis
 from gateway.domain.identity import Scope
+from gateway.domain.limits import Limit
 from gateway.errors import NotFound
 from gateway.intake import read_person
 from gateway.presence import while_there
 from gateway.resources import Resources
 from gateway.services.inference import Answer
 
-router = APIRouter(prefix="/api/v1", tags=["person"], dependencies=[needs(Scope.TRYON)])
+router = APIRouter(
+    prefix="/api/v1", tags=["person"], dependencies=[needs(Scope.TRYON, Limit.INFERENCE)]
+)
 
 
 @router.post(

@@ -19,6 +19,7 @@ from gateway.errors import (
     StorageFailed,
 )
 from gateway.intake import read_tryon
+from gateway.limiting import count_items
 from gateway.presence import while_there
 from gateway.receipt_answers import ReceiptResponse, visitor_of
 from gateway.request_credentials import USER_TOKEN
@@ -113,6 +114,9 @@ async def create_batch(
     """
     with r.admission.one():
         asked = await read_batch(request, r.settings.uploads)
+        await count_items(
+            request, r.doors.limits, len(asked.wearers) * len(asked.garments), "garments"
+        )
         wanted = SessionRequest(
             owner=headers.owner,
             wearers=asked.wearers,

@@ -16,6 +16,7 @@ from gateway.documentation import (
     errors,
 )
 from gateway.domain.identity import Scope
+from gateway.domain.limits import Limit
 from gateway.errors import NotFound
 from gateway.events import EventStream, events_of
 from gateway.intake import read_tryon
@@ -26,7 +27,9 @@ from gateway.resources import Resources
 from gateway.services.inference import Answer
 from gateway.services.tryon import TryOnRequest
 
-router = APIRouter(prefix="/api/v1", tags=["try-on"], dependencies=[needs(Scope.TRYON)])
+router = APIRouter(
+    prefix="/api/v1", tags=["try-on"], dependencies=[needs(Scope.TRYON, Limit.INFERENCE)]
+)
 
 
 @router.post(

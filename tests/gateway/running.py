@@ -80,6 +80,13 @@ bodies:
 
 
 USUAL = {"height_cm": 172, "weight_kg": 68.5}
+UNLIMITED = {
+    "inference_per_min": 60_000,
+    "read_per_min": 60_000,
+    "write_per_min": 60_000,
+    "anonymous_per_min": 60_000,
+    "open_sessions": 10_000,
+}
 
 
 @dataclass
@@ -207,6 +214,7 @@ async def running_gateway(
                     **sections.pop("torchserve", {}),
                 },
                 "tryon": {"engines_dir": folder, **sections.pop("tryon", {})},
+                "limits": {**UNLIMITED, **sections.pop("limits", {})},
                 **sections,
             }
         )

@@ -263,7 +263,7 @@ async def test_a_redis_that_dies_opens_no_door_and_is_used_again_when_it_is_back
     redis_server: RedisServer,
 ) -> None:
     async with AsyncExitStack() as stack:
-        shop = Shop(stack, redis_server.url)
+        shop = Shop(stack, f"{redis_server.url[:-1]}8")
         one, other = await shop.gateway(), await shop.gateway()
         assert await _passing(one, "user:ann") == 2
         assert await _passing(other, "user:ann") == 0
