@@ -110,8 +110,8 @@ class Turns(Generic[R, S]):
                 raise RuntimeError("the engine has stopped") from loop.fault
 
     def _patience_s(self) -> float:
-        """Say how long to wait for something to tell; there is something now: not at all."""
-        if any(guest.stream.finished for guest in self.guests.values()):
+        """Say how long to wait for something to tell; not at all where there is, or nobody is."""
+        if not self.guests or any(guest.stream.finished for guest in self.guests.values()):
             return 0.0
         if self.steps.current is None:
             return _PAUSE_S
