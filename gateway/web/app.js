@@ -9,13 +9,16 @@ import { forget, latest, remember, userToken } from "./memory.js";
 import { acceptDrops, Picker } from "./picker.js";
 import { Rail } from "./rail.js";
 import { Stage } from "./stage.js";
+import { Suggestions } from "./suggestions.js";
 
 const GRACE_MS = 5_000;
+const MOST_WORN = 12;
 const SAMPLES = new URL("samples/samples.json", import.meta.url);
 
 const client = new TryOnClient({ fetch: signedFetch });
 const fitting = new Fitting(client, userToken());
 const stage = new Stage();
+const suggestions = new Suggestions(client);
 const form = /** @type {HTMLFormElement} */ (document.getElementById("wardrobe"));
 const go = /** @type {HTMLButtonElement} */ (document.getElementById("go"));
 const several = /** @type {HTMLInputElement} */ (document.getElementById("several"));
@@ -168,6 +171,19 @@ async function showResult(result, signal) {
   isShown = true;
   resultUrl = result.resultUrl;
   await stage.showResult(result);
+  suggestions.offer(worn);
+}
+
+/** What is tried on, as blobs. @returns {Promise<import("./client.js").RecommendationRequest>} */
+async function worn() {
+  const [person, chosen, url] = [people.value, garments.values, resultUrl];
+  if (!person || !url) throw new Error("Nothing is tried on.");
+  const [userImage, dressed, ...wardrobe] = await Promise.all([
+    person.bytes(),
+    fetch(url).then((answer) => answer.blob()),
+    ...chosen.slice(0, MOST_WORN).map((garment) => garment.bytes()),
+  ]);
+  return { userImage, wardrobeImages: wardrobe, generatedImages: [dressed] };
 }
 
 /** Erase all that this visitor has sent, and all that was made of it. */
@@ -213,6 +229,7 @@ function settle() {
   isShown = false;
   running?.abort();
   fitting.cancel();
+  suggestions.hide();
   rail.hide();
   forget();
   release();

@@ -109,6 +109,30 @@
  * @property {Record<string, number>} labels
  * @property {TryOnWarning[]} warnings
  *
+ * @typedef {object} RecommendationRequest
+ * @property {Blob} userImage
+ * @property {Blob[]} [wardrobeImages]   photos of the person's own clothes
+ * @property {Blob[]} [generatedImages]  pictures of the person dressed
+ * @property {number} [maxResults]       1..50
+ *
+ * @typedef {object} Product
+ * @property {string} id
+ * @property {string} name
+ * @property {string} image_url
+ * @property {number} price
+ * @property {string} currency
+ * @property {string} category
+ * @property {string} ebay_url
+ * @property {number} relevance_score  0..1
+ *
+ * @typedef {object} Recommendation
+ * @property {string} requestId
+ * @property {string[]} keywords
+ * @property {Product[]} products          the best first
+ * @property {string[]} degradedServices   those that were away: something else took their place
+ * @property {boolean} cached
+ * @property {boolean} standIns            nothing of it is real
+ *
  * @typedef {object} Engine
  * @property {string} engine
  * @property {boolean} is_default
@@ -133,6 +157,7 @@ const TOO_LATE = "ML_4007";
 const JSON_TYPE = "application/json";
 const EVENTS_TYPE = "text/event-stream";
 const BODIES_PATH = "/api/v1/bodies";
+const RECOMMEND_PATH = "/api/v1/recommendations";
 const TRY_ON_PATH = "/api/v1/process-tryon";
 const ANALYSE_PATH = "/api/v1/person/analyse";
 const MODELS_PATH = "/api/v1/models";
@@ -287,6 +312,30 @@ export class TryOnClient {
       cached: answer.cached,
       processingTimeMs: answer.processing_time_ms,
       metadata: answer.metadata ?? {},
+    };
+  }
+
+  /**
+   * What to buy that goes with photos; a server without the feature refuses with EXT_5001.
+   *
+   * @param {RecommendationRequest} request
+   * @param {CallOptions} [call]
+   * @returns {Promise<Recommendation>}
+   */
+  async recommend({ userImage, wardrobeImages = [], generatedImages = [], maxResults }, call = {}) {
+    const form = new FormData();
+    form.append("user_image", userImage);
+    for (const image of wardrobeImages) form.append("wardrobe_images", image);
+    for (const image of generatedImages) form.append("generated_images", image);
+    if (maxResults !== undefined) form.append("max_results", String(maxResults));
+    const answer = await this.json(RECOMMEND_PATH, { method: "POST", body: form }, call);
+    return {
+      requestId: answer.request_id,
+      keywords: answer.keywords,
+      products: answer.products,
+      degradedServices: answer.degraded_services,
+      cached: answer.cached,
+      standIns: answer.stand_ins,
     };
   }
 

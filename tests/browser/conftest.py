@@ -34,7 +34,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("stack")
     settings = {"VTON_STORAGE__URL": (folder / "objects").as_uri()}
     plan = plan_for(ROOT, ["geometric"])
-    plan = replace(plan, logs=folder / "logs", settings=plan.settings | settings)
+    plan = replace(plan, logs=folder / "logs", settings=plan.settings | settings, stand_ins=True)
     with Stack(plan, threading.Event()) as stack:
         yield stack.url
 
