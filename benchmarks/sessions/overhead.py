@@ -137,6 +137,7 @@ async def _embedded() -> AsyncIterator[tuple[FastAPI, Path]]:
                 "torchserve": {"inference_url": _NOWHERE, "management_url": _NOWHERE},
                 "tryon": {"engines_dir": sites.engines(folder)},
                 "sessions": {"is_running": False},
+                "limits": sites.LIMITS,
             }
         )
         opened = open_resources(settings, Metrics())
