@@ -14,7 +14,15 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from gateway.domain.identity import ADMIN_SCOPES, USER_SCOPES, Caller, Kind, Role, user_owner
+from gateway.domain.identity import (
+    ADMIN_SCOPES,
+    USER_SCOPES,
+    VISITOR_SCOPES,
+    Caller,
+    Kind,
+    Role,
+    user_owner,
+)
 from gateway.token_errors import TokenExpired, TokenInvalid
 
 ASYMMETRIC: Final = frozenset({"ES256", "RS256"})
@@ -57,10 +65,11 @@ class Verified:
 
     def caller(self, *, by_cookie: bool) -> Caller:
         """Whoever shows the token."""
+        scopes = ADMIN_SCOPES if self.is_admin else USER_SCOPES
         return Caller(
             owner=self.owner,
             kind=Kind.ANONYMOUS if self.is_anonymous else Kind.USER,
-            scopes=ADMIN_SCOPES if self.is_admin else USER_SCOPES,
+            scopes=VISITOR_SCOPES if self.is_anonymous else scopes,
             roles=frozenset({Role.USER, Role.ADMIN} if self.is_admin else {Role.USER}),
             by_cookie=by_cookie,
             session_id=self.session_id,

@@ -80,6 +80,9 @@ class IdentityService:
         except Unauthenticated as error:
             await self.note_refusal(shown, error.reason)
             raise
+        except NotPermitted:
+            await self.note_refusal(shown, "visitor of the sign-in service")
+            raise
 
     async def note_refusal(self, shown: Credentials, reason: str, owner: str = "") -> None:
         """Write down that somebody was not let in: when, from where, with what, and why."""

@@ -14,6 +14,7 @@ from gateway.token_errors import SupabaseFailed, TokenInvalid, Unauthenticated
 
 _LOOK_S: Final = 0.05
 _SEPARATOR: Final = b"\n"
+_MOST_CHARS: Final = 4000  # browsers drop a cookie of more than 4096 bytes, and say nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,8 @@ class SignInService:
             raise SupabaseFailed from error
         if await self._denials.is_denied(token):
             raise TokenInvalid("signed out")
+        if len(grant.access) > _MOST_CHARS:
+            raise SupabaseFailed("The access token is too long for a cookie.")
         return SignedIn(grant, token)
 
 

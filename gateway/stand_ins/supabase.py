@@ -53,6 +53,7 @@ class SupabaseStandIn:
     people: Mapping[str, str] = field(default_factory=lambda: dict(PEOPLE))
     now: Callable[[], float] = time.time
     is_away: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     refreshing: asyncio.Event = field(default_factory=asyncio.Event)
     kid: str = ""
@@ -101,7 +102,7 @@ class SupabaseStandIn:
             "session_id": session_id,
             "is_anonymous": False,
             "app_metadata": {"provider": "email", "role": email.partition("@")[0]},
-            "user_metadata": {},
+            "user_metadata": dict(self.metadata),
         }
         told = {name: value for name, value in (claims | changes).items() if value is not None}
         return jwt.encode(told, self._keys[self.kid], self.algorithm, headers={"kid": self.kid})
