@@ -111,7 +111,7 @@ class PixazoStandIn:
             task = asyncio.create_task(_call_back(webhook, done))
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
-        polling = str(request.base_url) + f"v2/requests/status/{request_id}"
+        polling = f"{request.base_url}v2/requests/status/{request_id}"
         queued = {"request_id": request_id, "status": "QUEUED", "polling_url": polling}
         return JSONResponse(queued, 202)
 

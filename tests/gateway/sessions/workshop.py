@@ -164,6 +164,18 @@ def engines(names: Collection[str]) -> Mapping[str, Engine]:
     return {name: Engine(name, name, options, terms) for name in names}
 
 
+def dressing(
+    known: Mapping[str, Engine],
+    pictures: PictureService,
+    catalogue: Catalogue,
+    inference: InferenceService,
+) -> TryOnService:
+    """The service of try-ons with these engines, the first of them its default."""
+    licensing = Licensing(commercial_only=False)
+    order = EngineOrder(next(iter(known)))
+    return TryOnService(known, order, licensing, pictures, catalogue, inference)
+
+
 @asynccontextmanager
 async def opened(
     place: Place,
@@ -187,12 +199,9 @@ async def opened(
     memo = MemoryResultMemo(clock, *((0, 0) if worker is None else (3600, 100)))
     results = ResultService(store, memo, clock, token_bytes, 86_400, rules)
     drawn_on = PictureService(store, decoder, clock, token_bytes, 86_400)
-    catalogue = Catalogue(store, clock, token_bytes)
     inference = InferenceService(models, results, clock, metrics)
     known = engines(names)
-    licensing = Licensing(commercial_only=False)
-    order = EngineOrder(next(iter(names)))
-    tryon = TryOnService(known, order, licensing, drawn_on, catalogue, inference)
+    tryon = dressing(known, drawn_on, Catalogue(store, clock, token_bytes), inference)
     async with open_database(place.database_url, pool_size=5, timeout_s=20) as database:
         book = SqlSessionBook(database, clock)
         queue_rules = QueueRules(told.lease_s, told.max_tries, told.per_user)
