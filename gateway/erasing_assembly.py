@@ -94,6 +94,7 @@ def erasing(on: SessionGround, outside: Outside, rules: ErasingRules) -> Erasing
     works = {
         "sessions": sessions.erase_due,
         "objects": retention.sweep,
+        "unfinished": on.store.clear_unfinished,
         "remembered": on.results.tidy,
         "repeat_keys": outside.rows.clear_keys,
         "audit_lines": audit.clear,

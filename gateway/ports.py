@@ -148,6 +148,10 @@ class ObjectStore(Protocol):
         """Every key below a folder. Raises StorageFailed."""
         ...
 
+    async def clear_unfinished(self) -> int:
+        """Erase what was never finished and is old; how much. Raises StorageFailed."""
+        ...
+
 
 class ResultMemo(Protocol):
     """Remembers for a while which request gave which result."""

@@ -1,6 +1,9 @@
 """Objects in a local folder, in memory or in an S3 bucket: one code, chosen by URL."""
 
+import asyncio
 import os
+import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -20,6 +23,8 @@ _CONNECT: Final = timedelta(seconds=2)
 _ATTEMPT: Final = timedelta(seconds=15)
 _RETRIES: Final = 3
 _PATIENCE: Final = timedelta(seconds=20)
+_UNFINISHED: Final = re.compile(r"#[0-9]+$")  # obstore's name for what it is writing
+_UNFINISHED_S: Final = 3600.0
 _FAILURES: Final = (BaseError, OSError, ValueError)
 
 
@@ -34,6 +39,7 @@ class ObjectStoreAdapter:
         self._store = _open(url)
         # Nothing else keeps a media type beside the bytes.
         self._is_remote = isinstance(self._store, S3Store)
+        self._folder = self._store.prefix if isinstance(self._store, LocalStore) else None
 
     async def put(self, key: str, content: bytes, media_type: str) -> None:
         """Store new bytes; an existing key with others is an error, never overwritten."""
@@ -91,6 +97,16 @@ class ObjectStoreAdapter:
                 erased += len(paths)
         return erased
 
+    async def clear_unfinished(self) -> int:
+        """Erase what a gateway that died was writing an hour ago or longer; how many files.
+
+        A folder shows nothing of it in its listings; a bucket has none.
+        """
+        if self._folder is None:
+            return 0
+        with _storage_errors():
+            return await asyncio.to_thread(_clear, self._folder, time.time() - _UNFINISHED_S)
+
     async def _repeated(self, write: Callable[[], Awaitable[object]]) -> None:
         """Write, and once more when the connection breaks: every write here may be repeated.
 
@@ -122,6 +138,17 @@ def _storage_errors() -> Iterator[None]:
         raise StorageFailed("The object exists already.") from error
     except _FAILURES as error:
         raise StorageFailed from error
+
+
+def _clear(folder: Path, before: float) -> int:
+    old = [
+        file
+        for file in folder.rglob("*#*")
+        if _UNFINISHED.search(file.name) and file.is_file() and file.stat().st_mtime < before
+    ]
+    for file in old:
+        file.unlink(missing_ok=True)
+    return len(old)
 
 
 def _open(url: str) -> LocalStore | MemoryStore | S3Store:

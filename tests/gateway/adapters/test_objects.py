@@ -1,4 +1,5 @@
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -175,3 +176,18 @@ async def test_an_s3_that_is_away_is_storage_that_failed(
     with pytest.raises(StorageFailed) as caught:
         await work(store)
     assert caught.value.message == StorageFailed.default_message
+
+
+async def test_what_a_gateway_that_died_was_writing_is_cleared_after_an_hour(
+    tmp_path: Path,
+) -> None:
+    store = ObjectStoreAdapter(f"file://{tmp_path}")
+    await store.put("results/a.jpg", b"whole", "image/jpeg")
+    old, new = (tmp_path / "results" / f"{name}.jpg#1" for name in ("old", "new"))
+    old.write_bytes(b"half")
+    new.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    assert [key async for key in store.keys("")] == ["results/a.jpg"]
+    assert await store.clear_unfinished() == 1
+    assert {file.name for file in (tmp_path / "results").iterdir()} == {"a.jpg", "new.jpg#1"}
+    assert await ObjectStoreAdapter("memory://").clear_unfinished() == 0

@@ -16,6 +16,7 @@ from gateway.adapters.notices_memory import MemoryNotices
 from gateway.adapters.objects import ObjectStoreAdapter
 from gateway.adapters.sql.audit_log import SqlAuditLog
 from gateway.adapters.sql.book import SqlSessionBook
+from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.eraser import SqlEraser
 from gateway.adapters.sql.migrating import open_database
 from gateway.adapters.sql.queue import QueueRules, SqlSessionQueue
@@ -164,16 +165,10 @@ def engines(names: Collection[str]) -> Mapping[str, Engine]:
     return {name: Engine(name, name, options, terms) for name in names}
 
 
-def dressing(
-    known: Mapping[str, Engine],
-    pictures: PictureService,
-    catalogue: Catalogue,
-    inference: InferenceService,
-) -> TryOnService:
-    """The service of try-ons with these engines, the first of them its default."""
-    licensing = Licensing(commercial_only=False)
-    order = EngineOrder(next(iter(known)))
-    return TryOnService(known, order, licensing, pictures, catalogue, inference)
+def _erasing(ground: SessionGround, database: Database, worker: Drawer) -> Erasing:
+    lines, rows = SqlAuditLog(database), SqlEraser(database, ground.clock)
+    outside = Outside(rows, lines, worker, ground.engines)
+    return erasing(ground, outside, ErasingRules(b"secret", 90 * DAY_S, 60.0, 60.0))
 
 
 @asynccontextmanager
@@ -199,9 +194,12 @@ async def opened(
     memo = MemoryResultMemo(clock, *((0, 0) if worker is None else (3600, 100)))
     results = ResultService(store, memo, clock, token_bytes, 86_400, rules)
     drawn_on = PictureService(store, decoder, clock, token_bytes, 86_400)
+    catalogue = Catalogue(store, clock, token_bytes)
     inference = InferenceService(models, results, clock, metrics)
     known = engines(names)
-    tryon = dressing(known, drawn_on, Catalogue(store, clock, token_bytes), inference)
+    licensing = Licensing(commercial_only=False)
+    order = EngineOrder(next(iter(names)))
+    tryon = TryOnService(known, order, licensing, drawn_on, catalogue, inference)
     async with open_database(place.database_url, pool_size=5, timeout_s=20) as database:
         book = SqlSessionBook(database, clock)
         queue_rules = QueueRules(told.lease_s, told.max_tries, told.per_user)
@@ -209,8 +207,7 @@ async def opened(
         ground = SessionGround(
             book, queue, notices, store, models, known, tryon, drawn_on, results, clock, metrics
         )
-        outside = Outside(SqlEraser(database, clock), SqlAuditLog(database), models, names)
-        eraser = erasing(ground, outside, ErasingRules(b"secret", 90 * DAY_S, 60.0, 60.0))
+        eraser = _erasing(ground, database, models)
         service = session_service(ground, told, eraser.sessions)
         runner = session_runner(ground, told)
         yield Sessions(
