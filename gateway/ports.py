@@ -180,7 +180,10 @@ class SessionBook(Protocol):
     """
 
     async def create(self, draft: Draft, repeat: RepeatKey | None = None) -> Created:
-        """Write a session down, unless its request was made before; raises Conflict."""
+        """Write a session down, unless its request was made before.
+
+        Raises Conflict, or SessionsFull.
+        """
         ...
 
     async def repeated(self, owner: str, repeat: RepeatKey) -> str | None:

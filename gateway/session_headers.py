@@ -18,6 +18,7 @@ from gateway.request_credentials import USER_TOKEN
 REPLAYED: Final = "Idempotent-Replayed"
 SESSION_HEADERS: Final = ("Idempotency-Key", "Prefer", "Cancel-After", "Last-Event-ID")
 MAX_WAIT_S: Final = 60.0
+_MANY: Final = 2**31
 _TOKEN_BYTES: Final = 24
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _SECONDS: Final = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)s?", re.ASCII)
@@ -59,7 +60,8 @@ WebhookEvents = Annotated[
 class SessionHeaders:
     """What headers say of a session that is to be made.
 
-    `fresh_token` is one that the caller is yet to be told; `longest_s` is how long he would wait.
+    `fresh_token` is one that the caller is yet to be told; `longest_s` is how long he would wait;
+    `most_open` sessions of his may be open at once.
     """
 
     owner: str
@@ -67,6 +69,7 @@ class SessionHeaders:
     key: str | None
     longest_s: float
     cancel_after_s: float | None
+    most_open: int
     webhook: Endpoint | None = None
 
 
@@ -103,6 +106,7 @@ async def session_headers(
         key=checked_key(key, caller),
         longest_s=wait_s(prefer),
         cancel_after_s=cancel_after_s(cancel_after),
+        most_open=min(r.settings.limits.open_sessions, caller.limits.concurrent_sessions or _MANY),
         webhook=webhook,
     )
 

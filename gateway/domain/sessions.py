@@ -70,7 +70,8 @@ class Ask:
 class Draft:
     """A session before it is written; times are Unix seconds, `cancel_at` is the caller's own.
 
-    `webhook` is an endpoint that is told of this session alone.
+    `webhook` is an endpoint that is told of this session alone. `most_open` sessions of the owner
+    may be open with it; None means any number.
     """
 
     session_id: str
@@ -83,6 +84,7 @@ class Draft:
     expires_at: float
     cancel_at: float | None = None
     webhook: Endpoint | None = None
+    most_open: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from gateway.errors import (
     StorageFailed,
 )
 from gateway.intake import read_tryon
+from gateway.limit_errors import SessionsFull
 from gateway.limiting import count_items
 from gateway.presence import while_there
 from gateway.receipt_answers import ReceiptResponse, visitor_of
@@ -56,6 +57,7 @@ _MADE = (
     NotDeployed,
     Conflict,
     DatabaseFailed,
+    SessionsFull,
 )
 _READ = (NotFound, InvalidInput, DatabaseFailed)
 
@@ -90,6 +92,7 @@ async def create(
             key=headers.key,
             cancel_after_s=headers.cancel_after_s,
             webhook=headers.webhook,
+            most_open=headers.most_open,
         )
         accepted = await r.sessions.create(wanted)
     return await _answer(request, response, r, headers, accepted)
@@ -127,6 +130,7 @@ async def create_batch(
             key=headers.key,
             cancel_after_s=headers.cancel_after_s,
             webhook=headers.webhook,
+            most_open=headers.most_open,
         )
         accepted = await r.sessions.create(wanted)
     return await _answer(request, response, r, headers, accepted)

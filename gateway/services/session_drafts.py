@@ -56,7 +56,7 @@ class SessionRequest:
     """What one call asks for: every wearer in every garment.
 
     `key` is the caller's Idempotency-Key; `kind` None follows from how many items there are.
-    `webhook` is to be told of the session.
+    `webhook` is to be told of the session. `most_open` of the owner's may be open with it.
     """
 
     owner: str
@@ -69,6 +69,7 @@ class SessionRequest:
     key: str | None = None
     cancel_after_s: float | None = None
     webhook: Endpoint | None = None
+    most_open: int | None = None
 
     def digest(self) -> str:
         """The same for the same request, however it was encoded; hexadecimal."""
@@ -147,6 +148,7 @@ class SessionDrafts:
             expires_at=expires_at,
             cancel_at=None if after_s is None else now + after_s,
             webhook=webhook and replace(webhook, session_id=session_id),
+            most_open=request.most_open,
         )
 
     def _engine(self, request: SessionRequest, wishes: Sequence[Given]) -> Engine:

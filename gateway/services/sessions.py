@@ -11,6 +11,7 @@ from gateway.domain import sessions_topics as topics
 from gateway.domain.sessions import Created, Cursor, Draft, Event, RepeatKey, Session
 from gateway.domain.sessions_lifecycle import State
 from gateway.errors import NotFound
+from gateway.limit_errors import SessionsFull
 from gateway.ports import Clock, Notices, SessionBook
 from gateway.services.audit import NOBODY, Visitor
 from gateway.services.erasing import ASKED, SessionEraser
@@ -66,7 +67,8 @@ class SessionService:
     async def create(self, request: SessionRequest) -> Accepted:
         """Accept a session: from now on it ends, whatever dies.
 
-        Raises Conflict for a key that was used for another request, and what its parts do.
+        Raises Conflict for a key that was used for another request, SessionsFull, and what its
+        parts do.
         """
         repeat = await self._repeat_key(request)
         if repeat is not None:
@@ -151,7 +153,11 @@ class SessionService:
         return RepeatKey(request.key, digest, self._clock.now() + self._rules.repeat_s)
 
     async def _write(self, draft: Draft, repeat: RepeatKey | None) -> Created:
-        created = await self._book.create(draft, repeat)
+        try:
+            created = await self._book.create(draft, repeat)
+        except SessionsFull:
+            await self._eraser.discard(draft)
+            raise
         if created.is_repeat:
             await self._eraser.discard(draft)
         return created

@@ -33,6 +33,7 @@ from gateway.domain.sessions import Created, Cursor, Draft, Event, EventKind, Re
 from gateway.domain.sessions_lifecycle import OPEN, Move, State
 from gateway.domain.sessions_queue import rank
 from gateway.errors import Conflict
+from gateway.limit_errors import SessionsFull
 from gateway.ports import Clock
 
 
@@ -146,6 +147,9 @@ class SqlSessionBook:
             if earlier is not None:
                 return Created(earlier, is_repeat=True)
             _keep(connection, draft, repeat)
+        if draft.most_open is not None:
+            self._database.hold(connection, f"open {draft.owner}")
+            _make_sure_of_room(connection, draft, draft.most_open)
         _write(connection, draft)
         return Created(draft.session_id, is_repeat=False)
 
@@ -215,6 +219,13 @@ def _news(
     if connection.execute(_EXISTS, mine).one_or_none() is None:
         return None
     return [event_of(row) for row in connection.execute(_NEWS, behind)]
+
+
+def _make_sure_of_room(connection: Connection, draft: Draft, most_open: int) -> None:
+    mine = (sessions.c.owner == draft.owner, sessions.c.state.in_(OPEN), ~sessions.c.is_forgotten)
+    opened = connection.execute(select(func.count()).select_from(sessions).where(*mine))
+    if opened.scalar_one() >= most_open:
+        raise SessionsFull(details={"open_sessions": most_open})
 
 
 def _keep(connection: Connection, draft: Draft, repeat: RepeatKey) -> None:

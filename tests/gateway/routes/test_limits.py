@@ -276,3 +276,24 @@ async def test_the_document_says_where_it_is_too_often(door: Door) -> None:
     paths = document["paths"]
     assert "429" in paths["/api/v1/process-tryon"]["post"]["responses"]
     assert "429" not in paths["/health"]["get"]["responses"]
+
+
+async def test_so_many_sessions_of_one_owner_may_be_open(tmp_path: Path) -> None:
+    folders = {"sessions": {"is_running": False}}
+    async with running_gateway(tmp_path, limits={"open_sessions": 2}, **folders) as gateway:
+        photo = ("photo.jpg", gateway.person, "image/jpeg")
+        files = {"user_image": photo, "garment_image": photo}
+
+        async def create(token: str) -> httpx.Response:
+            told = {"X-User-Token": token * 22}
+            return await gateway.client.post("/api/v1/tryon/sessions", files=files, headers=told)
+
+        made = [await create("a") for _ in range(3)]
+        assert [answer.status_code for answer in made] == [201, 201, 429]
+        assert made[2].json()["error_code"] == "RATE_3003"
+        assert made[2].json()["details"] == {"open_sessions": 2}
+        assert made[2].headers["Retry-After"] == "5"
+        assert (await create("b")).status_code == 201
+        url = made[0].headers["Location"]
+        await gateway.client.post(f"{url}/cancel", headers={"X-User-Token": "a" * 22})
+        assert (await create("a")).status_code == 201

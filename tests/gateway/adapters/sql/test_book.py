@@ -8,6 +8,7 @@ from gateway.adapters.sql.queue import SqlSessionQueue
 from gateway.domain.sessions import Cursor, RepeatKey
 from gateway.domain.sessions_lifecycle import State
 from gateway.errors import Conflict
+from gateway.limit_errors import SessionsFull
 from tests.gateway.adapters.sql.drafts import ENGINES, OUTCOME, draft
 from tests.gateway.running import ManualClock
 
@@ -121,3 +122,18 @@ async def test_events_go_on_from_the_last_one_seen(
     assert events is not None
     assert [(event.seq, event.data) for event in events] == [(2, {"state": "cancelled"})]
     assert await book.events_since(made.session_id, "ann", 2, 10) == []
+
+
+async def test_an_owner_has_so_many_open_sessions_and_one_more_when_one_ends(
+    book: SqlSessionBook, clock: ManualClock
+) -> None:
+    tries = [replace(draft(clock.now()), most_open=3) for _ in range(8)]
+    made = await asyncio.gather(*map(book.create, tries), return_exceptions=True)
+    refused = [one for one in made if isinstance(one, SessionsFull)]
+    assert (len(refused), refused[0].details) == (5, {"open_sessions": 3})
+    await book.create(replace(draft(clock.now(), owner="bob"), most_open=1))
+    first = (await book.page("ann", 10))[0]
+    await book.cancel(first.session_id, "ann")
+    await book.create(replace(draft(clock.now()), most_open=3))
+    with pytest.raises(SessionsFull):
+        await book.create(replace(draft(clock.now()), most_open=3))
