@@ -6,6 +6,7 @@ import sys
 import structlog
 import uvicorn
 
+from gateway import patience
 from gateway.app import create_app
 from gateway.errors import Misconfigured
 from gateway.settings import Settings, load_settings
@@ -39,6 +40,7 @@ def serve(settings: Settings, host: str | None = None, port: int | None = None) 
         access_log=False,
         server_header=False,
         proxy_headers=False,  # gateway.proxied reads them, from trusted proxies alone
+        http=patience.protocol(settings.http.head_s),
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=settings.http.shutdown_s,

@@ -66,6 +66,7 @@ class HttpSettings(_Section):
         default=15.0, gt=0, description="silence after which a stream of events says it is alive"
     )
     docs: bool = Field(default=True, description="serve /docs and /openapi.json")
+    head_s: float = Field(default=15.0, gt=0, description="longest time for the head of a request")
     body_stall_s: float = Field(
         default=20.0, gt=0, description="longest pause within a request body"
     )
