@@ -29,11 +29,11 @@ class SignInServer(Protocol):
     """The sign-in service."""
 
     async def by_password(self, email: str, password: str) -> Grant:
-        """Sign in; raises SignInRefused, Busy, SupabaseFailed."""
+        """Sign in; raises SignInRefused, RateLimited, SupabaseFailed."""
         ...
 
     async def by_refresh(self, refresh: str) -> Grant:
-        """Go on; raises TokenInvalid, Busy, SupabaseFailed."""
+        """Go on; raises TokenInvalid, RateLimited, SupabaseFailed."""
         ...
 
     async def sign_out(self, access: str, scope: str) -> None:

@@ -8,8 +8,9 @@ import httpx
 
 from gateway.adapters.breaker import Breaker
 from gateway.domain.json_text import parse_object
-from gateway.errors import Busy, GatewayError, MalformedBody
+from gateway.errors import GatewayError, MalformedBody
 from gateway.identity_ports import Grant
+from gateway.limit_errors import RateLimited
 from gateway.token_errors import SignInRefused, SupabaseFailed, TokenInvalid
 
 _TOKEN: Final = "/auth/v1/token"  # noqa: S105 - a path
@@ -30,12 +31,12 @@ class SupabaseAuth:
         self._breaker = breaker
 
     async def by_password(self, email: str, password: str) -> Grant:
-        """Sign in; raises SignInRefused, Busy, SupabaseFailed."""
+        """Sign in; raises SignInRefused, RateLimited, SupabaseFailed."""
         told = {"email": email, "password": password}
         return await self._grant("password", told, SignInRefused("e-mail address or password"))
 
     async def by_refresh(self, refresh: str) -> Grant:
-        """Go on; raises TokenInvalid, Busy, SupabaseFailed."""
+        """Go on; raises TokenInvalid, RateLimited, SupabaseFailed."""
         told = {"refresh_token": refresh}
         return await self._grant("refresh_token", told, TokenInvalid("refresh token refused"))
 
@@ -91,8 +92,8 @@ def _read(body: Mapping[str, Any]) -> Grant:
     return Grant(access, refresh)
 
 
-def _patience(answer: httpx.Response) -> Busy:
+def _patience(answer: httpx.Response) -> RateLimited:
     told = answer.headers.get("retry-after", "")
     seconds = min(int(told), _LONGEST_RETRY_S) if told.isascii() and told.isdecimal() else 60
     headers = {"Retry-After": str(max(1, seconds))}
-    return Busy("The sign-in service asks for patience.", headers=headers)
+    return RateLimited("The sign-in service asks for patience.", headers=headers)

@@ -11,6 +11,7 @@ from gateway.deps import PUBLIC, R, needs
 from gateway.documentation import errors
 from gateway.domain.csrf import RANDOM_BYTES, csrf_token
 from gateway.domain.identity import Caller, Credentials, Scope
+from gateway.domain.limits import Limit
 from gateway.errors import (
     Busy,
     DatabaseFailed,
@@ -23,6 +24,8 @@ from gateway.errors import (
     TypeNotAllowed,
 )
 from gateway.intake import from_json
+from gateway.limit_errors import RateLimited
+from gateway.limiting import count
 from gateway.request_credentials import credentials_of
 from gateway.resources import Resources
 from gateway.services.sign_in import SignInService
@@ -39,7 +42,15 @@ from gateway.token_errors import (
 router = APIRouter(prefix="/api/v1/auth", tags=["identity"])
 
 _BODY: Final = (MalformedBody, SlowBody, TooLarge, TypeNotAllowed, InvalidInput)
-_OUTSIDE: Final = (NotFound, CsrfFailed, Busy, SupabaseFailed, TimedOut, DatabaseFailed)
+_OUTSIDE: Final = (
+    NotFound,
+    CsrfFailed,
+    RateLimited,
+    Busy,
+    SupabaseFailed,
+    TimedOut,
+    DatabaseFailed,
+)
 
 
 def _json(name: str, example: dict[str, Any]) -> dict[str, Any]:
@@ -57,9 +68,10 @@ def _json(name: str, example: dict[str, Any]) -> dict[str, Any]:
 async def login(request: Request, response: Response, r: R) -> SignInResponse:
     """Sign in with an e-mail address and a password; the tokens come as cookies.
 
-    From a page of ours alone: another page's request is refused.
+    From a page of ours alone: another page's request is refused. Counts for the caller's address.
     """
     service, shown = _service(r), _shown(request, r)
+    await count(request, r.doors.limits, None, Limit.ANONYMOUS)
     await _from_our_page(request, r, shown)
     body = await from_json(request, LoginBody)
     try:
@@ -85,6 +97,7 @@ async def refresh(request: Request, response: Response, r: R) -> SignInResponse:
     Tabs that ask at the same time get the same ones. Needs the CSRF token, as `X-CSRF-Token`.
     """
     service, shown = _service(r), _shown(request, r)
+    await count(request, r.doors.limits, None, Limit.ANONYMOUS)
     try:
         session_id, token = refresh_cookie(request, r.doors.cookies)
         check_origin(request, r.settings)
@@ -118,7 +131,7 @@ async def logout(
     body = await from_json(request, LogoutBody)
     try:
         await service.sign_out(token, everywhere=body.everywhere)
-    except (SupabaseFailed, Busy, TimedOut) as error:
+    except (SupabaseFailed, RateLimited, Busy, TimedOut) as error:
         await r.doors.identity.note("logout.here_alone", shown, str(error.code), caller.owner)
     else:
         await r.doors.identity.note("logout", shown, owner=caller.owner)

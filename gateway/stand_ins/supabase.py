@@ -53,6 +53,7 @@ class SupabaseStandIn:
     people: Mapping[str, str] = field(default_factory=lambda: dict(PEOPLE))
     now: Callable[[], float] = time.time
     is_away: bool = False
+    is_busy: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     refreshing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -114,6 +115,8 @@ class SupabaseStandIn:
             self.refreshing.set()
         if self.is_away:
             return Response(status_code=503)
+        if self.is_busy:
+            return _error(429, "over_request_rate_limit", "Request rate limit reached")
         body = await _body(request)
         if grant == "password":
             return self._by_password(body)
