@@ -11,6 +11,7 @@ from starlette_compress import CompressMiddleware
 from gateway import __version__
 from gateway.documentation import TITLE, install_openapi
 from gateway.domain.limits import HEADERS as LIMIT_HEADERS
+from gateway.https_only import HttpsOnly
 from gateway.limiting import LimitHeaders
 from gateway.metrics import Metrics
 from gateway.middleware import BodyLimit, ErrorBoundary, RequestScope
@@ -141,6 +142,8 @@ def _install_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> N
             ],
         )
     app.add_middleware(CompressMiddleware, minimum_size=http.compress_min_bytes)
+    if http.hsts:
+        app.add_middleware(HttpsOnly, public_url=http.public_url)
     app.add_middleware(SecurityHeaders, hsts=http.hsts)
     app.add_middleware(RequestScope, metrics=metrics)
     app.add_middleware(ClientAddress, proxies=settings.proxies.proxies)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DEVELOPMENT_SECRET: Final = "development-only-signing-secret"  # noqa: S105 - refused in production
 _MIN_SECRET_CHARS: Final = 32
+_MOST_PER_MIN: Final = 1000
 _INSIDE: Final = ("localhost", ".localhost", ".local", ".internal", ".lan", ".home.arpa", ".svc")
 
 
@@ -27,6 +28,7 @@ def faults(settings: Settings, *, is_public: bool) -> list[str]:
         **_secrets(settings),
         **_browsers(settings, is_public=is_public),
         **_neighbours(settings),
+        **_strangers(settings),
         "pixazo.is_stand_in is on": settings.pixazo.is_stand_in,
         "storage.url is memory: results would not survive": (
             settings.storage.url.startswith("memory:")
@@ -72,6 +74,19 @@ def _neighbours(settings: Settings) -> dict[str, bool]:
         **dict(_reachable("management", torchserve.management_url, torchserve.management_token)),
         "webhooks.allow_private is on": settings.webhooks.allow_private,
         "recommendations.are_stand_ins is on": settings.recommendations.are_stand_ins,
+    }
+
+
+def _strangers(settings: Settings) -> dict[str, bool]:
+    limits, is_open = settings.limits, settings.identity.anonymous
+    return {
+        f"limits.{kind} is no limit for the strangers that identity.anonymous lets in": (
+            is_open and rate > _MOST_PER_MIN
+        )
+        for kind, rate in (
+            ("anonymous_per_min", limits.anonymous_per_min),
+            ("inference_per_min", limits.inference_per_min),
+        )
     }
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from gateway.domain.forwarding import Proxies
 
 _PROTOCOL: Final = "x-forwarded-proto"
+TOLD_SCHEME: Final = "told_scheme"
+"""Where a scope says by which of http and https a trusted proxy was asked; absent: unknown."""
 _SCHEMES: Final = frozenset({"http", "https"})
 
 
@@ -37,5 +39,6 @@ class ClientAddress:
         protocol = headers.get(_PROTOCOL, "").rpartition(",")[2].strip().lower()
         if protocol in _SCHEMES and self._proxies.trusts(peer[0]):
             is_socket = scope["type"] == "websocket"
+            seen[TOLD_SCHEME] = protocol
             seen["scheme"] = protocol.replace("http", "ws") if is_socket else protocol
         await self._app(seen, receive, send)

@@ -61,7 +61,10 @@ class HttpSettings(_Section):
         default="", description="prefix of the links in answers; empty: relative links"
     )
     cors_origins: CommaList = Field(default=(), description="origins that may call from a browser")
-    hsts: bool = Field(default=False, description="send Strict-Transport-Security")
+    hsts: bool = Field(
+        default=False,
+        description="HTTPS alone: send HSTS, and send on what came to the proxy by http",
+    )
     still_here_s: float = Field(
         default=15.0, gt=0, description="silence after which a stream of events says it is alive"
     )

@@ -36,6 +36,8 @@ UNSAFE: list[tuple[dict[str, str], str]] = [
     ({"VTON_SUPABASE__URL": "http://auth.example"}, "supabase.url is not https"),
     ({"VTON_WEBHOOKS__ALLOW_PRIVATE": "true"}, "webhooks.allow_private is on"),
     ({"VTON_RECOMMENDATIONS__ARE_STAND_INS": "true"}, "recommendations.are_stand_ins is on"),
+    ({"VTON_LIMITS__ANONYMOUS_PER_MIN": "60000"}, "limits.anonymous_per_min is no limit"),
+    ({"VTON_LIMITS__INFERENCE_PER_MIN": "60000"}, "limits.inference_per_min is no limit"),
     *(
         (
             {f"VTON_TORCHSERVE__{api.upper()}_URL": url},
@@ -95,6 +97,7 @@ def test_production_refuses_what_is_unsafe_by_name(
         {"VTON_HTTP__CORS_ORIGINS": "https://shop.example"},
         {"VTON_HTTP__PUBLIC_URL": "https://tryon.example"},
         {"VTON_ADMIN__TOKEN": "t" * 32},
+        {"VTON_LIMITS__INFERENCE_PER_MIN": "60000", "VTON_IDENTITY__ANONYMOUS": "false"},
     ],
     ids=lambda changes: next(iter(changes.values()), "as shipped"),
 )
