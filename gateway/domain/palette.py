@@ -1,7 +1,7 @@
 """Which colours a photo's clothes have, and what goes with them: keywords where no model helps.
 
-A photo's clothes are taken to be in its middle; what goes with a colour is what the wheel says:
-neutrals, the opposite, the neighbour.
+A photo's clothes are taken to be in its middle, and what is at its edges to be none of them; what
+goes with a colour is what the wheel says: neutrals, the opposite, the neighbour.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from PIL import Image
 from gateway.domain.images import Picture
 from gateway.domain.keywords import clean
 
-_MIDDLE: Final = (0.3, 0.3, 0.7, 0.75)  # left, upper, right, lower; of width and height
+_MIDDLE: Final = (0.36, 0.24, 0.64, 0.6)  # left, upper, right, lower; of width and height
+_EDGES: Final = ((0.0, 0.05, 0.08, 0.6), (0.92, 0.05, 1.0, 0.6))  # what is behind a person
 _SIDE_PX: Final = 24
+_LEAST_SHARE: Final = 0.15  # of the middle; less is a button
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ _COLOURS: Final = {
     "brown": _Colour((104, 68, 44), ("cream", "light blue")),
     "red": _Colour((192, 34, 40), ("navy", "white")),
     "burgundy": _Colour((106, 24, 42), ("grey", "camel")),
-    "coral": _Colour((240, 122, 102), ("white", "teal")),
+    "coral": _Colour((222, 112, 96), ("white", "teal")),
     "orange": _Colour((230, 122, 36), ("navy", "cream")),
     "mustard": _Colour((206, 158, 46), ("navy", "charcoal")),
     "yellow": _Colour((242, 212, 72), ("grey", "navy")),
@@ -53,15 +55,17 @@ _COLOURS: Final = {
 
 
 def colours_of(picture: Picture) -> tuple[str, ...]:
-    """The names of the colours in the middle of a picture, the commonest first; never none."""
+    """The names of the colours in the middle of a picture, the commonest first; never none.
+
+    What is common at the edges, too, is taken for the background as long as more is left.
+    """
     with Image.open(io.BytesIO(picture.png), formats=["PNG"]) as opened:
-        width, height = opened.size
-        left, upper, right, lower = _MIDDLE
-        box = (width * left, height * upper, width * right, height * lower)
-        small = opened.convert("RGB").resize((_SIDE_PX, _SIDE_PX), Image.Resampling.BOX, box)
-    raw = small.tobytes()
-    names = Counter(_named(*raw[at : at + 3]) for at in range(0, len(raw), 3))
-    return tuple(name for name, _ in names.most_common())
+        photo = opened.convert("RGB")
+    middle = _names(photo, _MIDDLE)
+    behind = {name for edge in _EDGES for name, _ in _names(photo, edge).most_common(2)}
+    least = middle.total() * _LEAST_SHARE
+    seen = [name for name, count in middle.most_common() if count >= least]
+    return tuple(name for name in seen if name not in behind) or tuple(seen) or (_first(middle),)
 
 
 def suggestions(pictures: Sequence[Picture]) -> tuple[str, ...]:
@@ -78,6 +82,18 @@ def suggestions(pictures: Sequence[Picture]) -> tuple[str, ...]:
         found += [f"{first} trousers", f"{second} jacket", f"{first} shoes", f"{second} bag"]
         found += [f"{colour} accessories"]
     return clean(found)
+
+
+def _names(photo: Image.Image, part: tuple[float, float, float, float]) -> Counter[str]:
+    """How often each colour is in a part of a photo."""
+    left, upper, right, lower = part
+    box = (photo.width * left, photo.height * upper, photo.width * right, photo.height * lower)
+    raw = photo.resize((_SIDE_PX, _SIDE_PX), Image.Resampling.BOX, box).tobytes()
+    return Counter(_named(*raw[at : at + 3]) for at in range(0, len(raw), 3))
+
+
+def _first(counted: Counter[str]) -> str:
+    return counted.most_common(1)[0][0]
 
 
 def _named(red: int, green: int, blue: int) -> str:

@@ -88,3 +88,9 @@ def test_any_colour_has_a_name_and_gives_enough_keywords(red: int, green: int, b
 def test_a_colour_is_called_what_people_call_it(rgb: tuple[int, int, int], name: str) -> None:
     picture = picture_of_png(pictures.encoded(Image.new("RGB", (64, 80), rgb), "PNG"))
     assert colours_of(picture) == (name,)
+
+
+def test_what_is_behind_a_person_is_not_what_they_wear() -> None:
+    photo = Image.new("RGB", (100, 200), (214, 194, 164))
+    photo.paste((30, 40, 80), (38, 50, 62, 120))
+    assert colours_of(picture_of_png(pictures.encoded(photo, "PNG"))) == ("navy",)
