@@ -137,7 +137,7 @@ async def test_a_host_that_dies_is_left_out_and_comes_back() -> None:
 async def test_a_host_that_never_answers_is_called_five_times_and_no_more() -> None:
     async with farm() as place:
         place.servers[0].faults.extend([Fault.SILENT] * 20)
-        models = {"geometric": replace(MODELS["geometric"], first_frame_s=0.02)}
+        models = {"geometric": replace(MODELS["geometric"], first_frame_s=0.4)}
         adapter = hosts(place.clients, place.retries, models)
         await adapter.refresh()
         for _ in range(12):
@@ -151,7 +151,7 @@ async def test_a_host_that_never_answers_is_called_five_times_and_no_more() -> N
 async def test_while_nobody_answers_requests_are_refused_at_once() -> None:
     async with farm(1) as place:
         place.servers[0].faults.extend([Fault.SILENT] * 20)
-        models = {"geometric": replace(MODELS["geometric"], first_frame_s=0.02)}
+        models = {"geometric": replace(MODELS["geometric"], first_frame_s=0.4)}
         adapter = hosts(place.clients, place.retries, models, replace(RETRIES, max_crashes=1))
         for _ in range(5):
             with pytest.raises(TimedOut):
