@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="vton-") as folder:
         added = uvloop.run(overhead.measure())
         print(f"{overhead.table(added)}\n", flush=True)
-        left, crowd = uvloop.run(
+        left, crowd = asyncio.run(
             _weather(plan, Path(folder), 10 if options.quick else 30, is_real=options.torchserve)
         )
     verdicts = _verdicts(left, added, crowd)

@@ -16,7 +16,7 @@ from benchmarks.sessions.customers import PATH, photo
 from benchmarks.sessions.storms import Worker
 
 USERS: Final = 100
-_LOOK_S: Final = 0.5
+_LOOK_S: Final = 1.0
 _ENDED: Final = frozenset({"completed", "failed", "cancelled", "expired"})
 
 
@@ -53,7 +53,8 @@ async def measure(folder: Path, worker: Worker, seconds: float) -> Sequence[Late
 
         async def use(number: int) -> None:
             chance, headers = Random(number), {"X-User-Token": f"{number:03d}".ljust(32, "y")}
-            files = {"user_image": photo(number), "garment_image": photo(number + USERS)}
+            photos = {"user_image": photo(number), "garment_image": photo(number + USERS)}
+            files = {name: (name, content, "image/jpeg") for name, content in photos.items()}
             await asyncio.sleep(chance.uniform(0, _LOOK_S))
             while True:
                 answer = await timed("create", "POST", url, headers=headers, files=files)
