@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 USERS = 20
 # What a path's part names, where it is somebody's; each is made by `belongings`.
 OWNED = {"session_id", "key_id", "webhook_id", "message_id", "receipt_id"}
-# Nobody's in particular: for all to see, or the administrator's, or itself the secret that opens it.
+# Nobody's in particular: for all to see, the administrator's, or itself the secret that opens it.
 SHARED = {"garment_id", "name", "version", "rollout_id", "token"}
 
 
