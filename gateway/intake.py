@@ -51,8 +51,8 @@ async def read_tryon(request: Request, limits: UploadSettings) -> TryOnRequest:
     optional = (GARMENT, MASK, DENSEPOSE)
     options: TryOnOptions
     if _essence(request) == MULTIPART:
-        sources, options = await _from_form(request, limits, TryOnFields, (PERSON,), optional)
-        garment_id = options.garment_id
+        sources, fields = await _from_form(request, limits, TryOnFields, (PERSON,), optional)
+        options, garment_id = fields, fields.garment_id
     else:
         body = await from_json(request, TryOnBody)
         options, garment_id = body.options, body.garment_id

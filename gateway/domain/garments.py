@@ -57,10 +57,10 @@ class Garment(BaseModel):
     @property
     def worn(self) -> dict[str, JsonValue]:
         """What a try-on need not say, as the garment says it."""
-        described = {"garment_description": self.garment_description}
-        return {"category": self.category.value} | (
-            {name: text for name, text in described.items() if text is not None}
-        )
+        worn: dict[str, JsonValue] = {"category": self.category.value}
+        if self.garment_description is not None:
+            worn["garment_description"] = self.garment_description
+        return worn
 
 
 def new_id(created_at: int, randomness: bytes) -> str:

@@ -45,8 +45,8 @@ _HEADERS: Final = MappingProxyType(
         "Permissions-Policy": f"camera=(self), {GUARDED}",
         "Content-Security-Policy": (
             "default-src 'none'; script-src 'self'; style-src 'self'; manifest-src 'self'; "
-            "font-src 'self'; img-src 'self' data: blob: https://*.ebayimg.com; media-src 'self' blob:; "
-            "connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; "
+            "font-src 'self'; img-src 'self' data: blob: https://*.ebayimg.com; "
+            "media-src 'self' blob:; connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; "
             "form-action 'self'; frame-ancestors 'none'"
         ),
     }

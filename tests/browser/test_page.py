@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -37,7 +39,7 @@ def without_sessions(page: Page) -> None:
     page.route("**/api/v1/tryon/sessions", lambda route: route.fulfill(status=404, json={}))
 
 
-def streamed(*events: tuple[str, dict[str, object]]) -> dict[str, str]:
+def streamed(*events: tuple[str, Mapping[str, object]]) -> dict[str, str]:
     """A stream of events as a route answers with it."""
     body = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in events)
     return {"body": body, "content_type": "text/event-stream"}
@@ -176,7 +178,7 @@ def test_an_error_in_the_stream_is_told_as_any_other(page: Page) -> None:
     expect(page.locator("#trouble")).to_contain_text("r7")
 
 
-ENGINES: list[dict[str, object]] = [
+ENGINES: list[dict[str, Any]] = [
     {
         "engine": name,
         "is_default": is_default,

@@ -62,13 +62,13 @@ class FrontEnd:
             assert may_go_on.wait(60)
             advance(states)
 
-        self.handler.advance = wait_first  # type: ignore[method-assign]
+        self.handler.advance = wait_first
         try:
             self.until(lambda: all(self.handler.turns.engine.state(name) for name in names))
             yield
         finally:
             may_go_on.set()
-            self.handler.advance = advance  # type: ignore[method-assign]
+            self.handler.advance = advance
 
     def frames(self, name: str) -> list[tuple[str, Any]]:
         return read_frames(self.streams[name])

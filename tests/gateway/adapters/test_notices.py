@@ -227,8 +227,8 @@ async def test_what_is_shown_is_seen_by_who_watches_and_the_latest_alone(
 ) -> None:
     await ears(*pair)
     seen = pair[1].glimpses("glimpses:one")
-    first = asyncio.create_task(anext(seen))
-    other = asyncio.create_task(anext(pair[1].glimpses("glimpses:other")))
+    first = asyncio.ensure_future(anext(seen))
+    other = asyncio.ensure_future(anext(pair[1].glimpses("glimpses:other")))
     await asyncio.sleep(0)
     await pair[0].show("glimpses:one", b"\x00\xff a picture\n")
     async with asyncio.timeout(PATIENCE_S):
@@ -246,7 +246,7 @@ async def test_what_is_too_large_to_pass_is_seen_here_and_harms_nobody(
 ) -> None:
     here, there = await ears(*pair)
     seen = pair[0].glimpses("large")
-    looking = asyncio.create_task(anext(seen))
+    looking = asyncio.ensure_future(anext(seen))
     await asyncio.sleep(0)
     await pair[0].show("large", bytes(20_000))
     assert len(await looking) == 20_000

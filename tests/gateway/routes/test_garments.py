@@ -112,7 +112,8 @@ async def test_the_catalogue_is_read_page_by_page_the_newest_first(gateway: Gate
     for _ in range(5):
         gateway.clock.time_s += 1
         names.append((await added(gateway)).json()["garment_id"])
-    pages, cursor = [], None
+    pages: list[list[str]] = []
+    cursor = None
     while cursor is not None or not pages:
         query = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
         page = (await gateway.client.get(PATH, params=query)).json()
@@ -163,7 +164,7 @@ async def test_a_photo_and_a_name_are_one_too_many(gateway: Gateway) -> None:
     ],
 )
 async def test_what_is_wrong_with_a_garment_is_named(
-    gateway: Gateway, told: dict[str, str], wrong: list[str]
+    gateway: Gateway, told: dict[str, Any], wrong: list[str]
 ) -> None:
     answer = await added(gateway, **told)
     assert (answer.status_code, answer.json()["error_code"]) == (422, "VAL_2001")

@@ -279,8 +279,8 @@ async def test_the_document_says_where_it_is_too_often(door: Door) -> None:
 
 
 async def test_so_many_sessions_of_one_owner_may_be_open(tmp_path: Path) -> None:
-    folders = {"sessions": {"is_running": False}}
-    async with running_gateway(tmp_path, limits={"open_sessions": 2}, **folders) as gateway:
+    few, nobody = {"open_sessions": 2}, {"is_running": False}
+    async with running_gateway(tmp_path, limits=few, sessions=nobody) as gateway:
         photo = ("photo.jpg", gateway.person, "image/jpeg")
         files = {"user_image": photo, "garment_image": photo}
 
