@@ -178,6 +178,11 @@ def test_an_error_in_the_stream_is_told_as_any_other(page: Page) -> None:
     expect(page.locator("#trouble")).to_contain_text("r7")
 
 
+OFFERED: list[tuple[str, bool, list[str], dict[str, dict[str, int]]]] = [
+    ("geometric", True, ["seed"], {}),
+    ("idm_vton", False, ["seed", "steps", "preview_every"], {"fast": {}, "quality": {}}),
+    ("away", False, [], {}),
+]
 ENGINES: list[dict[str, Any]] = [
     {
         "engine": name,
@@ -189,11 +194,7 @@ ENGINES: list[dict[str, Any]] = [
         "presets": presets,
         "deadline_s": 60,
     }
-    for name, is_default, options, presets in (
-        ("geometric", True, ["seed"], {}),
-        ("idm_vton", False, ["seed", "steps", "preview_every"], {"fast": {}, "quality": {}}),
-        ("away", False, [], {}),
-    )
+    for name, is_default, options, presets in OFFERED
 ]
 
 
