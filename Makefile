@@ -1,6 +1,6 @@
 # Bare `make` prints the targets. Everything lives in .venv; the second run of a target is quick.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve rollout models check format test test-browser archive config clean
+.PHONY: help setup demo serve rollout models check format test test-api audit test-browser archive config clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
@@ -65,6 +65,12 @@ format: $(VENV)/.dev ## rewrite the code in the house format
 
 test: $(VENV)/.dev ## every test that needs only PyPI, a real TorchServe included
 	$(BIN)/pytest -q -n $(JOBS) --dist loadgroup -m "not browser"
+
+test-api: $(VENV)/.dev ## the API as its document says: 200 requests an operation, good and bad
+	VTON_EXAMPLES=200 $(BIN)/pytest -q tests/gateway/test_openapi.py
+
+audit: $(BIN)/python ## known holes in what is installed; silent where there is no network
+	PYTHON=$(BIN)/python .ci/audit
 
 test-browser: $(VENV)/.dev $(VENV)/.browser ## the page in a real Chromium
 	$(BIN)/pytest -q -m browser
