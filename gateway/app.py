@@ -1,6 +1,6 @@
 """The application: `create_app` is the only thing that builds one, and nothing else holds state."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -105,6 +105,34 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     return app
 
 
+def _open_to(app: FastAPI, origins: Sequence[str]) -> None:
+    """Let pages of other origins call, and read what answers say in their headers."""
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            HEADER,
+            CSRF_HEADER,
+            KEY_HEADER,
+            USER_TOKEN,
+            *SESSION_HEADERS,
+        ],
+        expose_headers=[
+            HEADER,
+            "X-Engine",
+            "X-Licence",
+            "X-Cached",
+            "X-Kept-Share",
+            "Retry-After",
+            *LIMIT_HEADERS,
+            USER_TOKEN,
+        ],
+    )
+
+
 def _install_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """Wrap the app, innermost first: what is added last sees a request first."""
     http = settings.http
@@ -117,30 +145,7 @@ def _install_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> N
     app.add_middleware(ErrorBoundary)
     app.add_middleware(LimitHeaders)
     if http.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=http.cors_origins,
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=[
-                "Authorization",
-                "Content-Type",
-                HEADER,
-                CSRF_HEADER,
-                KEY_HEADER,
-                USER_TOKEN,
-                *SESSION_HEADERS,
-            ],
-            expose_headers=[
-                HEADER,
-                "X-Engine",
-                "X-Licence",
-                "X-Cached",
-                "X-Kept-Share",
-                "Retry-After",
-                *LIMIT_HEADERS,
-                USER_TOKEN,
-            ],
-        )
+        _open_to(app, http.cors_origins)
     app.add_middleware(CompressMiddleware, minimum_size=http.compress_min_bytes)
     if http.hsts:
         app.add_middleware(HttpsOnly, public_url=http.public_url)

@@ -183,12 +183,8 @@ async def opened(
 
     With a worker that is given, results are remembered, too.
     """
-    store, notices, metrics, models = (
-        ObjectStoreAdapter(place.store_url),
-        MemoryNotices(),
-        Metrics(),
-        worker or Drawer(),
-    )
+    store, notices = ObjectStoreAdapter(place.store_url), MemoryNotices()
+    metrics, models = Metrics(), worker or Drawer()
     decoder = ThreadedDecoder(ImageLimits(1, 10_000, 100, 100), 1, 10)
     rules = LinkRules(b"secret", 60, "")
     memo = MemoryResultMemo(clock, *((0, 0) if worker is None else (3600, 100)))
