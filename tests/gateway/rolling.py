@@ -49,6 +49,7 @@ class Rolling:
                 told: dict[str, Any] = (await self.ask("GET", f"/rollouts/{rollout_id}")).json()
                 if told["state"] in ({*states} or ENDS):
                     return told
+                await asyncio.sleep(0)  # asking gives nobody else a turn
 
     async def versions(self) -> dict[str, dict[str, Any]]:
         """The versions by name."""

@@ -193,5 +193,7 @@ async def test_where_a_token_is_set_only_its_bearer_changes_the_catalogue(tmp_pa
 async def test_outside_development_nobody_changes_it_without_a_token(tmp_path: Path) -> None:
     staging = {"environment": "staging", "storage": {"signing_secret": "s" * 32}}
     storage = staging["storage"] | {"url": (tmp_path / "objects").as_uri()}  # type: ignore[operator]
-    async with stepping_gateway(tmp_path, **{**staging, "storage": storage}) as (gateway, _):
+    limits = {"anonymous_per_min": 60, "inference_per_min": 60}
+    told = {**staging, "storage": storage, "limits": limits}
+    async with stepping_gateway(tmp_path, **told) as (gateway, _):
         assert (await added(gateway)).status_code == 404
