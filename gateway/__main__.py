@@ -6,10 +6,10 @@ import sys
 import structlog
 import uvicorn
 
-from gateway import patience
 from gateway.app import create_app
-from gateway.errors import Misconfigured
-from gateway.settings import Settings, load_settings
+from gateway.errors.kinds import Misconfigured
+from gateway.middleware import patience
+from gateway.settings.tree import Settings, load_settings
 from gateway.telemetry import configure_logging
 
 
@@ -39,7 +39,7 @@ def serve(settings: Settings, host: str | None = None, port: int | None = None) 
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # gateway.proxied reads them, from trusted proxies alone
+        proxy_headers=False,  # gateway.middleware.proxied reads them, from trusted proxies alone
         http=patience.protocol(settings.http.head_s),
         ws="websockets-sansio",
         ws_per_message_deflate=False,

@@ -9,15 +9,18 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette_compress import CompressMiddleware
 
 from gateway import __version__
-from gateway.documentation import TITLE, install_openapi
+from gateway.documentation.openapi import TITLE, install_openapi
 from gateway.domain.limits import HEADERS as LIMIT_HEADERS
-from gateway.https_only import HttpsOnly
-from gateway.limiting import LimitHeaders
+from gateway.intake.cookies import CSRF_HEADER
+from gateway.intake.credentials import KEY_HEADER, USER_TOKEN
+from gateway.intake.session_headers import SESSION_HEADERS
 from gateway.metrics import Metrics
-from gateway.middleware import BodyLimit, ErrorBoundary, RequestScope
-from gateway.proxied import ClientAddress
-from gateway.request_credentials import KEY_HEADER, USER_TOKEN
-from gateway.request_ids import HEADER
+from gateway.middleware.boundaries import BodyLimit, ErrorBoundary, RequestScope
+from gateway.middleware.https_only import HttpsOnly
+from gateway.middleware.limiting import LimitHeaders
+from gateway.middleware.proxied import ClientAddress
+from gateway.middleware.request_ids import HEADER
+from gateway.middleware.security_headers import SecurityHeaders
 from gateway.resources import Resources, open_resources
 from gateway.responses import SafeJSONResponse, install_error_handlers
 from gateway.routes import (
@@ -42,10 +45,7 @@ from gateway.routes import (
     webhooks,
 )
 from gateway.routes.page import page_routes
-from gateway.security_headers import SecurityHeaders
-from gateway.session_headers import SESSION_HEADERS
-from gateway.settings import Settings
-from gateway.sign_in_cookies import CSRF_HEADER
+from gateway.settings.tree import Settings
 
 _ROUTES: Final = (
     tryon,

@@ -10,14 +10,14 @@ import structlog
 from fastapi import Depends, params
 from fastapi.requests import HTTPConnection
 
-from gateway.csrf_guard import check_origin, check_token
 from gateway.domain.identity import SAFE_METHODS, Caller, Credentials, Scope
 from gateway.domain.limits import Limit
-from gateway.errors import NotFound
-from gateway.limiting import count
-from gateway.request_credentials import credentials_of
+from gateway.errors.kinds import NotFound
+from gateway.errors.tokens import CsrfFailed, NotPermitted, TokenMissing, Unauthenticated
+from gateway.intake.credentials import credentials_of
+from gateway.intake.csrf import check_origin, check_token
+from gateway.middleware.limiting import count
 from gateway.resources import Resources
-from gateway.token_errors import CsrfFailed, NotPermitted, TokenMissing, Unauthenticated
 
 
 # None of these waits for anything, and yet they are `async`: others are sent to a thread each time.

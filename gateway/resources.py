@@ -28,20 +28,25 @@ from gateway.adapters.sql.webhook_book import SqlWebhookBook
 from gateway.adapters.sql.webhook_outbox import SqlWebhookOutbox
 from gateway.adapters.torchserve_hosts import TorchServeHosts
 from gateway.adapters.torchserve_opening import heard_by, open_torchserve
-from gateway.background import background, every
+from gateway.assembly.background import background, every
+from gateway.assembly.erasing import Erasing, Outside, erasing
+from gateway.assembly.health import Watched, health_checks
+from gateway.assembly.identity import DoorGround, Doors, open_doors
+from gateway.assembly.recommendations import recommendation_service
+from gateway.assembly.rollouts import rollout_service
+from gateway.assembly.service_rules import check_default, erasing_rules, image_limits, link_rules
+from gateway.assembly.sessions import SessionGround, session_runner, session_service, session_watch
+from gateway.assembly.webhooks import WebhookGround, Webhooks, webhooks
 from gateway.domain.fallback import EngineOrder
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Registry
-from gateway.erasing_assembly import Erasing, Outside, erasing
-from gateway.health_assembly import Watched, health_checks
-from gateway.identity_assembly import DoorGround, Doors, open_doors
 from gateway.metrics import Metrics
-from gateway.narrowing import narrowed
-from gateway.ports import Clock, Models, Notices, ObjectStore
-from gateway.recommendation_assembly import recommendation_service
-from gateway.rollout_assembly import rollout_service
-from gateway.schemas import BodiesBody
-from gateway.service_rules import check_default, erasing_rules, image_limits, link_rules
+from gateway.ports.clock import Clock
+from gateway.ports.models import Models
+from gateway.ports.sessions import Notices
+from gateway.ports.storage import ObjectStore
+from gateway.schemas.narrowing import narrowed
+from gateway.schemas.requests import BodiesBody
 from gateway.services.admission import Admission
 from gateway.services.bodies import BodiesService
 from gateway.services.catalogue import Catalogue
@@ -59,10 +64,8 @@ from gateway.services.runner import SessionRunner
 from gateway.services.sessions import SessionService
 from gateway.services.tryon import TryOnService
 from gateway.services.watching import SessionWatch
-from gateway.session_assembly import SessionGround, session_runner, session_service, session_watch
-from gateway.settings import Settings
-from gateway.webhook_assembly import WebhookGround, Webhooks, webhooks
-from gateway.webhook_settings import WebhookSettings
+from gateway.settings.tree import Settings
+from gateway.settings.webhooks import WebhookSettings
 
 
 @dataclass(frozen=True, slots=True)

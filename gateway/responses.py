@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.errors import (
+from gateway.errors.kinds import (
     Busy,
     GatewayError,
     Internal,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.app import create_app
-from gateway.settings import Settings
+from gateway.settings.tree import Settings
 from tests import documentation
 
 ROOT = documentation.ROOT
@@ -79,7 +79,7 @@ def test_the_readmes_requests_name_real_routes_and_fields() -> None:
 def test_every_environment_variable_named_is_a_setting() -> None:
     known = (ROOT / "config" / "gateway.example.env").read_text() + "VTON_CHROMIUM="
     workers = " ".join(file.read_text() for file in (ROOT / "handlers").rglob("*.py"))
-    workers += " ".join(file.read_text() for file in (ROOT / "gateway").glob("cli*.py"))
+    workers += " ".join(file.read_text() for file in (ROOT / "gateway" / "cli").glob("*.py"))
     known += "".join(f"{name}=" for name in re.findall(r'"(VTON_\w+)"', workers))
     named = {name for page in PAGES for name in re.findall(r"VTON_[A-Z_]+[A-Z]", page.read_text())}
     assert [name for name in named if f"{name}=" not in known] == []

@@ -31,7 +31,7 @@ from benchmarks.sessions.customers import PATH, photo
 from gateway.app import create_app
 from gateway.metrics import Metrics
 from gateway.resources import open_resources
-from gateway.settings import Settings
+from gateway.settings.tree import Settings
 
 _TOKEN: Final = {"x-user-token": "m" * 32}
 _NOWHERE: Final = "http://127.0.0.1:9"

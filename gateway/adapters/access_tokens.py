@@ -16,9 +16,9 @@ from gateway.domain.access_tokens import (
     checked_header,
 )
 from gateway.domain.json_text import parse_object
-from gateway.errors import MalformedBody
-from gateway.ports import Clock
-from gateway.token_errors import TokenInvalid
+from gateway.errors.kinds import MalformedBody
+from gateway.errors.tokens import TokenInvalid
+from gateway.ports.clock import Clock
 
 _MOST_KNOWN: Final = 10_000
 

@@ -17,8 +17,8 @@ from typing import Final
 
 import pybreaker
 
-from gateway.errors import Busy, GatewayError, TimedOut
-from gateway.ports import Clock
+from gateway.errors.kinds import Busy, GatewayError, TimedOut
+from gateway.ports.clock import Clock
 
 CIRCUIT_OPEN: Final = "circuit_open"
 """What `details["reason"]` of a refusal says."""

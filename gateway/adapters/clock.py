@@ -8,8 +8,8 @@ from typing import Final
 
 import structlog
 
-from gateway.errors import GatewayError
-from gateway.ports import Clock
+from gateway.errors.kinds import GatewayError
+from gateway.ports.clock import Clock
 
 _PAUSE_S: Final = 10.0
 _QUICK_S: Final = 1.0

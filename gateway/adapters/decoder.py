@@ -12,7 +12,7 @@ from gateway.domain.collage_drawing import collage
 from gateway.domain.images import ImageLimits, Picture, normalise, normalise_mask
 from gateway.domain.palette import suggestions
 from gateway.domain.uploads import Upload
-from gateway.errors import Busy
+from gateway.errors.kinds import Busy
 
 T = TypeVar("T")
 

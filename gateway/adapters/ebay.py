@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from gateway.adapters.ebay_tokens import EbayTokens
 from gateway.adapters.outside import Call, Outside
 from gateway.domain.products import Currency, Money, Product, Seller
-from gateway.recommendation_errors import EbayFailed
+from gateway.errors.recommendations import EbayFailed
 
 _PATH: Final = "/buy/browse/v1/item_summary/search"
 _MOST: Final = 200

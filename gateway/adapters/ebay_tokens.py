@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from gateway.adapters.outside import Call, Outside
-from gateway.ports import Clock
+from gateway.ports.clock import Clock
 
 _PATH: Final = "/identity/v1/oauth2/token"
 _SCOPE: Final = "https://api.ebay.com/oauth/api_scope"

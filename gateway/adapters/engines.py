@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, JsonValue
 from gateway.domain.options import Category, Engine, Patience, Registration, Registry
 from gateway.domain.sections import Section, checked
 from gateway.domain.terms import shown_path, terms_of
-from gateway.errors import Misconfigured
+from gateway.errors.kinds import Misconfigured
 
 Number = int | float
 Pixels = Annotated[int, Field(gt=0)]

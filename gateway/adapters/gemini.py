@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from gateway.adapters.outside import Call, Outside, Reply
 from gateway.domain.keywords import LEAST, MOST, clean
-from gateway.recommendation_errors import GeminiFailed
+from gateway.errors.recommendations import GeminiFailed
 
 _ASKED: Final = """You are a fashion stylist. The picture is a collage of labelled photos: a \
 person, and perhaps clothes of their wardrobe and pictures of them dressed by a computer. Name \

@@ -13,9 +13,9 @@ import structlog
 
 from gateway.adapters.breaker import Breaker
 from gateway.domain.json_text import parse_object
-from gateway.errors import GatewayError
-from gateway.ports import Clock
-from gateway.token_errors import SupabaseFailed
+from gateway.errors.kinds import GatewayError
+from gateway.errors.tokens import SupabaseFailed
+from gateway.ports.clock import Clock
 
 _PATH: Final = "/auth/v1/.well-known/jwks.json"
 _MAX_BYTES: Final = 256 * 1024

@@ -18,7 +18,7 @@ from throttled.exceptions import StoreUnavailableError
 
 from gateway.adapters.breaker import BreakerRules
 from gateway.domain.limits import Bucket, Rate, Spent
-from gateway.errors import GatewayError, StorageFailed
+from gateway.errors.kinds import GatewayError, StorageFailed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from throttled.types import AsyncRedisClientP
 
     from gateway.adapters.breaker import Breaker, Breakers
-    from gateway.limit_ports import Limiter
-    from gateway.limit_settings import LimitSettings
+    from gateway.ports.limits import Limiter
+    from gateway.settings.limits import LimitSettings
 
 _NAME: Final = "limits"
 _PREFIX: Final = "vton:limits"

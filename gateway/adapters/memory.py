@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 
 from gateway.domain.results import StoredResult
-from gateway.ports import Clock
+from gateway.ports.clock import Clock
 
 
 class MemoryResultMemo:

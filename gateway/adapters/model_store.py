@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.domain.versions import Archive, is_version
-from gateway.errors import InvalidInput, Misconfigured
+from gateway.errors.kinds import InvalidInput, Misconfigured
 
 _NAME: Final = re.compile(r"[a-z0-9][A-Za-z0-9._-]{0,127}\.mar", re.ASCII)
 _SUMS: Final = "SHA256SUMS"

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from gateway.adapters.notices_memory import MemoryNotices
 from gateway.adapters.notices_remote import Dial, RemoteNotices, Waits
-from gateway.errors import Misconfigured
-from gateway.ports import Notices
+from gateway.errors.kinds import Misconfigured
+from gateway.ports.sessions import Notices
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, S3Store
 
-from gateway.errors import Misconfigured, StorageFailed
+from gateway.errors.kinds import Misconfigured, StorageFailed
 
 _PRIVATE: Final = 0o700
 _CONNECT: Final = timedelta(seconds=2)

@@ -13,7 +13,7 @@ import httpx
 import structlog
 
 from gateway.adapters.breaker import Breaker
-from gateway.recommendation_errors import OutsideFailed
+from gateway.errors.recommendations import OutsideFailed
 
 T = TypeVar("T")
 

@@ -23,12 +23,13 @@ from gateway.domain.jobs import UNKNOWN, Job, ModelState, Prediction, Progress, 
 from gateway.domain.pixazo import NotUnderstood, Phase, Told
 from gateway.domain.uploads import Upload
 from gateway.domain.webhooks import Answer, Unreachable
-from gateway.engine_errors import RemoteEngineFailed
-from gateway.engine_ports import Lending
-from gateway.errors import GatewayError, InferenceFailed, StorageFailed, TimedOut
-from gateway.picture_ports import PictureDecoder
-from gateway.ports import Clock, OnProgress
-from gateway.webhook_ports import OutgoingCalls
+from gateway.errors.engines import RemoteEngineFailed
+from gateway.errors.kinds import GatewayError, InferenceFailed, StorageFailed, TimedOut
+from gateway.ports.clock import Clock
+from gateway.ports.engines import Lending
+from gateway.ports.models import OnProgress
+from gateway.ports.pictures import PictureDecoder
+from gateway.ports.webhooks import OutgoingCalls
 
 CALLBACK_PATH: Final = "/api/v1/engines/pixazo/callback/"
 _REASONS: Final[Mapping[int, str]] = {

@@ -10,12 +10,13 @@ from gateway.adapters.callbacks import CallbackDesk
 from gateway.adapters.outgoing import Outgoing
 from gateway.adapters.pixazo import CALLBACK_PATH, PixazoModels, Reach, Service, is_outage
 from gateway.domain.addresses import is_public
-from gateway.engine_errors import RemoteEngineFailed
-from gateway.engine_ports import Lending
-from gateway.errors import Misconfigured
-from gateway.picture_ports import PictureDecoder
-from gateway.pixazo_settings import PixazoSettings
-from gateway.ports import Clock, Models
+from gateway.errors.engines import RemoteEngineFailed
+from gateway.errors.kinds import Misconfigured
+from gateway.ports.clock import Clock
+from gateway.ports.engines import Lending
+from gateway.ports.models import Models
+from gateway.ports.pictures import PictureDecoder
+from gateway.settings.pixazo import PixazoSettings
 
 PIXAZO: Final = "pixazo"
 """What its YAML calls it under `remote`, and the name of its model."""

@@ -10,10 +10,10 @@ from gateway.adapters.ebay import Ebay, Market
 from gateway.adapters.ebay_tokens import EbayTokens
 from gateway.adapters.gemini import Gemini, pause_asked_s
 from gateway.adapters.outside import Outside, TryRules
-from gateway.ports import Clock
-from gateway.recommendation_errors import EbayFailed, GeminiFailed, OutsideFailed
-from gateway.recommendation_ports import Outsiders
-from gateway.recommendation_settings import (
+from gateway.errors.recommendations import EbayFailed, GeminiFailed, OutsideFailed
+from gateway.ports.clock import Clock
+from gateway.ports.recommendations import Outsiders
+from gateway.settings.recommendations import (
     EbaySettings,
     GeminiSettings,
     RecommendationSettings,

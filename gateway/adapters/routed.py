@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from gateway.adapters.torchserve_hosts import TorchServeHosts
 from gateway.domain.jobs import Job, ModelState, Prediction
-from gateway.ports import Models, OnProgress
+from gateway.ports.models import Models, OnProgress
 
 
 class RoutedModels:

@@ -8,10 +8,10 @@ import httpx
 
 from gateway.adapters.breaker import Breaker
 from gateway.domain.json_text import parse_object
-from gateway.errors import GatewayError, MalformedBody
-from gateway.identity_ports import Grant
-from gateway.limit_errors import RateLimited
-from gateway.token_errors import SignInRefused, SupabaseFailed, TokenInvalid
+from gateway.errors.kinds import GatewayError, MalformedBody
+from gateway.errors.limits import RateLimited
+from gateway.errors.tokens import SignInRefused, SupabaseFailed, TokenInvalid
+from gateway.ports.identity import Grant
 
 _TOKEN: Final = "/auth/v1/token"  # noqa: S105 - a path
 _LOGOUT: Final = "/auth/v1/logout"

@@ -18,8 +18,8 @@ from gateway.adapters.torchserve_waiting import WaitingLine
 from gateway.domain.frames import BrokenStream, Frame, FrameReader
 from gateway.domain.jobs import UNKNOWN, Job, ModelState, Prediction, Readiness
 from gateway.domain.options import Patience
-from gateway.errors import GatewayError, InferenceFailed, ModelNotLoaded
-from gateway.ports import OnProgress
+from gateway.errors.kinds import GatewayError, InferenceFailed, ModelNotLoaded
+from gateway.ports.models import OnProgress
 
 _OK: Final = 200
 _TELL_S: Final = 10.0

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from gateway.domain.frames import BrokenStream, Frame
 from gateway.domain.jobs import UNKNOWN, ModelState, Progress, Readiness
 from gateway.domain.redaction import shows_internals
-from gateway.errors import (
+from gateway.errors.kinds import (
     BadDimensions,
     Busy,
     ContentMismatch,

@@ -18,7 +18,7 @@ from gateway.adapters.torchserve_answers import RetryError
 from gateway.adapters.torchserve_traffic import VersionTraffic
 from gateway.domain.jobs import UNKNOWN, Job, ModelState, Prediction, Readiness
 from gateway.domain.options import Patience
-from gateway.errors import (
+from gateway.errors.kinds import (
     Busy,
     GatewayError,
     InferenceFailed,
@@ -27,7 +27,7 @@ from gateway.errors import (
     OutOfMemory,
     TimedOut,
 )
-from gateway.ports import OnProgress
+from gateway.ports.models import OnProgress
 
 _READY_POLL_S: Final = 0.2
 _LOOK_S: Final = 1.0  # well within the time of a health check, where other hosts may do the work

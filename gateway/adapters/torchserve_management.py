@@ -13,7 +13,7 @@ import httpx
 from gateway.adapters.torchserve_answers import described_state
 from gateway.domain.redaction import shows_internals
 from gateway.domain.versions import Archive, Registered, VersionRefused
-from gateway.errors import ModelNotLoaded
+from gateway.errors.kinds import ModelNotLoaded
 
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409

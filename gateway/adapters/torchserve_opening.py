@@ -17,10 +17,10 @@ from gateway.adapters.torchserve_management import TorchServeVersions
 from gateway.adapters.torchserve_traffic import VersionTraffic
 from gateway.adapters.torchserve_versions import HostsVersions
 from gateway.domain.options import Engine
-from gateway.errors import ModelNotLoaded
+from gateway.errors.kinds import ModelNotLoaded
 from gateway.metrics import Metrics
-from gateway.ports import VersionControl
-from gateway.settings import TorchServeSettings
+from gateway.ports.models import VersionControl
+from gateway.settings.tree import TorchServeSettings
 
 _FAILURES: Final = 5
 

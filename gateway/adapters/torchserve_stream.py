@@ -14,8 +14,8 @@ import httpx
 from gateway.adapters.torchserve_answers import error_of_frame, progress_of_frame
 from gateway.domain.frames import TERMINAL, BrokenStream, Frame, FrameKind, FrameReader
 from gateway.domain.jobs import Prediction, Progress
-from gateway.errors import GatewayError, InferenceFailed, Unfit
-from gateway.ports import OnProgress
+from gateway.errors.kinds import GatewayError, InferenceFailed, Unfit
+from gateway.ports.models import OnProgress
 
 _NEWS: Final = frozenset({FrameKind.PROGRESS, FrameKind.PREVIEW})
 

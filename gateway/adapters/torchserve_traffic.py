@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.adapters.torchserve_answers import RetryError
 from gateway.domain.versions import Split, Tally, version_for
-from gateway.errors import (
+from gateway.errors.kinds import (
     BadDimensions,
     ContentMismatch,
     GatewayError,

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from gateway.adapters.torchserve_answers import RetryError
 from gateway.domain.jobs import ModelState, Readiness
-from gateway.errors import GatewayError, InferenceFailed, TimedOut
+from gateway.errors.kinds import GatewayError, InferenceFailed, TimedOut
 
 _ANSWERED = frozenset({Readiness.READY, Readiness.LOADING})
 

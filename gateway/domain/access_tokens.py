@@ -23,7 +23,7 @@ from gateway.domain.identity import (
     Role,
     user_owner,
 )
-from gateway.token_errors import TokenExpired, TokenInvalid
+from gateway.errors.tokens import TokenExpired, TokenInvalid
 
 ASYMMETRIC: Final = frozenset({"ES256", "RS256"})
 SYMMETRIC: Final = frozenset({"HS256"})

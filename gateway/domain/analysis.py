@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from gateway.errors import InferenceFailed
+from gateway.errors.kinds import InferenceFailed
 
 PICTURES: Final = frozenset({"mask", "parse_map", "densepose"})
 """What the pictures of an analysis are called."""

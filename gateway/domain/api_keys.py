@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Final
 
 from gateway.domain.identity import Caller, KeyLimits, Kind, Role, Scope
-from gateway.token_errors import TokenExpired, TokenInvalid
+from gateway.errors.tokens import TokenExpired, TokenInvalid
 
 PREFIX: Final = "vton_"
 SECRET_BYTES: Final = 32

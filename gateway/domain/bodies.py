@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from gateway.errors import InferenceFailed
+from gateway.errors.kinds import InferenceFailed
 
 
 class Drawing(BaseModel):

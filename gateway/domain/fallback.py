@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.domain.options import Engine, Given, Plan, plan
-from gateway.engine_errors import RemoteEngineFailed
-from gateway.errors import (
+from gateway.errors.engines import RemoteEngineFailed
+from gateway.errors.kinds import (
     GatewayError,
     InvalidInput,
     Misconfigured,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from gateway.domain.uploads import ImageType, Upload, checked_type
-from gateway.errors import BadDimensions, ContentMismatch, InvalidInput, TypeNotAllowed
+from gateway.errors.kinds import BadDimensions, ContentMismatch, InvalidInput, TypeNotAllowed
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile

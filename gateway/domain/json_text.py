@@ -10,7 +10,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Final
 
-from gateway.errors import MalformedBody
+from gateway.errors.kinds import MalformedBody
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.domain.options import Engine
 from gateway.domain.terms import Part
-from gateway.errors import NotLicensed
+from gateway.errors.kinds import NotLicensed
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from gateway.domain import schedule
 from gateway.domain.schedule import UNHURRIED, Schedule
 from gateway.domain.terms import Part
-from gateway.errors import InvalidInput
+from gateway.errors.kinds import InvalidInput
 
 Given = Mapping[str, JsonValue]
 

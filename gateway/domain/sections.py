@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gateway.errors import Misconfigured
+from gateway.errors.kinds import Misconfigured
 
 
 class Section(BaseModel):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.domain.jobs import Progress
     from gateway.domain.results import StoredResult
     from gateway.domain.webhooks import Endpoint
-    from gateway.error_codes import ErrorCode
+    from gateway.errors.codes import ErrorCode
 
 
 class Kind(StrEnum):

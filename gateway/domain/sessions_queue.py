@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from gateway.domain.sessions import Fault, Kind
-from gateway.error_codes import ErrorCode
+from gateway.errors.codes import ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

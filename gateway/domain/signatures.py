@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import urlencode
 
-from gateway.token_errors import LinkExpired, LinkInvalid
+from gateway.errors.tokens import LinkExpired, LinkInvalid
 
 _MAX_DIGITS: Final = 12
 

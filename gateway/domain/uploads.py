@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from gateway.errors import BadFileName, ContentMismatch, TypeNotAllowed
+from gateway.errors.kinds import BadFileName, ContentMismatch, TypeNotAllowed
 
 
 class ImageType(Enum):

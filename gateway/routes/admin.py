@@ -7,11 +7,11 @@ from fastapi import APIRouter, Path, Request
 from pydantic import ValidationError
 
 from gateway.deps import R, needs
-from gateway.documentation import errors
+from gateway.documentation.openapi import errors
 from gateway.domain.identity import Scope
 from gateway.domain.json_text import parse_object
 from gateway.domain.rollouts import Wish
-from gateway.errors import (
+from gateway.errors.kinds import (
     Conflict,
     InvalidInput,
     MalformedBody,
@@ -23,7 +23,7 @@ from gateway.errors import (
     TypeNotAllowed,
 )
 from gateway.responses import invalid_input
-from gateway.routes.admin_answers import (
+from gateway.schemas.admin import (
     RolloutBody,
     RolloutResponse,
     VersionResponse,

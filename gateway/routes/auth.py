@@ -5,14 +5,12 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from gateway.auth_schemas import LoginBody, LogoutBody, MeResponse, SignInResponse
-from gateway.csrf_guard import check_origin, check_token
 from gateway.deps import PUBLIC, R, needs
-from gateway.documentation import errors
+from gateway.documentation.openapi import errors
 from gateway.domain.csrf import RANDOM_BYTES, csrf_token
 from gateway.domain.identity import Caller, Credentials, Scope
 from gateway.domain.limits import Limit
-from gateway.errors import (
+from gateway.errors.kinds import (
     Busy,
     DatabaseFailed,
     InvalidInput,
@@ -23,14 +21,8 @@ from gateway.errors import (
     TooLarge,
     TypeNotAllowed,
 )
-from gateway.intake import from_json
-from gateway.limit_errors import RateLimited
-from gateway.limiting import count
-from gateway.request_credentials import credentials_of
-from gateway.resources import Resources
-from gateway.services.sign_in import SignInService
-from gateway.sign_in_cookies import clear_cookies, refresh_cookie, set_cookies
-from gateway.token_errors import (
+from gateway.errors.limits import RateLimited
+from gateway.errors.tokens import (
     CsrfFailed,
     SignInRefused,
     SupabaseFailed,
@@ -38,6 +30,14 @@ from gateway.token_errors import (
     TokenMissing,
     Unauthenticated,
 )
+from gateway.intake.cookies import clear_cookies, refresh_cookie, set_cookies
+from gateway.intake.credentials import credentials_of
+from gateway.intake.csrf import check_origin, check_token
+from gateway.intake.tryon import from_json
+from gateway.middleware.limiting import count
+from gateway.resources import Resources
+from gateway.schemas.auth import LoginBody, LogoutBody, MeResponse, SignInResponse
+from gateway.services.sign_in import SignInService
 
 router = APIRouter(prefix="/api/v1/auth", tags=["identity"])
 

@@ -2,16 +2,16 @@
 
 from fastapi import APIRouter, Request
 
-from gateway.answers import BodiesResponse, BodyResponse, served
 from gateway.deps import R, needs
-from gateway.documentation import BODIES_BODY, BODY_ERRORS, ENGINE_ERRORS, errors
+from gateway.documentation.openapi import BODIES_BODY, BODY_ERRORS, ENGINE_ERRORS, errors
 from gateway.domain.bodies import Drawing
 from gateway.domain.identity import Scope
 from gateway.domain.limits import Limit
-from gateway.intake import read_bodies
-from gateway.presence import while_there
+from gateway.intake.tryon import read_bodies
 from gateway.resources import Resources
+from gateway.schemas.answers import BodiesResponse, BodyResponse, served
 from gateway.services.inference import Answer
+from gateway.streams.presence import while_there
 
 router = APIRouter(
     prefix="/api/v1", tags=["bodies"], dependencies=[needs(Scope.TRYON, Limit.INFERENCE)]

@@ -5,8 +5,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Request
 
 from gateway.deps import PUBLIC, R
-from gateway.documentation import errors
-from gateway.errors import InvalidInput, NotFound, SlowBody, TooLarge
+from gateway.documentation.openapi import errors
+from gateway.errors.kinds import InvalidInput, NotFound, SlowBody, TooLarge
 
 router = APIRouter(prefix="/api/v1", tags=["engines"], dependencies=[PUBLIC])
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 from gateway.deps import PUBLIC
-from gateway.reference import STYLE_HASH, render
+from gateway.documentation.reference import STYLE_HASH, render
 
 router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
 _HEADERS: Final = {

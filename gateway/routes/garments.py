@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from gateway.deps import R, needs
-from gateway.documentation import (
+from gateway.documentation.openapi import (
     BODY_ERRORS,
     ENGINE_ERRORS,
     GARMENT_BODY,
@@ -13,11 +13,11 @@ from gateway.documentation import (
     errors,
 )
 from gateway.domain.identity import Scope
-from gateway.errors import InvalidInput, NotFound, PinsFull, StorageFailed
-from gateway.intake import read_garment
-from gateway.presence import while_there
-from gateway.routes.garment_answers import GarmentResponse, GarmentsResponse
+from gateway.errors.kinds import InvalidInput, NotFound, PinsFull, StorageFailed
+from gateway.intake.tryon import read_garment
+from gateway.schemas.garments import GarmentResponse, GarmentsResponse
 from gateway.services.catalogue import GarmentReference
+from gateway.streams.presence import while_there
 
 router = APIRouter(prefix="/api/v1/garments", tags=["garments"])
 

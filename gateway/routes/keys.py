@@ -4,11 +4,10 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request, Response
 
-from gateway.auth_schemas import KeyBody, KeyResponse, KeysResponse, NewKeyResponse, limits_of
 from gateway.deps import R, needs
-from gateway.documentation import errors
+from gateway.documentation.openapi import errors
 from gateway.domain.identity import Caller, Kind, Scope
-from gateway.errors import (
+from gateway.errors.kinds import (
     Conflict,
     DatabaseFailed,
     InvalidInput,
@@ -18,11 +17,12 @@ from gateway.errors import (
     TooLarge,
     TypeNotAllowed,
 )
-from gateway.intake import from_json
-from gateway.request_credentials import credentials_of
+from gateway.errors.tokens import NotPermitted
+from gateway.intake.credentials import credentials_of
+from gateway.intake.tryon import from_json
 from gateway.resources import Resources
+from gateway.schemas.auth import KeyBody, KeyResponse, KeysResponse, NewKeyResponse, limits_of
 from gateway.services.api_keys import KeyWish
-from gateway.token_errors import NotPermitted
 
 router = APIRouter(prefix="/api/v1/keys", tags=["identity"])
 

@@ -4,17 +4,17 @@ from dataclasses import asdict
 
 from fastapi import APIRouter
 
-from gateway.answers import (
-    EngineResponse,
-    ModelsResponse,
-    PartResponse,
-    RegistrationResponse,
-)
 from gateway.deps import R, needs
 from gateway.domain.identity import Scope
 from gateway.domain.jobs import Readiness
 from gateway.domain.options import Category, Engine
 from gateway.resources import Resources
+from gateway.schemas.answers import (
+    EngineResponse,
+    ModelsResponse,
+    PartResponse,
+    RegistrationResponse,
+)
 
 router = APIRouter(prefix="/api/v1", tags=["models"], dependencies=[needs(Scope.READ)])
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway import __version__
-from gateway.answers import ComponentResponse, HealthResponse, StatusResponse
 from gateway.deps import PUBLIC, R
+from gateway.schemas.answers import ComponentResponse, HealthResponse, StatusResponse
 from gateway.services.health import Health
 
 router = APIRouter(tags=["operations"], dependencies=[PUBLIC])

@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from gateway.deps import may_see_pages
-from gateway.security_headers import GUARDED
+from gateway.middleware.security_headers import GUARDED
 
 FOLDER: Final = Path(__file__).parent.parent / "web"
 _INDEX: Final = "index.html"

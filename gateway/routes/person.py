@@ -2,17 +2,23 @@
 
 from fastapi import APIRouter, Request
 
-from gateway.answers import KeyPointResponse, PersonResponse, served
 from gateway.deps import R, needs
-from gateway.documentation import BODY_ERRORS, ENGINE_ERRORS, PERSON_BODY, PICTURE_ERRORS, errors
+from gateway.documentation.openapi import (
+    BODY_ERRORS,
+    ENGINE_ERRORS,
+    PERSON_BODY,
+    PICTURE_ERRORS,
+    errors,
+)
 from gateway.domain.analysis import Analysis
 from gateway.domain.identity import Scope
 from gateway.domain.limits import Limit
-from gateway.errors import NotFound
-from gateway.intake import read_person
-from gateway.presence import while_there
+from gateway.errors.kinds import NotFound
+from gateway.intake.tryon import read_person
 from gateway.resources import Resources
+from gateway.schemas.answers import KeyPointResponse, PersonResponse, served
 from gateway.services.inference import Answer
+from gateway.streams.presence import while_there
 
 router = APIRouter(
     prefix="/api/v1", tags=["person"], dependencies=[needs(Scope.TRYON, Limit.INFERENCE)]

@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from gateway.deps import PUBLIC, R, needs
-from gateway.documentation import errors
+from gateway.documentation.openapi import errors
 from gateway.domain.identity import Caller, Scope
-from gateway.errors import DatabaseFailed, InvalidInput, NotFound
-from gateway.receipt_answers import ReceiptKeyResponse, ReceiptResponse
-from gateway.session_headers import known_owner
+from gateway.errors.kinds import DatabaseFailed, InvalidInput, NotFound
+from gateway.intake.session_headers import known_owner
+from gateway.schemas.receipts import ReceiptKeyResponse, ReceiptResponse
 
 router = APIRouter(prefix="/api/v1/receipts", tags=["sessions"])
 

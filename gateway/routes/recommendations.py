@@ -3,18 +3,18 @@
 from fastapi import APIRouter, Request
 
 from gateway.deps import R, needs
-from gateway.documentation import BODY_ERRORS, PICTURE_ERRORS, errors
+from gateway.documentation.openapi import BODY_ERRORS, PICTURE_ERRORS, errors
 from gateway.domain.identity import Scope
 from gateway.domain.products import Ranked
-from gateway.errors import NotFound, TimedOut
-from gateway.presence import while_there
-from gateway.recommendation_errors import EbayFailed, GeminiFailed
-from gateway.recommendation_intake import read_recommendation
-from gateway.recommendation_schemas import (
+from gateway.errors.kinds import NotFound, TimedOut
+from gateway.errors.recommendations import EbayFailed, GeminiFailed
+from gateway.intake.recommendations import read_recommendation
+from gateway.schemas.recommendations import (
     RECOMMENDATION_BODY,
     ProductResponse,
     RecommendationResponse,
 )
+from gateway.streams.presence import while_there
 
 router = APIRouter(
     prefix="/api/v1", tags=["recommendations"], dependencies=[needs(Scope.RECOMMENDATIONS)]

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from gateway.deps import PUBLIC, R
-from gateway.documentation import IMAGE, errors
-from gateway.errors import InvalidInput, NotFound, StorageFailed
-from gateway.token_errors import LinkExpired, LinkInvalid
+from gateway.documentation.openapi import IMAGE, errors
+from gateway.errors.kinds import InvalidInput, NotFound, StorageFailed
+from gateway.errors.tokens import LinkExpired, LinkInvalid
 
 router = APIRouter(prefix="/api/v1", tags=["results"], dependencies=[PUBLIC])
 

@@ -5,11 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from gateway.deps import R, needs
-from gateway.documentation import BATCH_BODY, BODY_ERRORS, PICTURE_ERRORS, TRYON_BODY, errors
+from gateway.documentation.openapi import (
+    BATCH_BODY,
+    BODY_ERRORS,
+    PICTURE_ERRORS,
+    TRYON_BODY,
+    errors,
+)
 from gateway.domain.identity import Caller, Scope
 from gateway.domain.sessions import Cursor
 from gateway.domain.sessions_lifecycle import State
-from gateway.errors import (
+from gateway.errors.kinds import (
     Conflict,
     DatabaseFailed,
     InvalidInput,
@@ -18,30 +24,30 @@ from gateway.errors import (
     NotLicensed,
     StorageFailed,
 )
-from gateway.intake import read_tryon
-from gateway.limit_errors import SessionsFull
-from gateway.limiting import count_items
-from gateway.presence import while_there
-from gateway.receipt_answers import ReceiptResponse, visitor_of
-from gateway.request_credentials import USER_TOKEN
+from gateway.errors.limits import SessionsFull
+from gateway.intake.batches import read_batch
+from gateway.intake.credentials import USER_TOKEN
+from gateway.intake.session_headers import (
+    REPLAYED,
+    SessionHeaders,
+    known_owner,
+    session_headers,
+)
+from gateway.intake.tryon import read_tryon
+from gateway.middleware.limiting import count_items
 from gateway.resources import Resources
-from gateway.services.session_drafts import SessionRequest, Wearer, Worn
-from gateway.services.sessions import Accepted
-from gateway.session_answers import (
+from gateway.schemas.receipts import ReceiptResponse, visitor_of
+from gateway.schemas.sessions import (
     AcceptedResponse,
     SessionResponse,
     SessionsResponse,
     described,
     page_described,
 )
-from gateway.session_headers import (
-    REPLAYED,
-    SessionHeaders,
-    known_owner,
-    session_headers,
-)
-from gateway.session_intake import read_batch
-from gateway.webhook_answers import webhook_described
+from gateway.schemas.webhooks import webhook_described
+from gateway.services.session_drafts import SessionRequest, Wearer, Worn
+from gateway.services.sessions import Accepted
+from gateway.streams.presence import while_there
 
 router = APIRouter(prefix="/api/v1/tryon", tags=["sessions"])
 

@@ -5,9 +5,8 @@ from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
-from gateway.answers import FallbackResponse, TryOnResponse, served
 from gateway.deps import R, needs
-from gateway.documentation import (
+from gateway.documentation.openapi import (
     BODY_ERRORS,
     ENGINE_ERRORS,
     PICTURE_ERRORS,
@@ -17,15 +16,16 @@ from gateway.documentation import (
 )
 from gateway.domain.identity import Scope
 from gateway.domain.limits import Limit
-from gateway.errors import NotFound
-from gateway.events import EventStream, events_of
-from gateway.intake import read_tryon
-from gateway.negotiation import prefers_events, prefers_image
-from gateway.ports import OnProgress
-from gateway.presence import while_there
+from gateway.errors.kinds import NotFound
+from gateway.intake.negotiation import prefers_events, prefers_image
+from gateway.intake.tryon import read_tryon
+from gateway.ports.models import OnProgress
 from gateway.resources import Resources
+from gateway.schemas.answers import FallbackResponse, TryOnResponse, served
 from gateway.services.inference import Answer
 from gateway.services.tryon import TryOnRequest
+from gateway.streams.events import EventStream, events_of
+from gateway.streams.presence import while_there
 
 router = APIRouter(
     prefix="/api/v1", tags=["try-on"], dependencies=[needs(Scope.TRYON, Limit.INFERENCE)]

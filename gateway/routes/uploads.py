@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 
-from gateway.answers import UploadResponse
 from gateway.deps import R, needs
-from gateway.documentation import BODY_ERRORS, PICTURE_ERRORS, UPLOAD_BODY, errors
+from gateway.documentation.openapi import BODY_ERRORS, PICTURE_ERRORS, UPLOAD_BODY, errors
 from gateway.domain.identity import Scope
-from gateway.intake import read_upload
+from gateway.intake.tryon import read_upload
+from gateway.schemas.answers import UploadResponse
 
 router = APIRouter(prefix="/api/v1", tags=["uploads"], dependencies=[needs(Scope.TRYON)])
 

@@ -10,19 +10,19 @@ from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
 from gateway.deps import PUBLIC, Needs, R
-from gateway.documentation import errors
+from gateway.documentation.openapi import errors
 from gateway.domain.identity import Scope
 from gateway.domain.sessions import Session
-from gateway.errors import DatabaseFailed, GatewayError, InvalidInput, NotFound
-from gateway.events import MEDIA_TYPE, EventStream
-from gateway.request_ids import HEADER, request_id_from
+from gateway.errors.kinds import DatabaseFailed, GatewayError, InvalidInput, NotFound
+from gateway.errors.tokens import LinkExpired, LinkInvalid, NotPermitted
+from gateway.intake.session_headers import known_owner
+from gateway.middleware.request_ids import HEADER, request_id_from
 from gateway.resources import Resources
 from gateway.responses import error_response
-from gateway.session_answers import events_path, socket_path
-from gateway.session_events import RETRY, STILL_HERE, Narrator
-from gateway.session_headers import known_owner
-from gateway.session_sockets import converse, may_come_from
-from gateway.token_errors import LinkExpired, LinkInvalid, NotPermitted
+from gateway.schemas.sessions import events_path, socket_path
+from gateway.streams.events import MEDIA_TYPE, EventStream
+from gateway.streams.sessions import RETRY, STILL_HERE, Narrator
+from gateway.streams.sockets import converse, may_come_from
 
 router = APIRouter(tags=["sessions"], dependencies=[PUBLIC])
 

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Query, Request
 
 from gateway.deps import R, needs
-from gateway.documentation import BODY_ERRORS, errors
+from gateway.documentation.openapi import BODY_ERRORS, errors
 from gateway.domain.identity import Caller, Scope
-from gateway.errors import Conflict, DatabaseFailed, InvalidInput, NotFound
-from gateway.intake import from_json
-from gateway.session_headers import known_owner
-from gateway.webhook_answers import (
+from gateway.errors.kinds import Conflict, DatabaseFailed, InvalidInput, NotFound
+from gateway.intake.session_headers import known_owner
+from gateway.intake.tryon import from_json
+from gateway.schemas.webhooks import (
     DeliveriesResponse,
     WebhookBody,
     WebhookResponse,

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from prometheus_client import Gauge
 
-from gateway.errors import Busy
+from gateway.errors.kinds import Busy
 
 
 class Admission:

@@ -16,9 +16,9 @@ from gateway.domain.api_keys import (
     written,
 )
 from gateway.domain.identity import Caller, KeyLimits, Scope
-from gateway.errors import Conflict, DatabaseFailed, NotFound
-from gateway.identity_ports import KeyBook
-from gateway.ports import Clock
+from gateway.errors.kinds import Conflict, DatabaseFailed, NotFound
+from gateway.ports.clock import Clock
+from gateway.ports.identity import KeyBook
 
 _MOST_KNOWN: Final = 10_000
 _NOTED_EVERY_S: Final = 60.0

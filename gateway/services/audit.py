@@ -9,9 +9,9 @@ import structlog
 from pydantic import JsonValue
 
 from gateway.domain.audit import AuditEvent, shortened
-from gateway.erasing_ports import AuditLog
-from gateway.errors import DatabaseFailed
-from gateway.ports import Clock
+from gateway.errors.kinds import DatabaseFailed
+from gateway.ports.clock import Clock
+from gateway.ports.erasing import AuditLog
 
 _ID_BYTES: Final = 16
 _NOTHING: Final[Mapping[str, JsonValue]] = MappingProxyType({})

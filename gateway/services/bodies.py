@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine, Given, plan
 from gateway.domain.uploads import ImageType
-from gateway.errors import NotDeployed
+from gateway.errors.kinds import NotDeployed
 from gateway.services.inference import Answer, InferenceService, Question
 
 

@@ -9,8 +9,9 @@ from gateway.domain.garments import Details, Garment
 from gateway.domain.images import Picture, picture_of_png
 from gateway.domain.names import TOKEN_BYTES
 from gateway.domain.uploads import ImageType
-from gateway.errors import InvalidInput, NotFound
-from gateway.ports import Clock, ObjectStore
+from gateway.errors.kinds import InvalidInput, NotFound
+from gateway.ports.clock import Clock
+from gateway.ports.storage import ObjectStore
 
 _JSON = "application/json"
 

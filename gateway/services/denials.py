@@ -4,8 +4,8 @@ from collections import OrderedDict
 from typing import Final
 
 from gateway.domain.access_tokens import Verified
-from gateway.identity_ports import DenialBook
-from gateway.ports import Clock
+from gateway.ports.clock import Clock
+from gateway.ports.identity import DenialBook
 
 _MOST_KNOWN: Final = 10_000
 _LONGEST_TOKEN_S: Final = 86_400.0

@@ -19,10 +19,12 @@ from gateway.domain.audit import AuditEvent
 from gateway.domain.names import Folder
 from gateway.domain.receipts import Erased, ReceiptKey
 from gateway.domain.sessions import Draft, Session
-from gateway.erasing_ports import AuditLog, Eraser
-from gateway.errors import GatewayError, NotFound
+from gateway.errors.kinds import GatewayError, NotFound
 from gateway.metrics import Metrics
-from gateway.ports import Clock, Notices, ObjectStore, SessionBook
+from gateway.ports.clock import Clock
+from gateway.ports.erasing import AuditLog, Eraser
+from gateway.ports.sessions import Notices, SessionBook
+from gateway.ports.storage import ObjectStore
 from gateway.services.audit import NOBODY, AuditService, Visitor
 from gateway.services.results import ResultService
 from gateway.services.worker_memory import WorkerMemory, digest_of

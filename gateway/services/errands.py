@@ -14,9 +14,9 @@ from gateway.domain.results import StoredResult
 from gateway.domain.sessions import Claim, Fault, Outcome
 from gateway.domain.sessions_glimpses import Glimpse
 from gateway.domain.sessions_queue import WAITS, Patience, pause_s
-from gateway.errors import DatabaseFailed, GatewayError, Internal
+from gateway.errors.kinds import DatabaseFailed, GatewayError, Internal
 from gateway.metrics import Metrics
-from gateway.ports import Notices, SessionQueue
+from gateway.ports.sessions import Notices, SessionQueue
 from gateway.services.pictures import UploadReference
 from gateway.services.results import ResultService
 from gateway.services.session_drafts import DENSEPOSE, GARMENT, MASK, PERSON

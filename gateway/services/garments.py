@@ -12,7 +12,7 @@ from gateway.domain.jobs import Job
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Category, Engine, Given, choose, plan
 from gateway.domain.schedule import UNHURRIED
-from gateway.errors import (
+from gateway.errors.kinds import (
     BadDimensions,
     ContentMismatch,
     GatewayError,
@@ -20,7 +20,7 @@ from gateway.errors import (
     PinsFull,
     Unfit,
 )
-from gateway.ports import Models
+from gateway.ports.models import Models
 from gateway.services.catalogue import Catalogue, GarmentReference
 from gateway.services.pictures import PictureService, Source
 

@@ -12,7 +12,10 @@ from gateway.domain.jobs import ModelState, Readiness
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine
 from gateway.metrics import Metrics
-from gateway.ports import Clock, Models, ObjectStore, SessionBook
+from gateway.ports.clock import Clock
+from gateway.ports.models import Models
+from gateway.ports.sessions import SessionBook
+from gateway.ports.storage import ObjectStore
 
 _PROBE = "probe"
 _CLOSED = "closed"

@@ -13,11 +13,11 @@ from gateway.domain.identity import (
     stranger,
     visitor,
 )
-from gateway.identity_ports import AccessTokens
+from gateway.errors.tokens import NotPermitted, TokenInvalid, TokenMissing, Unauthenticated
+from gateway.ports.identity import AccessTokens
 from gateway.services.api_keys import ApiKeyService
 from gateway.services.audit import AuditService, Visitor
 from gateway.services.denials import Denials
-from gateway.token_errors import NotPermitted, TokenInvalid, TokenMissing, Unauthenticated
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,10 @@ from gateway.domain.results import (
     request_key,
 )
 from gateway.domain.uploads import ImageType
-from gateway.errors import GatewayError, ModelNotLoaded, NotDeployed, TooLate
+from gateway.errors.kinds import GatewayError, ModelNotLoaded, NotDeployed, TooLate
 from gateway.metrics import Metrics
-from gateway.ports import Clock, Models, OnProgress
+from gateway.ports.clock import Clock
+from gateway.ports.models import Models, OnProgress
 from gateway.services.results import ResultService
 from gateway.services.single_flight import SingleFlight
 

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from gateway.domain.names import TOKEN_BYTES, Folder, ObjectName
 from gateway.domain.signatures import signed_path
 from gateway.domain.uploads import ImageType
-from gateway.ports import Clock, ObjectStore
+from gateway.ports.clock import Clock
+from gateway.ports.storage import ObjectStore
 from gateway.services.results import PATH, LinkRules
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.domain.identity import Caller
-    from gateway.limit_ports import Limiter
     from gateway.metrics import Metrics
+    from gateway.ports.limits import Limiter
 
 _AUDITED: Final = Rate(6)
 

@@ -7,9 +7,10 @@ from gateway.domain.collage import SheetRules
 from gateway.domain.images import Picture, check_proportions, picture_of_png
 from gateway.domain.names import TOKEN_BYTES, Folder, ObjectName
 from gateway.domain.uploads import ImageType, Upload
-from gateway.errors import NotFound
-from gateway.picture_ports import PictureDecoder
-from gateway.ports import Clock, ObjectStore
+from gateway.errors.kinds import NotFound
+from gateway.ports.clock import Clock
+from gateway.ports.pictures import PictureDecoder
+from gateway.ports.storage import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from gateway.domain.collage import SheetRules, labels_of
 from gateway.domain.images import Picture
 from gateway.domain.keywords import LEAST, merged
 from gateway.domain.products import Product, Ranked, Weights, rank
-from gateway.errors import Busy, GatewayError, TimedOut
+from gateway.errors.kinds import Busy, GatewayError, TimedOut
+from gateway.errors.recommendations import EbayFailed, GeminiFailed, OutsideFailed
 from gateway.metrics import Metrics
-from gateway.ports import Clock
-from gateway.recommendation_errors import EbayFailed, GeminiFailed, OutsideFailed
-from gateway.recommendation_ports import Outsiders, Shop, Stylist
+from gateway.ports.clock import Clock
+from gateway.ports.recommendations import Outsiders, Shop, Stylist
 from gateway.services.pictures import PictureService, Source
 from gateway.services.remembering import Remembering
 from gateway.services.single_flight import SingleFlight

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from gateway.ports import Clock
+from gateway.ports.clock import Clock
 
 T = TypeVar("T")
 

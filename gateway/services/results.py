@@ -10,8 +10,9 @@ from gateway.domain.names import TOKEN_BYTES, Folder, ObjectName
 from gateway.domain.results import StoredResult
 from gateway.domain.signatures import signed_path, verify
 from gateway.domain.uploads import ImageType, type_of_extension
-from gateway.errors import NotFound
-from gateway.ports import Clock, ObjectStore, ResultMemo
+from gateway.errors.kinds import NotFound
+from gateway.ports.clock import Clock
+from gateway.ports.storage import ObjectStore, ResultMemo
 
 PATH: Final = "/api/v1/results/"
 

@@ -7,7 +7,8 @@ import structlog
 
 from gateway.domain.names import Folder, expiry_of
 from gateway.metrics import Metrics
-from gateway.ports import Clock, ObjectStore
+from gateway.ports.clock import Clock
+from gateway.ports.storage import ObjectStore
 from gateway.services.worker_memory import WorkerMemory, digest_of
 
 _AT_ONCE: Final = 50

@@ -20,8 +20,9 @@ from gateway.domain.versions import (
     VersionRefused,
     worse,
 )
-from gateway.errors import ModelNotLoaded
-from gateway.ports import Clock, Models, Traffic, VersionControl
+from gateway.errors.kinds import ModelNotLoaded
+from gateway.ports.clock import Clock
+from gateway.ports.models import Models, Traffic, VersionControl
 
 _MAX_STARTS: Final = 3
 _ASKED: Final = Reason("asked", "It was asked to go back.")

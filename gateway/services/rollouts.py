@@ -12,9 +12,9 @@ from typing import Final
 
 from gateway.domain.rollouts import Rollout, Wish
 from gateway.domain.versions import Archive, Registered, Tally, VersionRefused
-from gateway.errors import Conflict, ModelNotLoaded, NotFound
+from gateway.errors.kinds import Conflict, ModelNotLoaded, NotFound
 from gateway.metrics import Metrics
-from gateway.ports import ModelStore
+from gateway.ports.models import ModelStore
 from gateway.services.rollout_course import Course, Rules, Serving
 
 _KEPT: Final = 100

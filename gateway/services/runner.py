@@ -17,8 +17,8 @@ from gateway.domain import sessions_topics as topics
 from gateway.domain.jobs import Readiness
 from gateway.domain.options import Engine
 from gateway.domain.sessions import Claim, ClaimKey
-from gateway.errors import GatewayError
-from gateway.ports import Models
+from gateway.errors.kinds import GatewayError
+from gateway.ports.models import Models
 from gateway.services.errands import Errand, Workshop
 from gateway.services.waking import Alarm, alarm_at
 

@@ -15,8 +15,9 @@ from gateway.domain.options import Engine, Given, plan
 from gateway.domain.sessions import Ask, Draft, Kind
 from gateway.domain.uploads import Upload
 from gateway.domain.webhooks import Endpoint
-from gateway.errors import InvalidInput, NotDeployed
-from gateway.ports import Clock, Models
+from gateway.errors.kinds import InvalidInput, NotDeployed
+from gateway.ports.clock import Clock
+from gateway.ports.models import Models
 from gateway.services.catalogue import GarmentReference
 from gateway.services.pictures import PictureService, Source
 from gateway.services.tryon import TryOnService

@@ -10,9 +10,10 @@ from pydantic import JsonValue
 from gateway.domain import sessions_topics as topics
 from gateway.domain.sessions import Created, Cursor, Draft, Event, RepeatKey, Session
 from gateway.domain.sessions_lifecycle import State
-from gateway.errors import NotFound
-from gateway.limit_errors import SessionsFull
-from gateway.ports import Clock, Notices, SessionBook
+from gateway.errors.kinds import NotFound
+from gateway.errors.limits import SessionsFull
+from gateway.ports.clock import Clock
+from gateway.ports.sessions import Notices, SessionBook
 from gateway.services.audit import NOBODY, Visitor
 from gateway.services.erasing import ASKED, SessionEraser
 from gateway.services.session_drafts import SessionDrafts, SessionRequest

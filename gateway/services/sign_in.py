@@ -7,10 +7,10 @@ from typing import Final
 
 from gateway.domain.access_tokens import Verified
 from gateway.domain.sealing import name_of, seal, unseal
-from gateway.errors import GatewayError
-from gateway.identity_ports import AccessTokens, Grant, RefreshBook, SignInServer, Turn
+from gateway.errors.kinds import GatewayError
+from gateway.errors.tokens import SupabaseFailed, TokenInvalid, Unauthenticated
+from gateway.ports.identity import AccessTokens, Grant, RefreshBook, SignInServer, Turn
 from gateway.services.denials import Denials
-from gateway.token_errors import SupabaseFailed, TokenInvalid, Unauthenticated
 
 _LOOK_S: Final = 0.05
 _SEPARATOR: Final = b"\n"

@@ -9,7 +9,7 @@ from gateway.domain.images import Picture
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine, Given, choose, plan
 from gateway.domain.uploads import ImageType
-from gateway.ports import OnProgress
+from gateway.ports.models import OnProgress
 from gateway.services.catalogue import Catalogue, GarmentReference
 from gateway.services.inference import Answer, InferenceService, Question
 from gateway.services.pictures import PictureService, Source

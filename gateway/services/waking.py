@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from gateway.ports import Notices
+from gateway.ports.sessions import Notices
 
 _PAUSE_S: Final = 1.0
 

@@ -16,8 +16,8 @@ from gateway.domain import sessions_topics as topics
 from gateway.domain.sessions import Event, EventKind
 from gateway.domain.sessions_glimpses import Glimpse
 from gateway.domain.sessions_lifecycle import ENDED
-from gateway.errors import DatabaseFailed, NotFound
-from gateway.ports import Notices, SessionBook
+from gateway.errors.kinds import DatabaseFailed, NotFound
+from gateway.ports.sessions import Notices, SessionBook
 from gateway.services.admission import Admission
 from gateway.services.waking import Alarm, alarm_at
 

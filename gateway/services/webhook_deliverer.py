@@ -17,10 +17,11 @@ from gateway.domain.webhooks import (
     pause_s,
     signed_headers,
 )
-from gateway.errors import DatabaseFailed
-from gateway.ports import Clock, Notices
+from gateway.errors.kinds import DatabaseFailed
+from gateway.ports.clock import Clock
+from gateway.ports.sessions import Notices
+from gateway.ports.webhooks import OutgoingCalls, WebhookOutbox
 from gateway.services.waking import Alarm, alarm_at
-from gateway.webhook_ports import OutgoingCalls, WebhookOutbox
 
 TOPIC: Final = topics.OUTBOX
 

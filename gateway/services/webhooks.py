@@ -12,10 +12,10 @@ from gateway.domain.webhooks import (
     in_force,
     secret_of,
 )
-from gateway.errors import Conflict, InvalidInput, NotFound
-from gateway.ports import Clock
-from gateway.webhook_ports import WebhookBook
-from gateway.webhook_settings import WebhookSettings
+from gateway.errors.kinds import Conflict, InvalidInput, NotFound
+from gateway.ports.clock import Clock
+from gateway.ports.webhooks import WebhookBook
+from gateway.settings.webhooks import WebhookSettings
 
 _ID_BYTES = 16
 _MOST_SECRETS = 4

@@ -10,7 +10,7 @@ import structlog
 from pydantic import JsonValue
 
 from gateway.domain.jobs import Job
-from gateway.erasing_ports import Workers
+from gateway.ports.erasing import Workers
 
 _AT_ONCE: Final = 500
 _MOST_UNTOLD: Final = 100_000

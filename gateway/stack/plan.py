@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from gateway.domain.terms import SERVICES, terms_of
-from gateway.errors import Misconfigured
+from gateway.errors.kinds import Misconfigured
 from gateway.stack.ports import Ports
 
 PERSON: Final = "person"

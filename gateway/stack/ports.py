@@ -4,7 +4,7 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from gateway.errors import Misconfigured
+from gateway.errors.kinds import Misconfigured
 
 _LOOPBACK = "127.0.0.1"
 

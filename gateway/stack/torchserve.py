@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import Misconfigured
+from gateway.errors.kinds import Misconfigured
 from gateway.stack.plan import Plan
 from gateway.stack.ports import Ports
 

@@ -13,7 +13,7 @@ from gateway.adapters.torchserve_stream import prediction_of
 from gateway.domain.bodies import Drawing
 from gateway.domain.frames import FrameReader
 from gateway.domain.jobs import Prediction
-from gateway.errors import InvalidInput, Unfit
+from gateway.errors.kinds import InvalidInput, Unfit
 from handlers.sdxl import SdxlHandler
 from tests.handlers.diffusion import sdxl_deployment, tiny_sdxl
 from tests.handlers.torchserve_rows import context

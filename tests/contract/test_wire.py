@@ -20,10 +20,10 @@ from gateway.domain.frames import MEDIA_TYPE, Frame, FrameKind, FrameReader
 from gateway.domain.jobs import Progress
 from gateway.domain.options import Engine, plan
 from gateway.domain.schedule import UNHURRIED, Schedule
-from gateway.errors import GatewayError
-from gateway.narrowing import narrowed
-from gateway.request_ids import HEADER
-from gateway.schemas import BodiesBody, PersonBody, PersonOptions, TryOnBody, TryOnOptions
+from gateway.errors.kinds import GatewayError
+from gateway.middleware.request_ids import HEADER
+from gateway.schemas.narrowing import narrowed
+from gateway.schemas.requests import BodiesBody, PersonBody, PersonOptions, TryOnBody, TryOnOptions
 from handlers import errors, wire
 from handlers.models import read_offer
 from handlers.options import read_options

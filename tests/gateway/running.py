@@ -15,7 +15,7 @@ import structlog
 from gateway.app import create_app
 from gateway.metrics import Metrics
 from gateway.resources import Resources, open_resources
-from gateway.settings import Settings
+from gateway.settings.tree import Settings
 from tests.gateway import pictures
 from tests.gateway.torchserve_stand_in import StandIn, serve
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.domain.redaction import shows_internals
-from gateway.settings import Settings
+from gateway.settings.tree import Settings
 from tests.gateway import pictures
 from tests.gateway.live import MINE
 from tests.gateway.running import Gateway

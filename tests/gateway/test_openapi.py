@@ -19,9 +19,9 @@ from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from gateway.app import create_app
-from gateway.error_codes import ErrorCode
-from gateway.reference import STYLE
-from gateway.settings import Settings
+from gateway.documentation.reference import STYLE
+from gateway.errors.codes import ErrorCode
+from gateway.settings.tree import Settings
 from tests.gateway.recommending import recommending
 from tests.gateway.running import Gateway
 from tests.gateway.torchserve_stand_in import serve

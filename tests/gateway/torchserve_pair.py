@@ -15,7 +15,7 @@ from gateway.adapters.torchserve_hosts import Host, Retries, TorchServeHosts, is
 from gateway.adapters.torchserve_traffic import VersionTraffic
 from gateway.domain.jobs import Job
 from gateway.domain.options import Patience
-from gateway.errors import ModelNotLoaded
+from gateway.errors.kinds import ModelNotLoaded
 from tests.gateway import pictures
 from tests.gateway.torchserve_stand_in import StandIn, serve
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from gateway.schemas import BodiesBody
+from gateway.schemas.requests import BodiesBody
 from tests.gateway.running import Gateway
 from tests.properties.test_input import html
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.options import Category
-from gateway.schemas import PersonOptions, TryOnOptions
+from gateway.schemas.requests import PersonOptions, TryOnOptions
 from tests.gateway import pictures
 from tests.gateway.running import Gateway
 

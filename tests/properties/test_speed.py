@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.app import create_app
-from gateway.settings import Settings
+from gateway.settings.tree import Settings
 from tests.gateway.running import Gateway
 from tests.gateway.torchserve_stand_in import serve
 

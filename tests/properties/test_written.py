@@ -18,9 +18,9 @@ from pydantic import BaseModel
 
 from gateway.app import create_app
 from gateway.domain.uploads import Upload
-from gateway.errors import Misconfigured
+from gateway.errors.kinds import Misconfigured
 from gateway.services.pictures import PictureService, StoredPicture
-from gateway.settings import PREFIX, Settings, load_settings
+from gateway.settings.tree import PREFIX, Settings, load_settings
 from gateway.telemetry import configure_logging
 from tests.gateway.running import Gateway, running_gateway
 

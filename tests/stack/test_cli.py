@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli import main
+from gateway.cli.main import main
 
 
 @pytest.mark.prop(37)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gateway.errors import Misconfigured
+from gateway.errors.kinds import Misconfigured
 from gateway.stack.plan import Plan, plan_for
 from tests.handlers.torchserve_rows import ROOT
 

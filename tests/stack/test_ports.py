@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from gateway.errors import Misconfigured
+from gateway.errors.kinds import Misconfigured
 from gateway.stack.ports import Ports, claim
 
 

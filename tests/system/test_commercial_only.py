@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.errors import Misconfigured
+from gateway.errors.kinds import Misconfigured
 from gateway.stack.plan import Plan, plan_for
 from gateway.stack.running import Stack, StackFailed
 from tests.handlers.diffusion import deployment, tiny

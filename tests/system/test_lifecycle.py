@@ -19,7 +19,7 @@ from tests.system.running import lives, until
 
 pytestmark = pytest.mark.system
 
-VTON = [sys.executable, "-c", "import sys; from gateway.cli import main; sys.exit(main())"]
+VTON = [sys.executable, "-c", "import sys; from gateway.cli.main import main; sys.exit(main())"]
 ALONE = "--no-person"  # what does not matter need not start
 
 

@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from gateway.cli import main
+from gateway.cli.main import main
 from gateway.stack.plan import plan_for
 from gateway.stack.running import Stack
 from handlers.archive import pack

@@ -32,9 +32,9 @@ from gateway.adapters.sql.whole import whole
 from gateway.domain.sessions import Created, Cursor, Draft, Event, EventKind, RepeatKey, Session
 from gateway.domain.sessions_lifecycle import OPEN, Move, State
 from gateway.domain.sessions_queue import rank
-from gateway.errors import Conflict
-from gateway.limit_errors import SessionsFull
-from gateway.ports import Clock
+from gateway.errors.kinds import Conflict
+from gateway.errors.limits import SessionsFull
+from gateway.ports.clock import Clock
 
 
 class SqlSessionBook:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from gateway.adapters.sql.threads import SqliteThread
 from gateway.adapters.sql.whole import whole
-from gateway.errors import DatabaseFailed, Misconfigured
+from gateway.errors.kinds import DatabaseFailed, Misconfigured
 
 T = TypeVar("T")
 

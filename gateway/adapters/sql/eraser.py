@@ -17,7 +17,7 @@ from gateway.adapters.sql.tables import (
 from gateway.adapters.sql.webhook_tables import webhook_deliveries, webhook_endpoints
 from gateway.adapters.sql.whole import whole
 from gateway.domain.audit import AuditEvent
-from gateway.ports import Clock
+from gateway.ports.clock import Clock
 
 _KINDS: Final[Mapping[str, Table]] = {
     "items": session_items,

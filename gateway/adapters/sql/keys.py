@@ -10,7 +10,7 @@ from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.identity_tables import api_keys
 from gateway.domain.api_keys import ApiKey
 from gateway.domain.identity import KeyLimits, Scope
-from gateway.ports import Clock
+from gateway.ports.clock import Clock
 
 
 class SqlKeyBook:

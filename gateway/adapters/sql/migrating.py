@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from gateway.adapters.sql.database import Database
-from gateway.errors import GatewayError, Misconfigured
+from gateway.errors.kinds import GatewayError, Misconfigured
 
 _STEPS: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = "migrations"

@@ -21,7 +21,7 @@ from gateway.domain.jobs import Progress
 from gateway.domain.sessions import Claim, ClaimKey, EventKind, Fault, Outcome
 from gateway.domain.sessions_lifecycle import OPEN, Move, State, origins
 from gateway.domain.sessions_queue import given_up
-from gateway.ports import Clock
+from gateway.ports.clock import Clock
 
 _OF_SESSION: Final = (
     sessions.c.kind,

@@ -22,7 +22,7 @@ from gateway.domain.sessions import (
     Session,
 )
 from gateway.domain.sessions_lifecycle import State
-from gateway.error_codes import ErrorCode
+from gateway.errors.codes import ErrorCode
 
 Json = Mapping[str, Any]
 

@@ -7,8 +7,8 @@ from sqlalchemy import delete, func, insert, select, update
 
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.identity_tables import denied_sign_ins, sign_in_refreshes
-from gateway.identity_ports import Refresh, Turn
-from gateway.ports import Clock
+from gateway.ports.clock import Clock
+from gateway.ports.identity import Refresh, Turn
 
 _CLAIMED: Final = "claimed"
 

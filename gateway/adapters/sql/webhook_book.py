@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, u
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.webhook_tables import webhook_deliveries, webhook_endpoints
 from gateway.domain.webhooks import Delivery, DeliveryState, Endpoint, Secret
-from gateway.ports import Clock
+from gateway.ports.clock import Clock
 
 
 class SqlWebhookBook:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.webhook_tables import webhook_deliveries, webhook_endpoints
 from gateway.domain.webhooks import DeliveryState, Errand, Secret, Tried, event_body
-from gateway.ports import Clock
+from gateway.ports.clock import Clock
 
 _GONE: Final = "gone"
 

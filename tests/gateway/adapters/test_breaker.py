@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.adapters.breaker import CIRCUIT_OPEN, Breaker, BreakerRules, Breakers, State
-from gateway.errors import Busy, GatewayError, InvalidInput, ModelNotLoaded, TimedOut
+from gateway.errors.kinds import Busy, GatewayError, InvalidInput, ModelNotLoaded, TimedOut
 from tests.gateway.running import ManualClock
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,7 @@ import pytest
 from gateway.adapters.decoder import ThreadedDecoder
 from gateway.domain.images import ImageLimits
 from gateway.domain.uploads import Upload
-from gateway.errors import Busy, ContentMismatch
+from gateway.errors.kinds import Busy, ContentMismatch
 from tests.gateway import pictures
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,7 @@ import pytest
 from gateway.adapters.engines import load_registry
 from gateway.domain.options import Category, Patience, Registration
 from gateway.domain.terms import Part
-from gateway.errors import Misconfigured
+from gateway.errors.kinds import Misconfigured
 from tests.gateway.running import CONFIGURATION
 
 GOOD = """

@@ -16,8 +16,8 @@ from redis.asyncio import Redis
 from gateway.adapters.breaker import Breaker, BreakerRules, State
 from gateway.adapters.limiter import Buckets, SharedBuckets, own_buckets, redis_buckets
 from gateway.domain.limits import Bucket, Limit, Rate, Spent
-from gateway.errors import StorageFailed
-from gateway.limit_ports import Limiter
+from gateway.errors.kinds import StorageFailed
+from gateway.ports.limits import Limiter
 from tests.gateway.running import ManualClock
 from tests.servers.redis_server import RedisServer
 

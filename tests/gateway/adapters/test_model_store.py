@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters.model_store import FolderModelStore
-from gateway.errors import GatewayError, InvalidInput, Misconfigured
+from gateway.errors.kinds import GatewayError, InvalidInput, Misconfigured
 from handlers.archive import pack
 from tests.handlers.torchserve_rows import ROOT
 

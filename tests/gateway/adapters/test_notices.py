@@ -10,8 +10,8 @@ import pytest
 from gateway.adapters.notices import open_notices
 from gateway.adapters.notices_memory import MemoryNotices
 from gateway.adapters.notices_remote import RemoteNotices, Waits
-from gateway.errors import Misconfigured
-from gateway.ports import Notices
+from gateway.errors.kinds import Misconfigured
+from gateway.ports.sessions import Notices
 from tests.servers.fault_proxy import FaultProxy
 from tests.servers.process import Server
 

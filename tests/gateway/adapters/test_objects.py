@@ -10,7 +10,7 @@ import pytest
 from obstore.store import S3Store
 
 from gateway.adapters.objects import ObjectStoreAdapter
-from gateway.errors import Misconfigured, StorageFailed
+from gateway.errors.kinds import Misconfigured, StorageFailed
 from tests.servers.fault_proxy import FaultProxy
 from tests.servers.fixtures import use_s3
 from tests.servers.s3_server import S3Server

@@ -20,10 +20,10 @@ from gateway.adapters.gemini import pause_asked_s
 from gateway.adapters.outside import Reply, retry_after_s
 from gateway.adapters.recommending import open_outsiders
 from gateway.domain.keywords import clean
-from gateway.errors import TimedOut
-from gateway.recommendation_errors import EbayFailed, GeminiFailed
-from gateway.recommendation_ports import Shop, Stylist
-from gateway.recommendation_settings import RecommendationSettings
+from gateway.errors.kinds import TimedOut
+from gateway.errors.recommendations import EbayFailed, GeminiFailed
+from gateway.ports.recommendations import Shop, Stylist
+from gateway.settings.recommendations import RecommendationSettings
 from gateway.stand_ins.ebay import EbayStandIn, item
 from gateway.stand_ins.faults import Fault
 from gateway.stand_ins.gemini import KEY, KEYWORDS, GeminiStandIn

@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from gateway.domain.jobs import Progress, Readiness
-from gateway.errors import (
+from gateway.errors.kinds import (
     Busy,
     GatewayError,
     InferenceFailed,

@@ -16,7 +16,7 @@ from gateway.adapters.torchserve_management import TorchServeVersions
 from gateway.adapters.torchserve_versions import HostsVersions, common
 from gateway.domain.jobs import ModelState, Readiness
 from gateway.domain.versions import Archive, Registered
-from gateway.errors import ModelNotLoaded, NotDeployed, TimedOut
+from gateway.errors.kinds import ModelNotLoaded, NotDeployed, TimedOut
 from tests.gateway.running import running_gateway
 from tests.gateway.torchserve_pair import JOB, MODELS, RETRIES, Clients, hosts
 from tests.gateway.torchserve_stand_in import Fault, StandIn, serve

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.adapters.torchserve_waiting import WaitingLine
 from gateway.domain.jobs import Readiness
-from gateway.errors import TimedOut
+from gateway.errors.kinds import TimedOut
 from tests.gateway.torchserve_pair import JOB, Pair
 from tests.gateway.torchserve_stand_in import Fault
 

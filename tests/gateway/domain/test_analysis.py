@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.analysis import PICTURES, Analysis
-from gateway.errors import InferenceFailed
+from gateway.errors.kinds import InferenceFailed
 
 TOLD: dict[str, Any] = {
     "images": ["parse_map", "densepose", "mask"],

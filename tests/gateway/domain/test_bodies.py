@@ -2,7 +2,7 @@ import pytest
 from pydantic import JsonValue
 
 from gateway.domain.bodies import Drawing
-from gateway.errors import InferenceFailed
+from gateway.errors.kinds import InferenceFailed
 
 TOLD: dict[str, JsonValue] = {"seeds": [7, 8], "ai_generated": True, "solver": "euler"}
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageCms
 
 from gateway.domain.images import ImageLimits, Picture, normalise, normalise_mask, picture_of_png
 from gateway.domain.uploads import Upload
-from gateway.errors import (
+from gateway.errors.kinds import (
     BadDimensions,
     ContentMismatch,
     GatewayError,

@@ -5,7 +5,7 @@ import pytest
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Engine
 from gateway.domain.terms import Part
-from gateway.errors import NotLicensed
+from gateway.errors.kinds import NotLicensed
 
 OWN = Part("engine", "one", "MIT", commercial_use=True)
 LICENCE = "LicenseRef-NVIDIA-SegFormer"

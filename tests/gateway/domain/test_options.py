@@ -4,7 +4,7 @@ import pytest
 
 from gateway.domain.options import Engine, choose, plan
 from gateway.domain.terms import Part
-from gateway.errors import InvalidInput
+from gateway.errors.kinds import InvalidInput
 
 ENGINE = Engine(
     name="geometric",

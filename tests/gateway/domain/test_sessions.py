@@ -17,7 +17,7 @@ from gateway.domain.sessions_lifecycle import (
     origins,
 )
 from gateway.domain.sessions_queue import PASSING, WAITS, Patience, pause_s, rank
-from gateway.error_codes import ErrorCode
+from gateway.errors.codes import ErrorCode
 
 PATIENCE = Patience(max_tries=3, first_s=0.5, longest_s=4.0)
 MOVES = st.lists(st.sampled_from(Move), max_size=30)

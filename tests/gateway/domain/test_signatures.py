@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.domain.signatures import sign, signed_path, verify
-from gateway.token_errors import LinkExpired, LinkInvalid
+from gateway.errors.tokens import LinkExpired, LinkInvalid
 
 SECRET = b"a key of the test"
 PATH = "/api/v1/results/69209f80-3q2_7wAAAAAAAAAAAAAAAA.jpg"

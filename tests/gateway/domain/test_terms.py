@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.terms import Part, shown_path, terms_of
-from gateway.errors import Misconfigured
+from gateway.errors.kinds import Misconfigured
 
 FREE = {"engine": "one", "licence": "MIT", "commercial_use": True}
 

@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.domain.uploads import ImageType, Upload, check_file_name, checked_type, sniff
-from gateway.errors import BadFileName, ContentMismatch, TypeNotAllowed
+from gateway.errors.kinds import BadFileName, ContentMismatch, TypeNotAllowed
 from tests.gateway.pictures import jpeg, png, webp
 
 FILES = {ImageType.JPEG: jpeg(), ImageType.PNG: png(), ImageType.WEBP: webp()}

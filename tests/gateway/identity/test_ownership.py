@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 
 from gateway.app import create_app
 from gateway.deps import Needs, nobody_in_particular
-from gateway.settings import Settings
+from gateway.settings.tree import Settings
 from tests.gateway.signing_in import Place, signing_in
 
 pytestmark = pytest.mark.anyio

@@ -12,8 +12,8 @@ from gateway.domain.api_keys import ApiKey, digest_of, id_within, opened, writte
 from gateway.domain.csrf import csrf_token, is_csrf_token, is_same_origin
 from gateway.domain.identity import Scope
 from gateway.domain.sealing import name_of, seal, unseal
-from gateway.identity_settings import SupabaseSettings
-from gateway.token_errors import Unauthenticated
+from gateway.errors.tokens import Unauthenticated
+from gateway.settings.identity import SupabaseSettings
 
 NOW = 1_790_000_000.0
 RULES = TokenRules(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import Misconfigured
+from gateway.errors.kinds import Misconfigured
 from tests.gateway.running import CONFIGURATION, Gateway, running_gateway
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import Misconfigured
+from gateway.errors.kinds import Misconfigured
 from tests.gateway.running import Gateway, running_gateway
 from tests.gateway.torchserve_stand_in import Fault
 

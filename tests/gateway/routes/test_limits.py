@@ -15,7 +15,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.domain.limits import HEADERS
-from gateway.settings import Settings
+from gateway.settings.tree import Settings
 from gateway.telemetry import configure_logging
 from tests.gateway.running import Gateway, running_gateway
 from tests.servers.redis_server import RedisServer

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from gateway.domain.names import Folder
-from gateway.errors import Misconfigured
+from gateway.errors.kinds import Misconfigured
 from gateway.stand_ins.pixazo import KEY, Fault, PixazoStandIn
 from tests.gateway.running import Gateway, running_gateway
 from tests.gateway.torchserve_stand_in import serve

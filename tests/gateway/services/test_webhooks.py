@@ -16,10 +16,10 @@ from gateway.adapters.sql.migrating import open_database
 from gateway.adapters.sql.webhook_book import SqlWebhookBook
 from gateway.adapters.sql.webhook_outbox import SqlWebhookOutbox, enqueue
 from gateway.domain.webhooks import PAUSES_S, DeliveryState, Endpoint
-from gateway.errors import Conflict, DatabaseFailed, InvalidInput, NotFound
+from gateway.errors.kinds import Conflict, DatabaseFailed, InvalidInput, NotFound
 from gateway.services.webhook_deliverer import TOPIC, WebhookDeliverer
 from gateway.services.webhooks import WebhookService
-from gateway.webhook_settings import WebhookSettings
+from gateway.settings.webhooks import WebhookSettings
 from tests.gateway.receiver import Receiver, receiving
 from tests.servers.postgres_server import PostgresServer
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.adapters.clock import SystemClock
 from gateway.domain.receipts import ReceiptKey, is_genuine
-from gateway.errors import NotFound
+from gateway.errors.kinds import NotFound
 from tests.gateway.sessions.erasing_kills import delete_until_killed
 from tests.gateway.sessions.test_kills import AT_ONCE, FORKS, LaterClock
 from tests.gateway.sessions.workshop import Place, Sessions, opened

@@ -15,7 +15,7 @@ from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.tables import metadata
 from gateway.domain.jobs import Job, Prediction
 from gateway.domain.receipts import is_genuine
-from gateway.ports import OnProgress
+from gateway.ports.models import OnProgress
 from gateway.services.worker_memory import digest_of
 from gateway.telemetry import configure_logging
 from handlers.geometric import GeometricHandler

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.adapters.clock import SystemClock
 from gateway.domain.sessions_lifecycle import State
-from gateway.session_settings import SessionSettings
+from gateway.settings.sessions import SessionSettings
 from tests.gateway.running import ManualClock
 from tests.gateway.sessions.workshop import LEASE_S, QUICK, Place, opened
 from tests.servers.postgres_server import PostgresServer, create_database

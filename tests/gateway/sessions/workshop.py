@@ -20,6 +20,8 @@ from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.eraser import SqlEraser
 from gateway.adapters.sql.migrating import open_database
 from gateway.adapters.sql.queue import QueueRules, SqlSessionQueue
+from gateway.assembly.erasing import Erasing, ErasingRules, Outside, erasing
+from gateway.assembly.sessions import SessionGround, session_runner, session_service
 from gateway.domain.fallback import EngineOrder
 from gateway.domain.images import ImageLimits, picture_of_png
 from gateway.domain.jobs import Job, ModelState, Prediction, Progress, Readiness
@@ -29,9 +31,9 @@ from gateway.domain.options import Engine
 from gateway.domain.sessions import Ask, Draft, EventKind, Kind, Session
 from gateway.domain.sessions_lifecycle import ENDED, State
 from gateway.domain.terms import Part
-from gateway.erasing_assembly import Erasing, ErasingRules, Outside, erasing
 from gateway.metrics import Metrics
-from gateway.ports import Clock, OnProgress
+from gateway.ports.clock import Clock
+from gateway.ports.models import OnProgress
 from gateway.services.catalogue import Catalogue
 from gateway.services.inference import InferenceService
 from gateway.services.pictures import PictureService
@@ -39,8 +41,7 @@ from gateway.services.results import LinkRules, ResultService
 from gateway.services.runner import SessionRunner
 from gateway.services.sessions import SessionService
 from gateway.services.tryon import TryOnService
-from gateway.session_assembly import SessionGround, session_runner, session_service
-from gateway.session_settings import SessionSettings
+from gateway.settings.sessions import SessionSettings
 from tests.gateway import pictures
 
 LEASE_S = 30.0

@@ -4,7 +4,7 @@ from itertools import count
 
 from gateway.domain.results import StoredResult
 from gateway.domain.sessions import Ask, Draft, Fault, Kind, Outcome
-from gateway.error_codes import ErrorCode
+from gateway.errors.codes import ErrorCode
 
 ENGINE = "geometric"
 ENGINES = (ENGINE,)

@@ -7,8 +7,8 @@ from gateway.adapters.sql.book import SqlSessionBook
 from gateway.adapters.sql.queue import SqlSessionQueue
 from gateway.domain.sessions import Cursor, RepeatKey
 from gateway.domain.sessions_lifecycle import State
-from gateway.errors import Conflict
-from gateway.limit_errors import SessionsFull
+from gateway.errors.kinds import Conflict
+from gateway.errors.limits import SessionsFull
 from tests.gateway.adapters.sql.drafts import ENGINES, OUTCOME, draft
 from tests.gateway.running import ManualClock
 

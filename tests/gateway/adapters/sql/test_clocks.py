@@ -11,7 +11,7 @@ from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.queue import SqlSessionQueue
 from gateway.domain.sessions import EventKind, Session
 from gateway.domain.sessions_lifecycle import ENDED, State
-from gateway.ports import Clock
+from gateway.ports.clock import Clock
 from tests.gateway.adapters.sql.conftest import RULES
 from tests.gateway.adapters.sql.drafts import ENGINES, OUTCOME, draft
 

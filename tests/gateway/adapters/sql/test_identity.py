@@ -11,7 +11,7 @@ from gateway.adapters.sql.migrating import open_database
 from gateway.adapters.sql.sign_ins import SqlDenialBook, SqlRefreshBook
 from gateway.domain.api_keys import ApiKey
 from gateway.domain.identity import KeyLimits, Scope
-from gateway.identity_ports import Turn
+from gateway.ports.identity import Turn
 from tests.gateway.running import ManualClock
 
 pytestmark = pytest.mark.anyio

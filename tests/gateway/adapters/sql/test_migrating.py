@@ -9,7 +9,7 @@ from gateway.adapters.sql.audit_tables import audit_events
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.migrating import migrate
 from gateway.adapters.sql.webhook_tables import webhook_endpoints
-from gateway.errors import Misconfigured
+from gateway.errors.kinds import Misconfigured
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ from gateway.adapters.sql.queue import SqlSessionQueue
 from gateway.domain.jobs import Progress
 from gateway.domain.sessions import Claim, EventKind, Kind, Session
 from gateway.domain.sessions_lifecycle import State
-from gateway.error_codes import ErrorCode
+from gateway.errors.codes import ErrorCode
 from tests.gateway.adapters.sql.drafts import ENGINE, ENGINES, FAULT, OUTCOME, draft
 from tests.gateway.running import ManualClock
 

@@ -1,0 +1,51 @@
+"""Puts what delivers webhooks together; what it stands on is chosen in `resources`."""
+
+import random
+import secrets
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from gateway.assembly.background import every
+from gateway.ports.clock import Clock
+from gateway.ports.sessions import Notices
+from gateway.ports.webhooks import OutgoingCalls, WebhookBook, WebhookOutbox
+from gateway.services.webhook_deliverer import WebhookDeliverer
+from gateway.services.webhooks import WebhookService
+from gateway.settings.webhooks import WebhookSettings
+
+_CLEAR_INTERVAL_S: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """What owners use, and what delivers."""
+
+    service: WebhookService
+    deliverer: WebhookDeliverer
+
+    def work(self, told: WebhookSettings) -> list[Coroutine[Any, Any, None]]:
+        """What goes on beside the requests."""
+        clear = partial(self.deliverer.clear, told.kept_s)
+        return [self.deliverer.run(told.poll_s), every(_CLEAR_INTERVAL_S, clear)]
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookGround:
+    """What webhooks stand on."""
+
+    book: WebhookBook
+    outbox: WebhookOutbox
+    outgoing: OutgoingCalls
+    notices: Notices
+    clock: Clock
+
+
+def webhooks(on: WebhookGround, told: WebhookSettings) -> Webhooks:
+    """The services of webhooks."""
+    service = WebhookService(on.book, on.clock, secrets.token_bytes, told)
+    deliverer = WebhookDeliverer(
+        on.outbox, on.outgoing, on.notices, on.clock, random.random, told.at_once
+    )
+    return Webhooks(service, deliverer)

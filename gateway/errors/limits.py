@@ -1,0 +1,32 @@
+"""What is refused because it is too much for one caller."""
+
+from __future__ import annotations
+
+import math
+
+from gateway.errors.codes import ErrorCode
+from gateway.errors.kinds import GatewayError
+
+
+class RateLimited(GatewayError):
+    """More requests than the limit lets pass; Retry-After says when the next one would."""
+
+    code = ErrorCode.RATE_LIMITED
+    default_message = "Too many requests: slow down."
+
+    @classmethod
+    def of(cls, limit: str, per_min: int, retry_s: float) -> RateLimited:
+        """Build the error for a limit."""
+        wait_s = max(1, math.ceil(retry_s))
+        return cls(
+            details={"limit": limit, "per_min": per_min, "retry_after_s": wait_s},
+            headers={"Retry-After": str(wait_s)},
+        )
+
+
+class SessionsFull(GatewayError):
+    """The caller has as many sessions under way as he may have; `details` say how many."""
+
+    code = ErrorCode.SESSIONS_FULL
+    default_message = "Too many sessions are under way: wait for one to end, or cancel one."
+    retry_after_s = 5

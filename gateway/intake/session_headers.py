@@ -1,0 +1,145 @@
+"""What headers say of a session: whose it is, how long to wait for it, when to give it up."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends, Header, Query
+
+from gateway.deps import R, needs
+from gateway.domain.identity import Caller, Scope, visitor_owner
+from gateway.domain.limits import Limit
+from gateway.domain.sessions_webhooks import WebhookKind
+from gateway.domain.webhooks import Endpoint
+from gateway.errors.kinds import InvalidInput, NotFound
+from gateway.intake.credentials import USER_TOKEN
+
+REPLAYED: Final = "Idempotent-Replayed"
+SESSION_HEADERS: Final = ("Idempotency-Key", "Prefer", "Cancel-After", "Last-Event-ID")
+MAX_WAIT_S: Final = 60.0
+_MANY: Final = 2**31
+_TOKEN_BYTES: Final = 24
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+_SECONDS: Final = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)s?", re.ASCII)
+_WAIT: Final = re.compile(r"(?:^|,)\s*wait=(\d{1,4})\s*(?:$|[,;])", re.ASCII)
+
+RepeatedKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=255,
+        description="a repeat with the same key gets the first session; needs a token",
+    ),
+]
+Prefer = Annotated[
+    str | None,
+    Header(alias="Prefer", max_length=200, description="`wait=N`: answer when done, or in N s"),
+]
+CancelAfter = Annotated[
+    str | None,
+    Header(alias="Cancel-After", max_length=16, description="seconds until it ends by itself"),
+]
+
+
+WebhookUrl = Annotated[
+    str | None,
+    Query(
+        alias="webhook_url",
+        max_length=2048,
+        description="is told of this session; its secret is in the answer",
+    ),
+]
+WebhookEvents = Annotated[
+    list[WebhookKind] | tuple[()],
+    Query(alias="webhook_events", description="what it is told of; none: all of it"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionHeaders:
+    """What headers say of a session that is to be made.
+
+    `fresh_token` is one that the caller is yet to be told; `longest_s` is how long he would wait;
+    `most_open` sessions of his may be open at once.
+    """
+
+    owner: str
+    fresh_token: str | None
+    key: str | None
+    longest_s: float
+    cancel_after_s: float | None
+    most_open: int
+    webhook: Endpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookWish:
+    """Who is to be told of what."""
+
+    url: str
+    kinds: tuple[str, ...]
+
+
+def webhook_wish(url: WebhookUrl = None, kinds: WebhookEvents = ()) -> WebhookWish | None:
+    """Read the wish to be told of a session."""
+    return None if url is None else WebhookWish(url, tuple(kind.value for kind in kinds))
+
+
+async def session_headers(
+    caller: Annotated[Caller, needs(Scope.TRYON, Limit.INFERENCE)],
+    r: R,
+    key: RepeatedKey = None,
+    prefer: Prefer = None,
+    cancel_after: CancelAfter = None,
+    wish: Annotated[WebhookWish | None, Depends(webhook_wish)] = None,
+) -> SessionHeaders:
+    """Read the headers, and which endpoint is to be told; raises InvalidInput."""
+    fresh = None if caller.is_known else secrets.token_urlsafe(_TOKEN_BYTES)
+    owner = caller.owner if fresh is None else visitor_owner(fresh)
+    webhook = None
+    if wish is not None:
+        webhook = r.webhooks.service.made(owner, wish.url, wish.kinds, field="webhook_url")
+    return SessionHeaders(
+        owner=owner,
+        fresh_token=fresh,
+        key=checked_key(key, caller),
+        longest_s=wait_s(prefer),
+        cancel_after_s=cancel_after_s(cancel_after),
+        most_open=min(r.settings.limits.open_sessions, caller.limits.concurrent_sessions or _MANY),
+        webhook=webhook,
+    )
+
+
+def known_owner(caller: Caller) -> str:
+    """The owner of what is asked for; raises NotFound, as nothing is a mere address's."""
+    if not caller.is_known:
+        raise NotFound
+    return caller.owner
+
+
+def checked_key(key: str | None, caller: Caller) -> str | None:
+    """An Idempotency-Key; raises InvalidInput for one that could not be recognised again."""
+    if key is None:
+        return None
+    if _KEY.fullmatch(key) is None:
+        raise InvalidInput.of("Idempotency-Key", "must be 1 to 255 printable ASCII characters")
+    if not caller.is_known:
+        raise InvalidInput.of("Idempotency-Key", f"needs {USER_TOKEN}: choose a random one")
+    return key
+
+
+def wait_s(prefer: str | None) -> float:
+    """Seconds that a caller would wait, 0 if none are named; what is not understood is passed."""
+    found = _WAIT.search(prefer or "")
+    return 0.0 if found is None else min(float(found[1]), MAX_WAIT_S)
+
+
+def cancel_after_s(value: str | None) -> float | None:
+    """Seconds after which a session ends by itself; raises InvalidInput."""
+    if value is None:
+        return None
+    found = _SECONDS.fullmatch(value.strip())
+    if found is None or not float(found[1]):
+        raise InvalidInput.of("Cancel-After", "must be seconds, such as 15 or 15s")
+    return float(found[1])

@@ -1,0 +1,118 @@
+"""A session on a WebSocket: what happens goes out, `cancel` and `ping` come in."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from contextlib import aclosing
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from gateway.errors.kinds import GatewayError, NotFound
+from gateway.responses import safe_json
+from gateway.services.watching import News
+from gateway.streams.sessions import Narrator
+
+ENDED: Final = 1000
+BAD_MESSAGE: Final = 1003
+TOO_LARGE: Final = 1009
+GONE: Final = 4404
+MAX_CHARS: Final = 4096
+_BREATH_S: Final = 0.05
+_STILL_HERE: Final = '{"type":"still_here"}'
+_PONG: Final = '{"type":"pong"}'
+
+Cancel = Callable[[], Awaitable[object]]
+
+
+class _Over(Exception):
+    """The conversation ends with a code of RFC 6455."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+
+async def converse(
+    socket: WebSocket, news: AsyncGenerator[News, None], narrator: Narrator, cancel: Cancel
+) -> None:
+    """Talk until the session has ended or the client is gone, whichever is first.
+
+    Somebody always reads: a client that goes is noticed while nothing happens.
+    """
+    talking = asyncio.create_task(_tell(socket, news, narrator))
+    listening = asyncio.create_task(_listen(socket, cancel))
+    tasks = (talking, listening)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    if any(isinstance(end, WebSocketDisconnect) for end in ends):
+        return
+    for end in ends:
+        if isinstance(end, _Over):
+            await socket.close(end.code)
+            return
+        if isinstance(end, Exception):
+            raise end
+
+
+def may_come_from(connection: HTTPConnection, allowed: Collection[str]) -> bool:
+    """Whether a page of this origin may open a WebSocket: the gateway's own, or a known one."""
+    origin = connection.headers.get("origin")
+    if origin is None:
+        return True
+    return origin in allowed or urlsplit(origin).netloc == connection.headers.get("host")
+
+
+async def _tell(socket: WebSocket, news: AsyncGenerator[News, None], narrator: Narrator) -> None:
+    async with aclosing(news):
+        try:
+            async for one in news:
+                text = _STILL_HERE if one is None else (await narrator.message(one)).as_text()
+                await socket.send_text(text)
+        except NotFound:
+            await socket.send_text(narrator.gone().as_text())
+            raise _Over(GONE) from None
+    raise _Over(ENDED)
+
+
+async def _listen(socket: WebSocket, cancel: Cancel) -> None:
+    """Do what the client asks, one thing after the other and not too fast."""
+    while True:
+        match _kind_of(await socket.receive()):
+            case "cancel":
+                await _cancelled(socket, cancel)
+            case "ping":
+                await socket.send_text(_PONG)
+            case _:
+                raise _Over(BAD_MESSAGE)
+        await asyncio.sleep(_BREATH_S)
+
+
+async def _cancelled(socket: WebSocket, cancel: Cancel) -> None:
+    """Cancel; of the cancelled session all watchers hear by themselves."""
+    try:
+        await cancel()
+    except GatewayError as error:
+        told = {"type": "error", "error_code": error.code, "message": error.message}
+        await socket.send_text(safe_json(told).decode())
+
+
+def _kind_of(message: Any) -> object:  # noqa: ANN401 - ASGI's own
+    """What a message asks for; raises WebSocketDisconnect, or _Over for what is none."""
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", ENDED))
+    text = message.get("text")
+    if text is None:
+        raise _Over(BAD_MESSAGE)
+    if len(text) > MAX_CHARS:
+        raise _Over(TOO_LARGE)
+    try:
+        told = json.loads(text)
+    except ValueError:
+        raise _Over(BAD_MESSAGE) from None
+    return told.get("type") if isinstance(told, dict) else None

@@ -1,0 +1,146 @@
+"""Connections as strangers open them, byte by byte, on a real port."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+
+from gateway.app import create_app
+from gateway.middleware.patience import MAX_HEAD_BYTES, protocol
+from tests.gateway.running import Gateway
+from tests.gateway.torchserve_stand_in import _end
+
+pytestmark = pytest.mark.anyio
+ALIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+POST = b"POST /api/v1/uploads HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+FORM = POST + b"Content-Type: multipart/form-data; boundary=e\r\n"
+NO_HTTP = {
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(200)),
+    "noise": bytes(range(256)) * 4,
+    "another protocol": b"SSH-2.0-OpenSSH_9.9\r\n\r\n",
+    "no version": b"GET /\r\n\r\n",
+    "version 9": b"GET / HTTP/9.9\r\n\r\n",
+    "a header without colon": ALIVE[:-2] + b"nonsense\r\n\r\n",
+    "a header of two lines": ALIVE[:-2] + b"X-A: b\r\n c: d\r\n\r\n",
+    "NUL in a header": ALIVE[:-2] + b"X-A: \x00\r\n\r\n",
+    "NUL in the path": ALIVE.replace(b"/live", b"/\x00live"),
+    "two lengths": FORM + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    "a length below nothing": FORM + b"Content-Length: -1\r\n\r\n",
+    "a length in words": FORM + b"Content-Length: many\r\n\r\n",
+    "a length beyond numbers": FORM + b"Content-Length: " + b"9" * 40 + b"\r\n\r\n",
+    "length and chunks": FORM + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "a head too long": ALIVE[:-2] + b"X-A: b\r\n" * 50_000 + b"\r\n",
+    "a line without end": b"GET /" + b"a" * (4 * MAX_HEAD_BYTES),
+}
+REFUSED = {
+    "less than claimed": FORM + b"Content-Length: 5\r\n\r\nhello world, and more of it",
+    "no length": FORM + b"\r\n",
+    "chunks of another coding": FORM + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "a method of one's own": b"BREW /coffee HTTP/1.1\r\nHost: x\r\n\r\n",
+    "more than the limit, claimed": FORM + b"Content-Length: 999999999999\r\n\r\n",
+    "a path that climbs": ALIVE.replace(b"/health/live", b"/../../etc/passwd"),
+    "a path that climbs in code": ALIVE.replace(b"/health/live", b"/%2e%2e/%2e%2e/etc/passwd"),
+    "half a character in the path": ALIVE.replace(b"/health/live", b"/%ff%fe"),
+    "a path of 32 KB": ALIVE.replace(b"/health/live", b"/" + b"a" * 32_000),
+}
+
+
+@asynccontextmanager
+async def listening(gateway: Gateway, head_s: float) -> AsyncIterator[int]:
+    """The gateway on a port, as `python -m gateway` serves it."""
+    config = uvicorn.Config(
+        create_app(gateway.resources.settings, gateway.resources),
+        port=0,
+        http=protocol(head_s),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        await _end(server)
+
+
+async def said(port: int, sent: bytes, *, is_finished: bool = True) -> bytes:
+    """What is answered to these bytes until the gateway hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(sent)
+        if is_finished:
+            writer.write_eof()
+        async with asyncio.timeout(20):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+def check_refusal(name: str, answer: bytes) -> None:
+    """One error in the one shape, in the bytes that came."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 4"), f"{name}: {answer[:300]!r}"
+    assert b"server:" not in head.lower(), name
+    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
+    error = json.loads(body[:length])
+    assert set(error) == {"error_code", "message", "details", "request_id"}, name
+    assert error["request_id"].encode() in head, name
+    assert b"etc" not in body, name
+
+
+@pytest.mark.prop(34)
+async def test_what_is_no_http_is_refused_in_the_one_shape(gateway: Gateway) -> None:
+    async with listening(gateway, 20) as port:
+        for name, sent in NO_HTTP.items():
+            answer = await said(port, sent)
+            if answer:  # who is still sending may see the connection cut first
+                check_refusal(name, answer)
+            assert b'"alive"' in await said(port, ALIVE), name
+
+
+async def test_what_is_http_but_makes_no_sense_is_refused(gateway: Gateway) -> None:
+    async with listening(gateway, 20) as port:
+        for name, sent in REFUSED.items():
+            check_refusal(name, await said(port, sent))
+            assert b'"alive"' in await said(port, ALIVE), name
+
+
+@pytest.mark.parametrize("begun", [b"", b"G", ALIVE[:20], ALIVE[:-2]])
+async def test_a_head_that_does_not_end_is_hung_up_on(gateway: Gateway, begun: bytes) -> None:
+    async with listening(gateway, 0.05) as port:
+        assert await said(port, begun, is_finished=False) == b""
+        assert b'"alive"' in await said(port, ALIVE)
+
+
+async def test_a_head_that_trickles_is_hung_up_on(gateway: Gateway) -> None:
+    async with listening(gateway, 0.05) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(ALIVE[:-2])
+        async with asyncio.timeout(20):
+            while not reader.at_eof() and not writer.is_closing():
+                writer.write(b"X: y\r\n")
+                try:
+                    await writer.drain()
+                    async with asyncio.timeout(0.01):
+                        await reader.read()
+                except (TimeoutError, ConnectionError):
+                    continue
+        writer.close()
+
+
+async def test_who_leaves_in_the_middle_leaves_nothing_behind(gateway: Gateway) -> None:
+    async with listening(gateway, 20) as port:
+        for cut in range(1, len(FORM) + 40, 7):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write((FORM + b"Content-Length: 90\r\n\r\n--e\r\nContent-Dispo")[:cut])
+            writer.transport.abort()
+        assert b'"alive"' in await said(port, ALIVE)
+    assert [key async for key in gateway.resources.store.keys("")] == []
