@@ -97,14 +97,6 @@ class RepeatKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
-    """The session of a request, and whether an earlier one had made it."""
-
-    session_id: str
-    is_repeat: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Cursor:
     """Where a page of a list begins: behind this session."""
 
@@ -186,6 +178,19 @@ class Session:
         """The names of every picture that was made for it."""
         made = (item.outcome.result.names for item in self.items if item.outcome)
         return frozenset(name for names in made for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The session of a request, and whether an earlier one had made it."""
+
+    session: Session
+    is_repeat: bool
+
+    @property
+    def session_id(self) -> str:
+        """The session's."""
+        return self.session.session_id
 
 
 ClaimKey = tuple[str, int, int]

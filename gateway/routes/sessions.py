@@ -13,7 +13,7 @@ from gateway.documentation.openapi import (
     errors,
 )
 from gateway.domain.identity import Caller, Scope
-from gateway.domain.sessions import Cursor
+from gateway.domain.sessions import Created, Cursor
 from gateway.domain.sessions_lifecycle import State
 from gateway.errors.kinds import (
     Conflict,
@@ -46,7 +46,6 @@ from gateway.schemas.sessions import (
 )
 from gateway.schemas.webhooks import webhook_described
 from gateway.services.session_drafts import SessionRequest, Wearer, Worn
-from gateway.services.sessions import Accepted
 from gateway.streams.presence import while_there
 
 router = APIRouter(prefix="/api/v1/tryon", tags=["sessions"])
@@ -184,7 +183,7 @@ async def delete(session_id: SessionId, request: Request, r: R, caller: Maker) -
 
 
 async def _answer(
-    request: Request, response: Response, r: Resources, headers: SessionHeaders, accepted: Accepted
+    request: Request, response: Response, r: Resources, headers: SessionHeaders, accepted: Created
 ) -> AcceptedResponse:
     session = accepted.session
     if headers.longest_s:

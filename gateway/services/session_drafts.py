@@ -129,12 +129,15 @@ class SessionDrafts:
         engine = self._engine(request, wishes)
         now = self._clock.now()
         expires_at = now + self._rules.retention_s
-        people = await self._people(request, expires_at)
-        clothes = await self._clothes([source for source, _ in garments], expires_at)
+        people, clothes = await asyncio.gather(
+            asyncio.gather(*(self._wearer(one) for one in request.wearers)),
+            asyncio.gather(*(self._garment(photo) for photo, _ in garments)),
+        )
+        stored = await asyncio.gather(*(self._stored(one, expires_at) for one in people + clothes))
         asks = tuple(
             Ask({**person, **garment}, wishes[j], i, j)
-            for i, person in enumerate(people)
-            for j, garment in enumerate(clothes)
+            for i, person in enumerate(stored[: len(people)])
+            for j, garment in enumerate(stored[len(people) :])
         )
         after_s, webhook = request.cancel_after_s, request.webhook
         session_id = self._randomness(_ID_BYTES).hex()
@@ -162,18 +165,6 @@ class SessionDrafts:
             raise NotDeployed
         return engine
 
-    async def _people(
-        self, request: SessionRequest, expires_at: float
-    ) -> Sequence[Mapping[str, str]]:
-        people = await asyncio.gather(*(self._wearer(one) for one in request.wearers))
-        return [await self._stored(pictures, expires_at) for pictures in people]
-
-    async def _clothes(
-        self, sources: Sequence[Source | Picture], expires_at: float
-    ) -> Sequence[Mapping[str, str]]:
-        photos = await asyncio.gather(*(self._pictures.photo(source) for source in sources))
-        return [await self._stored({GARMENT: photo}, expires_at) for photo in photos]
-
     async def _wearer(self, wearer: Wearer) -> Mapping[str, Picture]:
         photo = await self._pictures.photo(wearer.photo)
         found = {PERSON: photo}
@@ -182,6 +173,9 @@ class SessionDrafts:
         if wearer.densepose is not None:
             found[DENSEPOSE] = await self._pictures.overlay(wearer.densepose, photo)
         return found
+
+    async def _garment(self, source: Source | Picture) -> Mapping[str, Picture]:
+        return {GARMENT: await self._pictures.photo(source)}
 
     async def _stored(
         self, pictures: Mapping[str, Picture], expires_at: float

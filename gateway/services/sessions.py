@@ -23,14 +23,6 @@ _AT_ONCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """The session of a request, and whether an earlier one had made it."""
-
-    session: Session
-    is_repeat: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """Some of an owner's sessions, and where the rest begins."""
 
@@ -65,7 +57,7 @@ class SessionService:
         self._rules = rules
         self._eraser = eraser
 
-    async def create(self, request: SessionRequest) -> Accepted:
+    async def create(self, request: SessionRequest) -> Created:
         """Accept a session: from now on it ends, whatever dies.
 
         Raises Conflict for a key that was used for another request, SessionsFull, and what its
@@ -75,12 +67,11 @@ class SessionService:
         if repeat is not None:
             earlier = await self._book.repeated(request.owner, repeat)
             if earlier is not None:
-                return Accepted(await self.get(earlier, request.owner), is_repeat=True)
+                return Created(await self.get(earlier, request.owner), is_repeat=True)
         draft = await self._drafts.make(request)
         created = await self._write(draft, repeat)
         await self._notices.publish(topics.QUEUE)
-        session = await self.get(created.session_id, request.owner)
-        return Accepted(session, created.is_repeat)
+        return created
 
     async def get(self, session_id: str, owner: str) -> Session:
         """A session as it stands; raises NotFound."""

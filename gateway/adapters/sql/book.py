@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Select,
     bindparam,
     delete,
@@ -145,13 +146,13 @@ class SqlSessionBook:
             self._database.hold(connection, f"{draft.owner} {repeat.key}")
             earlier = self._earlier(draft.owner, repeat, connection)
             if earlier is not None:
-                return Created(earlier, is_repeat=True)
+                return Created(_whole(earlier, connection), is_repeat=True)
             _keep(connection, draft, repeat)
         if draft.most_open is not None:
             self._database.hold(connection, f"open {draft.owner}")
             _make_sure_of_room(connection, draft, draft.most_open)
         _write(connection, draft)
-        return Created(draft.session_id, is_repeat=False)
+        return Created(_whole(draft.session_id, connection), is_repeat=False)
 
     def _earlier(self, owner: str, repeat: RepeatKey, connection: Connection) -> str | None:
         row = connection.execute(_KNOWN, {"owner": owner, "key": repeat.key}).one_or_none()
@@ -173,6 +174,7 @@ _ALIVE: Final = (~sessions.c.is_forgotten, sessions.c.expires_at > bindparam("no
 _OWNER: Final = select(sessions.c.owner).where(sessions.c.id == bindparam("id"), *_ALIVE)
 _MINE: Final = (sessions.c.id == bindparam("id"), sessions.c.owner == bindparam("owner"), *_ALIVE)
 _FIND: Final = _WHOLE.where(*_MINE).order_by(session_items.c.position)
+_BY_NAME: Final = _WHOLE.where(sessions.c.id == bindparam("id")).order_by(*_BY_ID)
 _EXISTS: Final = select(sessions.c.id).where(*_MINE)
 _NEWS: Final = (
     select(session_events)
@@ -193,8 +195,10 @@ _ADD_EVENT: Final = insert(session_events)
 
 def _find(mine: Mapping[str, Any], connection: Connection) -> Session | None:
     rows = connection.execute(_FIND, mine).all()
-    if not rows:
-        return None
+    return _placed(rows, connection) if rows else None
+
+
+def _placed(rows: Sequence[Row[Any]], connection: Connection) -> Session:
     place = place_of(connection, rows[0]) if State(rows[0].state) in OPEN else None
     return session_of(rows, place)
 
@@ -205,8 +209,7 @@ def _all(wanted: Select[Any], connection: Connection) -> Sequence[Session]:
 
 def _whole(session_id: str, connection: Connection) -> Session:
     """A session, forgotten or not."""
-    wanted = _WHOLE.where(sessions.c.id == session_id).order_by(*_BY_ID)
-    return session_of(connection.execute(wanted).all())
+    return _placed(connection.execute(_BY_NAME, {"id": session_id}).all(), connection)
 
 
 def _owner(told: Mapping[str, Any], connection: Connection) -> str | None:
