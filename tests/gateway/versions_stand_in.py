@@ -31,13 +31,14 @@ class Served:
 class VersionsStandIn(StandIn):
     """Registers what it is told to; `wanting` are archives with the refusal of each.
 
-    `cannot_start` are versions whose workers die as they load.
+    `cannot_start` are versions whose workers die as they load; those `loading` never get ready.
     """
 
     version: str = "1.0.0"
     versions: dict[str, Served] = field(default_factory=lambda: {"1.0.0": Served("geometric.mar")})
     wanting: dict[str, str] = field(default_factory=dict)
     cannot_start: set[str] = field(default_factory=set)
+    loading: set[str] = field(default_factory=set)
     faulty: dict[str, Fault] = field(default_factory=dict)
     answered: Counter[str] = field(default_factory=Counter)
     commands: list[str] = field(default_factory=list)
@@ -67,7 +68,8 @@ class VersionsStandIn(StandIn):
 
     def _described(self, version: str) -> dict[str, object]:
         served = self.versions[version]
-        status = "READY" if served.starts and self.is_ready else "UNLOADING"
+        is_ready = served.starts and version not in self.loading and self.is_ready
+        status = "READY" if is_ready else "UNLOADING"
         pid = served.pid if served.starts else next(_pids)
         worker = {"id": "9000", "status": status, "memoryUsage": 1000, "pid": pid, "gpu": False}
         return {

@@ -181,7 +181,7 @@ async def test_it_goes_back_when_asked(state: str, tmp_path: Path) -> None:
 async def test_a_gateway_that_restarts_serves_on_and_the_same_wish_goes_on(
     state: str, serves: str, tmp_path: Path
 ) -> None:
-    server = VersionsStandIn(cannot_start={"1.1.0"} if state == "warming" else set())
+    server = VersionsStandIn(loading={"1.1.0"} if state == "warming" else set())
     async with rolling(tmp_path, server) as place:
         server.versions["1.0.0"].waiting = 1
         share = 0.5 if state == "canary" else 0.0
@@ -189,7 +189,7 @@ async def test_a_gateway_that_restarts_serves_on_and_the_same_wish_goes_on(
         while "1.1.0" not in server.versions:  # noqa: ASYNC110  the stand-in tells nobody
             await asyncio.sleep(0)
     server.versions["1.0.0"].waiting = 0
-    server.versions["1.1.0"].starts = True
+    server.loading.clear()
     async with rolling(tmp_path, server) as place:
         assert {await place.dress() for _ in range(10)} == {serves}
         assert {*await place.versions()} == {"1.0.0", "1.1.0"}
