@@ -16,7 +16,7 @@ from gateway.errors.kinds import NotFound
 from gateway.errors.tokens import CsrfFailed, NotPermitted, TokenMissing, Unauthenticated
 from gateway.intake.credentials import credentials_of
 from gateway.intake.csrf import check_origin, check_token
-from gateway.middleware.limiting import count
+from gateway.middleware.limiting import check_budget, count
 from gateway.resources import Resources
 
 
@@ -36,14 +36,16 @@ class Needs:
     line of the log from there on. A request that a cookie vouches for must come from a page of
     ours and carry its CSRF token, unless it changes nothing. It works for WebSockets, too: they
     cannot carry one, and what they change, a page of ours asked for. A request counts as what
-    `limit` says, or else as a read or a write; one with a wrong token counts for its address.
+    `limit` says, or else as a read or a write; one with a wrong token counts for its address. Who
+    asks an engine by an API key must have something left of its budget.
     """
 
     scope: Scope
     limit: Limit | None = None
+    asks_engine: bool = False
 
     async def __call__(self, connection: HTTPConnection, r: R) -> Caller:
-        """Raise Unauthenticated, NotPermitted, CsrfFailed, RateLimited, or NotFound for all."""
+        """Raise Unauthenticated, NotPermitted, CsrfFailed, RateLimited, BudgetSpent, NotFound."""
         if not r.doors.identity.is_open_to_somebody(self.scope):
             raise NotFound
         known: Caller | None = connection.scope.get("caller")
@@ -51,6 +53,8 @@ class Needs:
         await count(connection, r.doors.limits, caller, self.limit)
         if not caller.may(self.scope):
             raise await _refused(connection, r, caller)
+        if self.asks_engine:
+            await check_budget(connection, r.doors.limits, caller)
         return caller
 
 
@@ -109,9 +113,9 @@ async def may_see_pages(connection: HTTPConnection) -> bool:
     return True
 
 
-def needs(scope: Scope, limit: Limit | None = None) -> params.Depends:
+def needs(scope: Scope, limit: Limit | None = None, *, asks_engine: bool = False) -> params.Depends:
     """The dependency of a route that is for whoever has this scope; it gives the Caller."""
-    return cast("params.Depends", Depends(Needs(scope, limit)))
+    return cast("params.Depends", Depends(Needs(scope, limit, asks_engine)))
 
 
 async def nobody_in_particular() -> None:

@@ -22,7 +22,8 @@ from gateway.adapters.sql.audit_log import SqlAuditLog
 from gateway.adapters.sql.book import SqlSessionBook
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.eraser import SqlEraser
-from gateway.adapters.sql.migrating import open_database
+from gateway.adapters.sql.opening import shared_database
+from gateway.adapters.sql.purse import SqlPurse
 from gateway.adapters.sql.queue import QueueRules, SqlSessionQueue
 from gateway.adapters.sql.webhook_book import SqlWebhookBook
 from gateway.adapters.sql.webhook_outbox import SqlWebhookOutbox
@@ -49,6 +50,7 @@ from gateway.schemas.narrowing import narrowed
 from gateway.schemas.requests import BodiesBody
 from gateway.services.admission import Admission
 from gateway.services.bodies import BodiesService
+from gateway.services.budgets import BudgetService, ChargedModels
 from gateway.services.catalogue import Catalogue
 from gateway.services.garments import GarmentService
 from gateway.services.health import HealthService, hosts_check
@@ -126,9 +128,12 @@ class _Ground:
 
     registry: Registry
     licensing: Licensing
+    database: Database
+    budgets: BudgetService
     breakers: Breakers
     hosts: TorchServeHosts
     models: RoutedModels
+    paid: ChargedModels
     callbacks: CallbackDesk
     store: ObjectStore
     results: ResultService
@@ -145,6 +150,8 @@ async def _ground(
     remotes = {PIXAZO} if settings.pixazo.is_on else set[str]()
     registry = load_registry(settings.tryon.engines_dir, remotes)
     licensing = Licensing(settings.commercial_only)
+    database = await shared_database(settings, clock, stack)
+    budgets = BudgetService(SqlPurse(database, clock), clock)
     breakers = Breakers(clock, metrics.observe_circuit)
     default = settings.tryon.default_engine
     check_default(registry.engines, default, licensing)
@@ -165,11 +172,12 @@ async def _ground(
     catalogue = Catalogue(store, clock, random)
     local = _local(settings, store, decoder, clock)
     models = RoutedModels(hosts, await open_pixazo(settings.pixazo, local, breakers, stack))
-    inference = InferenceService(models, results, clock, metrics)
+    paid = ChargedModels(models, budgets, clock)
+    inference = InferenceService(paid, results, clock, metrics)
     order = EngineOrder(default, settings.tryon.fallback)
     tryon = TryOnService(registry.engines, order, licensing, pictures, catalogue, inference)
-    here = (registry, licensing, breakers, hosts, models, local.desk, store)
-    return _Ground(*here, results, pictures, catalogue, inference, tryon, rollouts)
+    here = (registry, licensing, database, budgets, breakers, hosts, models, paid, local.desk)
+    return _Ground(*here, store, results, pictures, catalogue, inference, tryon, rollouts)
 
 
 async def _assemble(
@@ -178,7 +186,7 @@ async def _assemble(
     ground = await _ground(settings, metrics, clock, stack)
     on, hooks, eraser, doors = await _shared(settings, ground, metrics, clock, stack)
     registry, licensing, models = ground.registry, ground.licensing, ground.models
-    default, drawer = settings.tryon.default_engine, registry.drawer
+    default, drawer, paid = settings.tryon.default_engine, registry.drawer, ground.paid
     suits = await _recommending(settings, ground, metrics, clock, stack)
     seen = Watched(models, registry, ground.store, on.book, ground.breakers.states)
     checks = health_checks(settings, seen, licensing, suits, metrics)
@@ -201,7 +209,7 @@ async def _assemble(
         person=PersonService(registry.analyser, licensing, pictures, inference),
         bodies=BodiesService(drawer, licensing, inference),
         catalogue=catalogue,
-        garments=GarmentService(registry.engines, default, licensing, pictures, catalogue, models),
+        garments=GarmentService(registry.engines, default, licensing, pictures, catalogue, paid),
         doors=doors,
         health=HealthService(checks, clock, settings.health.timeout_s),
         erasing=eraser,
@@ -226,19 +234,15 @@ async def _shared(
     settings: Settings, ground: _Ground, metrics: Metrics, clock: Clock, stack: AsyncExitStack
 ) -> tuple[SessionGround, WebhookGround, Erasing, Doors]:
     """What all gateways of a deployment have in common: the database, and word of each other."""
-    at = settings.database
-    address = at.address(settings.storage.url)
-    opened = open_database(address, at.pool_size, at.timeout_s)
-    database = await stack.enter_async_context(opened)
-    if isinstance(clock, SharedClock):
-        await stack.enter_async_context(clock.agreeing(database.now))
-    heard = open_notices(settings.notices.place(address))
+    database, budgets = ground.database, ground.budgets
+    heard = open_notices(settings.notices.place(settings.database.address(settings.storage.url)))
     notices = await stack.enter_async_context(heard)
     outgoing = await stack.enter_async_context(_outgoing(settings.webhooks))
     book, lease_s = SqlWebhookBook(database, clock), settings.webhooks.lease_s
     outbox = SqlWebhookOutbox(database, clock, lease_s)
     sessions = _session_ground(settings, ground, metrics, clock, (database, notices))
-    doors = await open_doors(settings, DoorGround(database, clock, ground.breakers, metrics), stack)
+    beneath = DoorGround(database, clock, ground.breakers, budgets, metrics)
+    doors = await open_doors(settings, beneath, stack)
     lines, rows = SqlAuditLog(database), SqlEraser(database, clock)
     outside = Outside(rows, lines, ground.models, ground.registry.shown)
     eraser = erasing(sessions, outside, erasing_rules(settings))

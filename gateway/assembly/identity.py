@@ -25,6 +25,7 @@ from gateway.metrics import Metrics
 from gateway.ports.clock import Clock
 from gateway.services.api_keys import ApiKeyService, KeyRules
 from gateway.services.audit import AuditService
+from gateway.services.budgets import BudgetService
 from gateway.services.denials import Denials
 from gateway.services.identity import IdentityRules, IdentityService
 from gateway.services.limits import LimitService
@@ -62,6 +63,7 @@ class DoorGround:
     database: Database
     clock: Clock
     breakers: Breakers
+    budgets: BudgetService
     metrics: Metrics
 
 
@@ -80,7 +82,9 @@ async def open_doors(settings: Settings, ground: DoorGround, stack: AsyncExitSta
         stack.push_async_callback(sign_in.close)
     audit = AuditService(SqlAuditLog(database), clock, secrets.token_bytes, math.inf)
     identity = IdentityService(_rules(settings), tokens, denials, keys, audit)
-    limits = await open_limits(settings.limits, ground.breakers, audit, ground.metrics, stack)
+    limits = await open_limits(
+        settings.limits, ground.breakers, ground.budgets, audit, ground.metrics, stack
+    )
     return Doors(identity, keys, denials, sign_in, _cookies(settings), limits)
 
 

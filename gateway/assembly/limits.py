@@ -6,6 +6,7 @@ from gateway.adapters.breaker import Breakers
 from gateway.adapters.limiter import open_limiter, own_buckets
 from gateway.metrics import Metrics
 from gateway.services.audit import AuditService
+from gateway.services.budgets import BudgetService
 from gateway.services.limits import LimitService
 from gateway.settings.limits import LimitSettings
 
@@ -13,6 +14,7 @@ from gateway.settings.limits import LimitSettings
 async def open_limits(
     told: LimitSettings,
     breakers: Breakers,
+    budgets: BudgetService,
     audit: AuditService,
     metrics: Metrics,
     stack: AsyncExitStack,
@@ -20,4 +22,5 @@ async def open_limits(
     """What counts requests."""
     opened = open_limiter(told, breakers, metrics.limits_alone.inc)
     limiter = await stack.enter_async_context(opened)
-    return LimitService(limiter, own_buckets(told.max_buckets), told.rates, audit, metrics)
+    meter = own_buckets(told.max_buckets)
+    return LimitService(limiter, meter, told.rates, budgets, audit, metrics)

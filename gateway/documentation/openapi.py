@@ -35,6 +35,7 @@ from gateway.errors.kinds import (
     TypeNotAllowed,
     Unfit,
 )
+from gateway.errors.limits import BudgetSpent
 from gateway.schemas.answers import ErrorResponse
 from gateway.schemas.batches import BatchBody
 from gateway.schemas.recommendations import RecommendationBody
@@ -82,6 +83,7 @@ ENGINE_ERRORS: Final = (
     OutOfMemory,
     TooLate,
     TimedOut,
+    BudgetSpent,
 )
 """What one that asks an engine may answer besides."""
 

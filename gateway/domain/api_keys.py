@@ -23,7 +23,10 @@ _FORM: Final = re.compile(r"vton_([0-9a-f]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as it is kept; times are Unix seconds."""
+    """A key as it is kept; times are Unix seconds.
+
+    `gpu_s_today` is what it has cost on this day of UTC.
+    """
 
     key_id: str
     owner: str
@@ -35,6 +38,7 @@ class ApiKey:
     revoked_at: float | None = None
     last_used_at: float | None = None
     limits: KeyLimits = field(default_factory=KeyLimits)
+    gpu_s_today: float = 0.0
 
     @property
     def prefix(self) -> str:

@@ -54,7 +54,10 @@ KEY_SCOPES: Final = VISITOR_SCOPES | {Scope.CATALOGUE}
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
-    """What a key is limited to beyond its owner's limits; None: nothing more."""
+    """What a key is limited to beyond its owner's limits; None: nothing more.
+
+    What a GPU second and a day are, `gateway.domain.budgets` says.
+    """
 
     requests_per_min: int | None = None
     gpu_s_per_day: float | None = None

@@ -20,7 +20,7 @@ class Job:
 
     `schedule` None is for a model that serves its requests one after the other; `is_shown` False
     for work that gives no picture. `version` None means the version the model server serves by
-    default.
+    default. `payer` is the id of the API key that is charged for it, and is told to no model.
     """
 
     model: str
@@ -30,6 +30,7 @@ class Job:
     schedule: Schedule | None = None
     is_shown: bool = True
     version: str | None = None
+    payer: str | None = None
 
     def after(self, elapsed_s: float) -> Job:
         """The same some seconds later, when less is left of the time its caller gave."""

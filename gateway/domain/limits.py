@@ -8,10 +8,13 @@ from enum import StrEnum
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final
 
+from gateway.domain.budgets import DAY_S
 from gateway.domain.identity import SAFE_METHODS, Caller, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from gateway.domain.budgets import Budget
 
 _BURST: Final = 2
 _MINUTE_S: Final = 60
@@ -35,6 +38,7 @@ class Limit(StrEnum):
     WRITE = "write"
     ANONYMOUS = "anonymous"  # whatever somebody asks whom nobody vouches for
     KEY = "key"  # whatever is asked with one API key
+    GPU_SECONDS = "gpu_seconds"  # what that key costs a day: a budget, and no bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,28 +147,41 @@ def tightest(spent: Iterable[Spent]) -> Spent:
     return min(spent, key=lambda one: (not one.is_over, one.remaining))
 
 
-def headers_of(spent: Sequence[Spent]) -> Mapping[str, str]:
+def headers_of(spent: Sequence[Spent], budget: Budget | None = None) -> Mapping[str, str]:
     """The headers that say how the buckets stand: X-RateLimit-* tells of the tightest.
 
     RateLimit and RateLimit-Policy are those of draft-ietf-httpapi-ratelimit-headers-10: `q` tokens
-    come back in `w` seconds, `r` are left, and after `t` seconds all are back.
+    come back in `w` seconds, `r` are left, and after `t` seconds all are back. A budget is in these
+    two, and in the others when it is what stops its caller.
     """
     if not spent:
         return {}
-    least = tightest(spent)
-    values = (
-        str(least.bucket.rate.burst),
-        str(least.remaining),
-        str(math.ceil(least.reset_s)),
-        ", ".join(_policy(one.bucket) for one in spent),
-        ", ".join(_standing(one) for one in spent),
-    )
+    policies = [_policy(one.bucket) for one in spent]
+    standings = [_standing(one) for one in spent]
+    if budget is not None:
+        policies.append(_item(Limit.GPU_SECONDS, q=math.ceil(budget.gpu_s), w=DAY_S))
+        left, reset_s = math.floor(budget.left_s), math.ceil(budget.reset_s)
+        standings.append(_item(Limit.GPU_SECONDS, r=left, t=reset_s))
+    least = _least(spent, budget)
+    values = (*map(str, least), ", ".join(policies), ", ".join(standings))
     return dict(zip(HEADERS, values, strict=True))
 
 
+def _least(spent: Sequence[Spent], budget: Budget | None) -> tuple[int, int, int]:
+    """What stops the caller first: all of it, what is left, and seconds until all is back."""
+    if budget is not None and budget.is_spent:
+        return math.ceil(budget.gpu_s), 0, math.ceil(budget.reset_s)
+    least = tightest(spent)
+    return least.bucket.rate.burst, least.remaining, math.ceil(least.reset_s)
+
+
 def _policy(bucket: Bucket) -> str:
-    return f'"{bucket.limit}";q={bucket.rate.burst};w={bucket.rate.refill_s}'
+    return _item(bucket.limit, q=bucket.rate.burst, w=bucket.rate.refill_s)
 
 
 def _standing(one: Spent) -> str:
-    return f'"{one.bucket.limit}";r={one.remaining};t={math.ceil(one.reset_s)}'
+    return _item(one.bucket.limit, r=one.remaining, t=math.ceil(one.reset_s))
+
+
+def _item(limit: Limit, **told: int) -> str:
+    return ";".join((f'"{limit}"', *(f"{name}={value}" for name, value in told.items())))

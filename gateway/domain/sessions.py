@@ -71,7 +71,8 @@ class Draft:
     """A session before it is written; times are Unix seconds, `cancel_at` is the caller's own.
 
     `webhook` is an endpoint that is told of this session alone. `most_open` sessions of the owner
-    may be open with it; None means any number.
+    may be open with it; None means any number. `payer` is the id of the API key that its GPU
+    seconds are charged to.
     """
 
     session_id: str
@@ -85,6 +86,7 @@ class Draft:
     cancel_at: float | None = None
     webhook: Endpoint | None = None
     most_open: int | None = None
+    payer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,7 @@ class Claim:
     request_id: str
     created_at: float
     expires_at: float
+    payer: str | None = None
 
     @property
     def key(self) -> ClaimKey:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from gateway.errors.codes import ErrorCode
 from gateway.errors.kinds import GatewayError
+
+if TYPE_CHECKING:
+    from gateway.domain.budgets import Budget
 
 
 class RateLimited(GatewayError):
@@ -30,3 +34,25 @@ class SessionsFull(GatewayError):
     code = ErrorCode.SESSIONS_FULL
     default_message = "Too many sessions are under way: wait for one to end, or cancel one."
     retry_after_s = 5
+
+
+class BudgetSpent(GatewayError):
+    """An API key has cost its GPU seconds of the day; Retry-After says when the next one begins."""
+
+    code = ErrorCode.BUDGET_SPENT
+    default_message = (
+        "This API key's GPU seconds of today are spent: tomorrow (UTC) brings new ones."
+    )
+
+    @classmethod
+    def of(cls, budget: Budget) -> BudgetSpent:
+        """Build the error for a budget."""
+        wait_s = max(1, math.ceil(budget.reset_s))
+        return cls(
+            details={
+                "gpu_s_per_day": budget.gpu_s,
+                "gpu_s_today": round(budget.spent_s, 3),
+                "retry_after_s": wait_s,
+            },
+            headers={"Retry-After": str(wait_s)},
+        )

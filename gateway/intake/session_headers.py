@@ -61,7 +61,7 @@ class SessionHeaders:
     """What headers say of a session that is to be made.
 
     `fresh_token` is one that the caller is yet to be told; `longest_s` is how long he would wait;
-    `most_open` sessions of his may be open at once.
+    `most_open` sessions of his may be open at once; `payer` is the id of the API key he showed.
     """
 
     owner: str
@@ -71,6 +71,7 @@ class SessionHeaders:
     cancel_after_s: float | None
     most_open: int
     webhook: Endpoint | None = None
+    payer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def webhook_wish(url: WebhookUrl = None, kinds: WebhookEvents = ()) -> WebhookWi
 
 
 async def session_headers(
-    caller: Annotated[Caller, needs(Scope.TRYON, Limit.INFERENCE)],
+    caller: Annotated[Caller, needs(Scope.TRYON, Limit.INFERENCE, asks_engine=True)],
     r: R,
     key: RepeatedKey = None,
     prefer: Prefer = None,
@@ -108,6 +109,7 @@ async def session_headers(
         cancel_after_s=cancel_after_s(cancel_after),
         most_open=min(r.settings.limits.open_sessions, caller.limits.concurrent_sessions or _MANY),
         webhook=webhook,
+        payer=caller.key_id,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, JsonValue, ValidationError
 from starlette.requests import Request
 
+from gateway.domain.identity import Caller
 from gateway.domain.json_text import parse_object
 from gateway.domain.uploads import Upload
 from gateway.errors.kinds import InvalidInput, MalformedBody, TooLarge, TypeNotAllowed
@@ -69,6 +70,7 @@ async def read_tryon(request: Request, limits: UploadSettings) -> TryOnRequest:
         given=options.given(),
         request_id=request.scope["request_id"],
         caller=request.scope["caller"].owner,
+        payer=request.scope["caller"].key_id,
     )
 
 
@@ -85,6 +87,7 @@ async def read_garment(request: Request, limits: UploadSettings) -> GarmentReque
         pinned=told.pinned,
         request_id=request.scope["request_id"],
         caller=request.scope["caller"].owner,
+        payer=request.scope["caller"].key_id,
     )
 
 
@@ -96,9 +99,9 @@ async def read_person(request: Request, limits: UploadSettings) -> PersonRequest
         body = await from_json(request, PersonBody)
         options = body.options
         sources = await _sources(body, limits, PERSON)
-    return PersonRequest(
-        sources[PERSON], options.given(), request.scope["request_id"], request.scope["caller"].owner
-    )
+    caller: Caller = request.scope["caller"]
+    asked = (request.scope["request_id"], caller.owner, caller.key_id)
+    return PersonRequest(sources[PERSON], options.given(), *asked)
 
 
 async def read_bodies(request: Request, kind: type[BodiesBody]) -> BodiesRequest:
@@ -106,7 +109,9 @@ async def read_bodies(request: Request, kind: type[BodiesBody]) -> BodiesRequest
     if _essence(request) != JSON:
         raise TypeNotAllowed("Send application/json.", details={"allowed": [JSON]})
     body = await from_json(request, kind)
-    return BodiesRequest(body.given(), request.scope["request_id"], request.scope["caller"].owner)
+    caller: Caller = request.scope["caller"]
+    asked = (request.scope["request_id"], caller.owner, caller.key_id)
+    return BodiesRequest(body.given(), *asked)
 
 
 async def read_upload(request: Request, limits: UploadSettings) -> Upload:

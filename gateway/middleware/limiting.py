@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 
 from gateway.domain.limits import Limit, Spent, headers_of, limit_of
 from gateway.errors.kinds import InvalidInput
-from gateway.errors.limits import RateLimited
+from gateway.errors.limits import BudgetSpent, RateLimited
 from gateway.services.audit import Visitor
 from gateway.services.limits import Asked
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from gateway.domain.budgets import Budget
     from gateway.domain.identity import Caller
     from gateway.services.limits import LimitService
 
@@ -25,10 +26,14 @@ _STANDING: Final = "limits"
 
 @dataclass(slots=True)
 class Standing:
-    """What a request has spent so far, by bucket, and what it was counted as."""
+    """What a request has spent so far, by bucket, and what it was counted as.
+
+    `budget` is that of its API key, as it stood when the request came.
+    """
 
     spent: dict[str, Spent] = field(default_factory=dict)
     counted: dict[Limit, Asked] = field(default_factory=dict)
+    budget: Budget | None = None
 
 
 class LimitHeaders:
@@ -47,7 +52,7 @@ class LimitHeaders:
         async def told(message: Message) -> None:
             if message["type"] in {"http.response.start", "websocket.http.response.start"}:
                 headers = MutableHeaders(scope=message)
-                headers.update(headers_of(list(standing.spent.values())))
+                headers.update(headers_of(list(standing.spent.values()), standing.budget))
             await send(message)
 
         await self._app(scope, receive, told)
@@ -84,6 +89,15 @@ async def count_items(
         raise InvalidInput.of(field, f"must be {most} items at most: the limit lets no more pass")
     if items > 1:
         await _spend(standing, limits, asked, items - 1)
+
+
+async def check_budget(connection: HTTPConnection, limits: LimitService, caller: Caller) -> None:
+    """Look at the budget of the caller's API key; raises BudgetSpent, or DatabaseFailed."""
+    visitor, path = visitor_of(connection), connection.scope["path"]
+    budget = await limits.budget(Asked(caller, Limit.GPU_SECONDS, visitor, path))
+    _standing(connection).budget = budget
+    if budget is not None and budget.is_spent:
+        raise BudgetSpent.of(budget)
 
 
 def visitor_of(connection: HTTPConnection) -> Visitor:

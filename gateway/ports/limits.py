@@ -5,6 +5,18 @@ from typing import Protocol
 from gateway.domain.limits import Bucket, Spent
 
 
+class Purse(Protocol):
+    """What API keys have cost; everything raises DatabaseFailed."""
+
+    async def spent_s(self, key_id: str) -> float:
+        """The GPU seconds that a key has cost today, by this moment."""
+        ...
+
+    async def charge(self, key_id: str, gpu_s: float) -> None:
+        """Add to them, whoever else does so at the same time."""
+        ...
+
+
 class Limiter(Protocol):
     """Where token buckets are."""
 

@@ -14,7 +14,9 @@ from gateway.services.inference import Answer
 from gateway.streams.presence import while_there
 
 router = APIRouter(
-    prefix="/api/v1", tags=["bodies"], dependencies=[needs(Scope.TRYON, Limit.INFERENCE)]
+    prefix="/api/v1",
+    tags=["bodies"],
+    dependencies=[needs(Scope.TRYON, Limit.INFERENCE, asks_engine=True)],
 )
 
 

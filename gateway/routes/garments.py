@@ -28,7 +28,7 @@ GarmentId = Annotated[str, Path(max_length=64)]
 @router.post(
     "",
     status_code=201,
-    dependencies=[needs(Scope.CATALOGUE)],
+    dependencies=[needs(Scope.CATALOGUE, asks_engine=True)],
     openapi_extra={"requestBody": GARMENT_BODY},
     responses=errors(NotFound, *BODY_ERRORS, *PICTURE_ERRORS, *ENGINE_ERRORS, PinsFull),
 )

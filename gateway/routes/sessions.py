@@ -24,7 +24,7 @@ from gateway.errors.kinds import (
     NotLicensed,
     StorageFailed,
 )
-from gateway.errors.limits import SessionsFull
+from gateway.errors.limits import BudgetSpent, SessionsFull
 from gateway.intake.batches import read_batch
 from gateway.intake.credentials import USER_TOKEN
 from gateway.intake.session_headers import (
@@ -63,6 +63,7 @@ _MADE = (
     Conflict,
     DatabaseFailed,
     SessionsFull,
+    BudgetSpent,
 )
 _READ = (NotFound, InvalidInput, DatabaseFailed)
 
@@ -98,6 +99,7 @@ async def create(
             cancel_after_s=headers.cancel_after_s,
             webhook=headers.webhook,
             most_open=headers.most_open,
+            payer=headers.payer,
         )
         accepted = await r.sessions.create(wanted)
     return await _answer(request, response, r, headers, accepted)
@@ -136,6 +138,7 @@ async def create_batch(
             cancel_after_s=headers.cancel_after_s,
             webhook=headers.webhook,
             most_open=headers.most_open,
+            payer=headers.payer,
         )
         accepted = await r.sessions.create(wanted)
     return await _answer(request, response, r, headers, accepted)

@@ -28,7 +28,9 @@ from gateway.streams.events import EventStream, events_of
 from gateway.streams.presence import while_there
 
 router = APIRouter(
-    prefix="/api/v1", tags=["try-on"], dependencies=[needs(Scope.TRYON, Limit.INFERENCE)]
+    prefix="/api/v1",
+    tags=["try-on"],
+    dependencies=[needs(Scope.TRYON, Limit.INFERENCE, asks_engine=True)],
 )
 
 

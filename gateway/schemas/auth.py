@@ -74,7 +74,9 @@ class KeyLimitsBody(Strict):
     """What a key is limited to, beyond what its owner is."""
 
     requests_per_min: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    gpu_s_per_day: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    gpu_s_per_day: Annotated[float, Field(gt=0, le=1e9)] | None = Field(
+        default=None, description="GPU seconds of a calendar day (UTC)"
+    )
     concurrent_sessions: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
 
@@ -103,6 +105,8 @@ class KeyResponse(Strict):
     revoked_at: datetime | None
     last_used_at: datetime | None = Field(description="within a minute or so")
     limits: KeyLimitsBody
+    gpu_s_today: float = Field(description="GPU seconds that it has cost today (UTC)")
+    gpu_s_left: float | None = Field(description="those left today; none: there is no budget")
 
     @classmethod
     def of(cls, key: ApiKey) -> Self:
@@ -133,7 +137,7 @@ def limits_of(body: KeyLimitsBody) -> KeyLimits:
 
 
 def _told(key: ApiKey) -> dict[str, object]:
-    limits = key.limits
+    limits, per_day = key.limits, key.limits.gpu_s_per_day
     return {
         "key_id": key.key_id,
         "prefix": key.prefix,
@@ -149,6 +153,8 @@ def _told(key: ApiKey) -> dict[str, object]:
             gpu_s_per_day=limits.gpu_s_per_day,
             concurrent_sessions=limits.concurrent_sessions,
         ),
+        "gpu_s_today": round(key.gpu_s_today, 3),
+        "gpu_s_left": None if per_day is None else round(max(0.0, per_day - key.gpu_s_today), 3),
     }
 
 

@@ -11,11 +11,12 @@ from gateway.services.inference import Answer, InferenceService, Question
 
 @dataclass(frozen=True, slots=True)
 class BodiesRequest:
-    """What one call asks for."""
+    """What one call asks for; `payer` is the id of the API key that is charged."""
 
     given: Given
     request_id: str
     caller: str
+    payer: str | None = None
 
 
 class BodiesService:
@@ -48,4 +49,5 @@ class BodiesService:
             image_type=ImageType[str(made.params["output_format"]).upper()],
             request_id=request.request_id,
             caller=request.caller,
+            payer=request.payer,
         )

@@ -182,6 +182,7 @@ def _asked(claim: Claim, now: float) -> TryOnRequest:
         given=given,
         request_id=claim.request_id,
         caller=claim.owner,
+        payer=claim.payer,
     )
 
 

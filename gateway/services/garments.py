@@ -30,7 +30,10 @@ _THE_GARMENTS_FAULT: Final = (InvalidInput, Unfit, BadDimensions, ContentMismatc
 
 @dataclass(frozen=True, slots=True)
 class GarmentRequest:
-    """A garment to keep; `pinned` asks the engine never to forget what it saw of it."""
+    """A garment to keep; `pinned` asks the engine never to forget what it saw of it.
+
+    `payer` is the id of the API key that is charged for the looking.
+    """
 
     picture: Source
     category: Category
@@ -39,6 +42,7 @@ class GarmentRequest:
     pinned: bool
     request_id: str
     caller: str
+    payer: str | None = None
 
     @property
     def given(self) -> Given:
@@ -126,6 +130,7 @@ class GarmentService:
 class _Asked:
     request_id: str
     caller: str
+    payer: str | None = None
 
 
 def _job(
@@ -144,4 +149,5 @@ def _job(
         request_id=asked.request_id,
         schedule=UNHURRIED.asked_by(asked.caller) if engine.shares_steps else None,
         is_shown=False,
+        payer=asked.payer,
     )

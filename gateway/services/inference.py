@@ -38,7 +38,8 @@ class Question:
 
     `fields` says under which of its own names the caller sent a picture; `image_type` is the type
     of the pictures that come back; `caller` tells who asks, without a name; `alternatives` is what
-    else may be done where the engine does not serve.
+    else may be done where the engine does not serve; `payer` is the API key that is charged, unless
+    somebody else's question was the same.
     """
 
     plan: Plan
@@ -48,6 +49,7 @@ class Question:
     request_id: str
     caller: str
     alternatives: tuple[Plan, ...] = ()
+    payer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,7 @@ def _job(question: Question) -> Job:
         images={name: picture.png for name, picture in question.images.items()},
         request_id=question.request_id,
         schedule=plan.schedule.asked_by(question.caller) if plan.engine.shares_steps else None,
+        payer=question.payer,
     )
 
 

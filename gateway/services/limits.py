@@ -13,9 +13,11 @@ from gateway.services.audit import AuditService, Visitor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gateway.domain.budgets import Budget
     from gateway.domain.identity import Caller
     from gateway.metrics import Metrics
     from gateway.ports.limits import Limiter
+    from gateway.services.budgets import BudgetService
 
 _AUDITED: Final = Rate(6)
 
@@ -38,11 +40,18 @@ class LimitService:
     """
 
     def __init__(
-        self, limiter: Limiter, meter: Limiter, rates: Rates, audit: AuditService, metrics: Metrics
+        self,
+        limiter: Limiter,
+        meter: Limiter,
+        rates: Rates,
+        budgets: BudgetService,
+        audit: AuditService,
+        metrics: Metrics,
     ) -> None:
         self._limiter = limiter
         self._meter = meter
         self._rates = rates
+        self._budgets = budgets
         self._audit = audit
         self._metrics = metrics
 
@@ -55,9 +64,18 @@ class LimitService:
         for bucket in self._buckets(asked):
             spent.append(await self._limiter.spend(bucket, tokens))
             if spent[-1].is_over:
-                await self._note(asked, spent[-1])
+                await self._note(asked, bucket, spent[-1].retry_s)
                 break
         return spent
+
+    async def budget(self, asked: Asked) -> Budget | None:
+        """How the budget of the caller's key stands, if it has one; raises DatabaseFailed."""
+        caller = asked.caller
+        budget = None if caller is None else await self._budgets.of(caller)
+        if caller is not None and budget is not None and budget.is_spent:
+            whose = Bucket(asked.limit, caller.key_id or "", _AUDITED)
+            await self._note(asked, whose, budget.reset_s)
+        return budget
 
     def most(self, asked: Asked) -> int | None:
         """So many tokens a caller could have at once; None where nothing limits him."""
@@ -69,8 +87,8 @@ class LimitService:
             return (Bucket(Limit.ANONYMOUS, home_of(address), self._rates.anonymous),)
         return buckets_of(asked.caller, asked.limit, address, self._rates)
 
-    async def _note(self, asked: Asked, spent: Spent) -> None:
-        limit, caller = spent.bucket.limit, "" if asked.caller is None else asked.caller.owner
+    async def _note(self, asked: Asked, bucket: Bucket, retry_s: float) -> None:
+        limit, caller = bucket.limit, "" if asked.caller is None else asked.caller.owner
         self._metrics.limited.labels(limit).inc()
         structlog.get_logger(__name__).warning(
             "limit exceeded",
@@ -78,9 +96,9 @@ class LimitService:
             user_id=caller,
             address=asked.visitor.address,
             endpoint=asked.endpoint,
-            retry_s=round(spent.retry_s, 3),
+            retry_s=round(retry_s, 3),
         )
-        metered = Bucket(limit, spent.bucket.owner, _AUDITED)
+        metered = Bucket(limit, bucket.owner, _AUDITED)
         if not (await self._meter.spend(metered)).is_over:
             detail = {"endpoint": asked.endpoint}
             await self._audit.record("limit.exceeded", caller, asked.visitor, limit, detail)

@@ -15,12 +15,13 @@ _IMAGE: Final = "person_image"
 
 @dataclass(frozen=True, slots=True)
 class PersonRequest:
-    """What one call asks for."""
+    """What one call asks for; `payer` is the id of the API key that is charged."""
 
     person: Source
     given: Given
     request_id: str
     caller: str
+    payer: str | None = None
 
 
 class PersonService:
@@ -57,4 +58,5 @@ class PersonService:
             image_type=ImageType.PNG,
             request_id=request.request_id,
             caller=request.caller,
+            payer=request.payer,
         )

@@ -57,7 +57,8 @@ class SessionRequest:
     """What one call asks for: every wearer in every garment.
 
     `key` is the caller's Idempotency-Key; `kind` None follows from how many items there are.
-    `webhook` is to be told of the session. `most_open` of the owner's may be open with it.
+    `webhook` is to be told of the session. `most_open` of the owner's may be open with it. `payer`
+    is the id of the API key that is charged for it.
     """
 
     owner: str
@@ -71,6 +72,7 @@ class SessionRequest:
     cancel_after_s: float | None = None
     webhook: Endpoint | None = None
     most_open: int | None = None
+    payer: str | None = None
 
     def digest(self) -> str:
         """The same for the same request, however it was encoded; hexadecimal."""
@@ -153,6 +155,7 @@ class SessionDrafts:
             cancel_at=None if after_s is None else now + after_s,
             webhook=webhook and replace(webhook, session_id=session_id),
             most_open=request.most_open,
+            payer=request.payer,
         )
 
     def _engine(self, request: SessionRequest, wishes: Sequence[Given]) -> Engine:

@@ -19,7 +19,8 @@ from gateway.services.pictures import PictureService, Source
 class TryOnRequest:
     """What one call asks for; `mask` and `densepose` lie on the person's photo.
 
-    What a garment of the catalogue knows of itself need not be given.
+    What a garment of the catalogue knows of itself need not be given. `payer` is the id of the API
+    key that is charged.
     """
 
     person: Source
@@ -30,6 +31,7 @@ class TryOnRequest:
     given: Given
     request_id: str
     caller: str
+    payer: str | None = None
 
     @property
     def overlays(self) -> Mapping[str, Source]:
@@ -84,6 +86,7 @@ class TryOnService:
             image_type=ImageType[str(made.params["output_format"]).upper()],
             request_id=request.request_id,
             caller=request.caller,
+            payer=request.payer,
         )
 
     async def garment(self, source: Source | GarmentReference) -> tuple[Source | Picture, Given]:

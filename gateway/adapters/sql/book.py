@@ -261,6 +261,7 @@ def _write(connection: Connection, draft: Draft) -> None:
         "cancel_at": draft.cancel_at,
         "last_event": 1,
         "is_forgotten": False,
+        "payer": draft.payer,
     }
     connection.execute(_ADD, session)
     connection.execute(_ADD_ITEMS, [_item(draft, place) for place in range(len(draft.asks))])

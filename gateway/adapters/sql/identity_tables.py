@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Column, Double, LargeBinary, String, Table
+from sqlalchemy import Column, Double, Integer, LargeBinary, String, Table
 
 from gateway.adapters.sql.tables import DOCUMENT, metadata
 
@@ -21,6 +21,8 @@ api_keys: Final = Table(
     Column("expires_at", Double),
     Column("revoked_at", Double),
     Column("last_used_at", Double),
+    Column("spent_day", Integer, nullable=False, server_default="0"),
+    Column("spent_gpu_s", Double, nullable=False, server_default="0"),
 )
 
 denied_sign_ins: Final = Table(

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, true
 
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.identity_tables import api_keys
+from gateway.adapters.sql.purse import spent_today
 from gateway.domain.api_keys import ApiKey
 from gateway.domain.identity import KeyLimits, Scope
 from gateway.ports.clock import Clock
@@ -50,14 +51,15 @@ class SqlKeyBook:
         async with self._database.reading() as connection:
             found = await connection.execute(select(api_keys).where(api_keys.c.id == key_id))
             row = found.one_or_none()
-        return None if row is None else _key(row)
+        return None if row is None else _key(row, self._clock.now())
 
     async def of(self, owner: str | None) -> Sequence[ApiKey]:
         """An owner's keys, or everybody's; the newest first."""
         told = api_keys.c
         wanted = select(api_keys).where(_owned(owner)).order_by(told.created_at.desc(), told.id)
+        now = self._clock.now()
         async with self._database.reading() as connection:
-            return [_key(row) for row in await connection.execute(wanted)]
+            return [_key(row, now) for row in await connection.execute(wanted)]
 
     async def revoke(self, key_id: str, owner: str | None) -> bool:
         """End a key of this owner, or anybody's; whether there was one. The first time counts."""
@@ -82,7 +84,7 @@ def _owned(owner: str | None) -> ColumnElement[bool]:
     return true() if owner is None else api_keys.c.owner == owner
 
 
-def _key(row: Row[Any]) -> ApiKey:
+def _key(row: Row[Any], now: float) -> ApiKey:
     return ApiKey(
         key_id=row.id,
         owner=row.owner,
@@ -94,4 +96,5 @@ def _key(row: Row[Any]) -> ApiKey:
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,
         limits=KeyLimits(**row.limits),
+        gpu_s_today=spent_today(row.spent_day, row.spent_gpu_s, now),
     )

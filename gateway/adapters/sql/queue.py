@@ -28,6 +28,7 @@ _OF_SESSION: Final = (
     sessions.c.request_id,
     sessions.c.created_at,
     sessions.c.expires_at,
+    sessions.c.payer,
 )
 
 

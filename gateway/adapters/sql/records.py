@@ -108,6 +108,7 @@ def claim_of(row: Row[Any]) -> Claim:
         request_id=row.request_id,
         created_at=row.created_at,
         expires_at=row.expires_at,
+        payer=row.payer,
     )
 
 

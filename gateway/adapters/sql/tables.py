@@ -54,6 +54,7 @@ sessions: Final = Table(
     Column("cancel_at", Double, index=True),
     Column("last_event", Integer, nullable=False),
     Column("is_forgotten", Boolean, nullable=False, index=True),
+    Column("payer", _ID),
     Index("ix_sessions_list", "owner", "created_at", "id"),
 )
 
