@@ -2,15 +2,19 @@
 
 import argparse
 import sys
+from contextlib import suppress
+from typing import Final
 
 import structlog
 import uvicorn
 
 from gateway.app import create_app
+from gateway.assembly.listening import listening
 from gateway.errors.kinds import Misconfigured
-from gateway.middleware import patience
 from gateway.settings.tree import Settings, load_settings
 from gateway.telemetry import configure_logging
+
+_NOT_STARTED: Final = 3
 
 
 def main() -> int:
@@ -32,19 +36,11 @@ def main() -> int:
 
 def serve(settings: Settings, host: str | None = None, port: int | None = None) -> None:
     """Run uvicorn until a signal ends it."""
-    uvicorn.run(
-        create_app(settings),
-        host=host or settings.http.host,
-        port=settings.http.port if port is None else port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # gateway.middleware.proxied reads them, from trusted proxies alone
-        http=patience.protocol(settings.http.head_s),
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=settings.http.shutdown_s,
-    )
+    server = uvicorn.Server(listening(create_app(settings), settings.http, host, port))
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(_NOT_STARTED)
 
 
 if __name__ == "__main__":

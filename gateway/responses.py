@@ -8,10 +8,10 @@ from typing import Any, Final, cast
 import orjson
 import structlog
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from pydantic import JsonValue, ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 
 from gateway.errors.kinds import (
@@ -29,6 +29,9 @@ from gateway.errors.kinds import (
 from gateway.telemetry import NO_REQUEST
 
 _INTERNAL: Final = 500
+_OF_REQUESTS: Final = (RequestValidationError, WebSocketRequestValidationError)
+_INVALID: Final = (*_OF_REQUESTS, ValidationError)
+_Invalid = RequestValidationError | WebSocketRequestValidationError | ValidationError
 _HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"))
 
 FRAMEWORK_ERRORS: Final[Mapping[int, type[GatewayError]]] = MappingProxyType(
@@ -81,7 +84,7 @@ def as_gateway_error(error: BaseException) -> GatewayError:
     """Translate whatever was raised; what nobody foresaw becomes Internal."""
     if isinstance(error, GatewayError):
         return error
-    if isinstance(error, RequestValidationError | ValidationError):
+    if isinstance(error, _INVALID):
         return invalid_input(error)
     if isinstance(error, HTTPException):
         kind = FRAMEWORK_ERRORS.get(error.status_code, Internal)
@@ -91,7 +94,7 @@ def as_gateway_error(error: BaseException) -> GatewayError:
     return Internal()
 
 
-def invalid_input(error: RequestValidationError | ValidationError, *prefix: str) -> InvalidInput:
+def invalid_input(error: _Invalid, *prefix: str) -> InvalidInput:
     """Name every field that pydantic refused, without repeating what was sent."""
     faults = cast("Iterable[Mapping[str, Any]]", error.errors())
     return InvalidInput.many([_fault(prefix, fault) for fault in faults])
@@ -104,11 +107,13 @@ def _fault(prefix: tuple[str, ...], fault: Mapping[str, Any]) -> Mapping[str, Js
 
 def install_error_handlers(app: FastAPI) -> None:
     """Give every exception of a route or of the framework the one shape."""
-    for kind in (GatewayError, HTTPException, RequestValidationError):
+    for kind in (GatewayError, HTTPException, *_OF_REQUESTS):
         app.add_exception_handler(kind, _handle)
 
 
-async def _handle(request: Request, error: Exception) -> Response:
+async def _handle(request: HTTPConnection, error: Exception) -> Response:
+    if request.scope["type"] == "websocket":
+        raise error  # the boundary knows whether it was accepted
     translated = as_gateway_error(error)
     log_error(translated, error)
     return error_response(translated, request.scope.get("request_id", NO_REQUEST))

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
+from starlette.websockets import WebSocketDisconnect
 
-from gateway.errors.kinds import SlowBody, TooLarge
+from gateway.errors.kinds import NotFound, SlowBody, TooLarge
 from gateway.middleware.request_ids import HEADER, request_id_from
+from gateway.middleware.security_headers import STARTS
 from gateway.responses import as_gateway_error, error_response, log_error
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ ANONYMOUS: Final = "anonymous"
 _QUIET_PATHS: Final = ("/health", "/metrics")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLIENT_CLOSED: Final = 499
+_SOCKET: Final = "websocket"
+_OF_CALLERS: Final = ("http", _SOCKET)
+_CLOSE: Final = "websocket.close"
+_UNFORESEEN: Final = 1011
 
 
 class RequestScope:
@@ -35,7 +41,7 @@ class RequestScope:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request within its scope."""
-        if scope["type"] != "http":
+        if scope["type"] not in _OF_CALLERS:
             await self._app(scope, receive, send)
             return
         request_id = request_id_from(Headers(scope=scope).get(HEADER))
@@ -45,6 +51,9 @@ class RequestScope:
             request_id=request_id, endpoint=scope["path"], user_id=ANONYMOUS
         )
         answer = _Answer(send, request_id)
+        if scope["type"] == _SOCKET:
+            await self._app(scope, receive, answer)
+            return
         started = time.perf_counter()
         try:
             await self._app(scope, receive, answer)
@@ -79,7 +88,7 @@ class _Answer:
         self.sent_bytes = 0
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] in STARTS:
             headers = MutableHeaders(scope=message)
             headers[HEADER] = self._request_id
             self.status = message["status"]
@@ -97,25 +106,29 @@ class ErrorBoundary:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; nothing passes this line, a shutdown's cancellation included."""
-        if scope["type"] != "http":
+        if scope["type"] not in _OF_CALLERS:
             await self._app(scope, receive, send)
             return
         started = False
 
         async def watched(message: Message) -> None:
             nonlocal started
+            if message["type"] == _CLOSE and not started:
+                raise NotFound  # Starlette's way to say that no route is there
             started = True
             await send(message)
 
         try:
             await self._app(scope, receive, watched)
-        except ClientDisconnect:
+        except (ClientDisconnect, WebSocketDisconnect):
             structlog.get_logger(__name__).info("client disconnected")
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the boundary
             translated = as_gateway_error(error)
             log_error(translated, error)
             if not started:
                 await error_response(translated, scope["request_id"])(scope, receive, send)
+            elif scope["type"] == _SOCKET:
+                await send({"type": _CLOSE, "code": _UNFORESEEN, "reason": translated.message})
 
 
 class BodyLimit:

@@ -9,7 +9,9 @@ from starlette.datastructures import MutableHeaders
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_STARTS: Final = frozenset({"http.response.start", "websocket.http.response.start"})
+STARTS: Final = frozenset({"http.response.start", "websocket.http.response.start"})
+"""Where the headers of an answer are, that of a WebSocket that is refused included."""
+
 _TWO_YEARS_S: Final = 63_072_000
 
 GUARDED: Final = "microphone=(), geolocation=(), payment=(), usb=(), browsing-topics=()"
@@ -41,7 +43,7 @@ class SecurityHeaders:
         """Serve one request and complete its headers."""
 
         async def completed(message: Message) -> None:
-            if message["type"] in _STARTS:
+            if message["type"] in STARTS:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Final
 
-import structlog
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
@@ -13,12 +12,10 @@ from gateway.deps import PUBLIC, Needs, R
 from gateway.documentation.openapi import errors
 from gateway.domain.identity import Scope
 from gateway.domain.sessions import Session
-from gateway.errors.kinds import DatabaseFailed, GatewayError, InvalidInput, NotFound
+from gateway.errors.kinds import DatabaseFailed, InvalidInput, NotFound
 from gateway.errors.tokens import LinkExpired, LinkInvalid, NotPermitted
 from gateway.intake.session_headers import known_owner
-from gateway.middleware.request_ids import HEADER, request_id_from
 from gateway.resources import Resources
-from gateway.responses import error_response
 from gateway.schemas.sessions import events_path, socket_path
 from gateway.streams.events import MEDIA_TYPE, EventStream
 from gateway.streams.sessions import RETRY, STILL_HERE, Narrator
@@ -105,25 +102,19 @@ async def talk(
     after: After = 0,
 ) -> None:
     """Tell all that happens to a session as JSON messages; `cancel` and `ping` are understood."""
-    request_id = request_id_from(socket.headers.get(HEADER))
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=request_id, endpoint=socket.url.path)
-    try:
-        if not may_come_from(socket, r.settings.http.cors_origins):
-            raise NotPermitted
-        with r.watch.room.one():
-            owner = await viewer(socket, r, session_id, expires, signature)
-            session = await r.sessions.get(session_id, owner)
-            await socket.accept()
-            narrator = Narrator(r.sessions, r.results, session_id, owner)
-            news = r.watch.follow(session_id, owner, _known(after, session))
+    if not may_come_from(socket, r.settings.http.cors_origins):
+        raise NotPermitted
+    with r.watch.room.one():
+        owner = await viewer(socket, r, session_id, expires, signature)
+        session = await r.sessions.get(session_id, owner)
+        await socket.accept()
+        narrator = Narrator(r.sessions, r.results, session_id, owner)
+        news = r.watch.follow(session_id, owner, _known(after, session))
 
-            async def cancel() -> None:
-                await r.sessions.cancel(session_id, owner)
+        async def cancel() -> None:
+            await r.sessions.cancel(session_id, owner)
 
-            await converse(socket, news, narrator, cancel)
-    except GatewayError as error:
-        await socket.send_denial_response(error_response(error, request_id))
+        await converse(socket, news, narrator, cancel, r.settings.http.socket_pause_s)
 
 
 async def _told(

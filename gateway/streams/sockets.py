@@ -1,7 +1,6 @@
 """A session on a WebSocket: what happens goes out, `cancel` and `ping` come in."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
 from typing import Any, Final
@@ -10,17 +9,17 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from gateway.errors.kinds import GatewayError, NotFound
+from gateway.domain.json_text import parse_object
+from gateway.errors.kinds import GatewayError, MalformedBody, NotFound
 from gateway.responses import safe_json
 from gateway.services.watching import News
 from gateway.streams.sessions import Narrator
 
 ENDED: Final = 1000
 BAD_MESSAGE: Final = 1003
-TOO_LARGE: Final = 1009
 GONE: Final = 4404
-MAX_CHARS: Final = 4096
-_BREATH_S: Final = 0.05
+_JSON_ALONE: Final = "a JSON object is expected, as text"
+_COMMANDS: Final = "cancel and ping are understood"
 _STILL_HERE: Final = '{"type":"still_here"}'
 _PONG: Final = '{"type":"pong"}'
 
@@ -28,21 +27,27 @@ Cancel = Callable[[], Awaitable[object]]
 
 
 class _Over(Exception):
-    """The conversation ends with a code of RFC 6455."""
+    """The conversation ends with a code of RFC 6455, and why."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, reason: str = "") -> None:
         self.code = code
+        self.reason = reason
 
 
 async def converse(
-    socket: WebSocket, news: AsyncGenerator[News, None], narrator: Narrator, cancel: Cancel
+    socket: WebSocket,
+    news: AsyncGenerator[News, None],
+    narrator: Narrator,
+    cancel: Cancel,
+    pause_s: float,
 ) -> None:
     """Talk until the session has ended or the client is gone, whichever is first.
 
-    Somebody always reads: a client that goes is noticed while nothing happens.
+    Somebody always reads: a client that goes is noticed while nothing happens. What it asks is
+    heeded one after the other, `pause_s` seconds apart.
     """
     talking = asyncio.create_task(_tell(socket, news, narrator))
-    listening = asyncio.create_task(_listen(socket, cancel))
+    listening = asyncio.create_task(_listen(socket, cancel, pause_s))
     tasks = (talking, listening)
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -54,7 +59,7 @@ async def converse(
         return
     for end in ends:
         if isinstance(end, _Over):
-            await socket.close(end.code)
+            await socket.close(end.code, end.reason)
             return
         if isinstance(end, Exception):
             raise end
@@ -80,8 +85,7 @@ async def _tell(socket: WebSocket, news: AsyncGenerator[News, None], narrator: N
     raise _Over(ENDED)
 
 
-async def _listen(socket: WebSocket, cancel: Cancel) -> None:
-    """Do what the client asks, one thing after the other and not too fast."""
+async def _listen(socket: WebSocket, cancel: Cancel, pause_s: float) -> None:
     while True:
         match _kind_of(await socket.receive()):
             case "cancel":
@@ -89,8 +93,8 @@ async def _listen(socket: WebSocket, cancel: Cancel) -> None:
             case "ping":
                 await socket.send_text(_PONG)
             case _:
-                raise _Over(BAD_MESSAGE)
-        await asyncio.sleep(_BREATH_S)
+                raise _Over(BAD_MESSAGE, _COMMANDS)
+        await asyncio.sleep(pause_s)
 
 
 async def _cancelled(socket: WebSocket, cancel: Cancel) -> None:
@@ -108,11 +112,8 @@ def _kind_of(message: Any) -> object:  # noqa: ANN401 - ASGI's own
         raise WebSocketDisconnect(message.get("code", ENDED))
     text = message.get("text")
     if text is None:
-        raise _Over(BAD_MESSAGE)
-    if len(text) > MAX_CHARS:
-        raise _Over(TOO_LARGE)
+        raise _Over(BAD_MESSAGE, _JSON_ALONE)
     try:
-        told = json.loads(text)
-    except ValueError:
-        raise _Over(BAD_MESSAGE) from None
-    return told.get("type") if isinstance(told, dict) else None
+        return parse_object(text.encode(), "message").get("type")
+    except MalformedBody:
+        raise _Over(BAD_MESSAGE, _JSON_ALONE) from None

@@ -12,10 +12,9 @@ import httpx
 from websockets.asyncio.client import connect
 
 from gateway.adapters.notices_memory import MemoryNotices
-from gateway.app import create_app
 from tests.gateway.running import Gateway
+from tests.gateway.served import served
 from tests.gateway.steps_stand_in import SteppingStandIn, stepping_gateway
-from tests.gateway.torchserve_stand_in import serve
 
 PATH: Final = "/api/v1/tryon/sessions"
 MINE = {"X-User-Token": "m" * 32}
@@ -114,11 +113,12 @@ async def blocks(answer: httpx.Response) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def live_gateway(folder: Path) -> AsyncIterator[Live]:
+async def live_gateway(folder: Path, **http: float) -> AsyncIterator[Live]:
     """A gateway that looks for work often, and hurries to say that it is still there."""
+    http = {"still_here_s": 0.05, **http}
     async with (
-        stepping_gateway(folder, sessions=QUICK, http={"still_here_s": 0.05}) as (gateway, steps),
-        serve(create_app(gateway.resources.settings, gateway.resources)) as url,
+        stepping_gateway(folder, sessions=QUICK, http=http) as (gateway, steps),
+        served(gateway) as url,
     ):
         yield Live(gateway, steps, url)
 

@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-import uvicorn
 
-from gateway.app import create_app
-from gateway.middleware.patience import MAX_HEAD_BYTES, protocol
+from gateway.middleware.patience import MAX_HEAD_BYTES
 from tests.gateway.running import Gateway
-from tests.gateway.torchserve_stand_in import _end
+from tests.gateway.served import served
 
 pytestmark = pytest.mark.anyio
 ALIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -50,23 +48,9 @@ REFUSED = {
 
 @asynccontextmanager
 async def listening(gateway: Gateway, head_s: float) -> AsyncIterator[int]:
-    """The gateway on a port, as `python -m gateway` serves it."""
-    config = uvicorn.Config(
-        create_app(gateway.resources.settings, gateway.resources),
-        port=0,
-        http=protocol(head_s),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-    )
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        await _end(server)
+    """The gateway on a port, as `python -m gateway` serves it, for heads of this duration."""
+    async with served(gateway, head_s=head_s) as url:
+        yield int(url.rpartition(":")[2])
 
 
 async def said(port: int, sent: bytes, *, is_finished: bool = True) -> bytes:

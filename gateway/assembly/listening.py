@@ -1,0 +1,29 @@
+"""How the application listens: uvicorn, with what strangers may cost bounded by the settings."""
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from gateway.middleware import framing, patience
+from gateway.settings.http import HttpSettings
+
+
+def listening(
+    app: ASGIApp, http: HttpSettings, host: str | None = None, port: int | None = None
+) -> uvicorn.Config:
+    """How `app` is served; a host and a port that are given outrank the settings'."""
+    return uvicorn.Config(
+        app,
+        host=host or http.host,
+        port=http.port if port is None else port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # gateway.middleware.proxied reads them, from trusted proxies alone
+        http=patience.protocol(http.head_s),
+        ws=framing.protocol(http.socket_stall_s),
+        ws_max_size=http.socket_message_bytes,
+        ws_ping_interval=http.socket_ping_s,
+        ws_ping_timeout=http.socket_stall_s,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=http.shutdown_s,
+    )

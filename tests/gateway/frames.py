@@ -1,0 +1,113 @@
+"""A client of WebSockets that writes its frames byte by byte, and keeps to no rule."""
+
+import asyncio
+import base64
+import os
+import struct
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+_FINAL: Final = 0x80
+_MASKED: Final = 0x80
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A frame of the server."""
+
+    opcode: int
+    content: bytes
+
+    @property
+    def code(self) -> int:
+        """The code of a close frame."""
+        assert self.opcode == CLOSE
+        return int(struct.unpack_from("!H", self.content)[0])
+
+
+def frame(
+    content: bytes = b"",
+    opcode: int = TEXT,
+    *,
+    is_final: bool = True,
+    is_masked: bool = True,
+    reserved: int = 0,
+    claimed: int | None = None,
+) -> bytes:
+    """One frame of a client (RFC 6455, 5.2), whose length may be a lie."""
+    length = len(content) if claimed is None else claimed
+    head = bytes([_FINAL * is_final | reserved << 4 | opcode])
+    mask = _MASKED * is_masked
+    if length < 126:
+        head += bytes([mask | length])
+    elif length < 1 << 16:
+        head += bytes([mask | 126]) + struct.pack("!H", length)
+    else:
+        head += bytes([mask | 127]) + struct.pack("!Q", length)
+    if not is_masked:
+        return head + content
+    return head + b"\1\2\3\4" + bytes(one ^ (1, 2, 3, 4)[i % 4] for i, one in enumerate(content))
+
+
+def handshake(path: str, headers: Mapping[str, str]) -> bytes:
+    key = base64.b64encode(os.urandom(16)).decode()
+    told = {
+        "Host": "x",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": key,
+        "Sec-WebSocket-Version": "13",
+        **headers,
+    }
+    lines = [f"{name}: {value}" for name, value in told.items() if value]
+    return "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode()
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A connection, from its first byte on."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def opened(self, path: str, headers: Mapping[str, str]) -> None:
+        """Shake hands; asserts that it was agreed to."""
+        self.writer.write(handshake(path, headers))
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101 "), head
+
+    async def frames(self) -> AsyncGenerator[Heard]:
+        """What the server says until it hangs up."""
+        try:
+            async with asyncio.timeout(20):
+                while head := await self.reader.read(1):
+                    length = (await self.reader.readexactly(1))[0]
+                    if length == 126:
+                        (length,) = struct.unpack("!H", await self.reader.readexactly(2))
+                    elif length == 127:
+                        (length,) = struct.unpack("!Q", await self.reader.readexactly(8))
+                    yield Heard(head[0] & 0xF, await self.reader.readexactly(length))
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return
+
+    async def last(self) -> Heard | None:
+        """The close frame, or None when the server hung up without one."""
+        async with aclosing(self.frames()) as frames:
+            async for heard in frames:
+                if heard.opcode == CLOSE:
+                    return heard
+        return None
+
+
+@asynccontextmanager
+async def raw(url: str) -> AsyncIterator[Raw]:
+    """Connect to where a server listens."""
+    host, _, port = url.partition("://")[2].partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        yield Raw(reader, writer)
+    finally:
+        writer.transport.abort()

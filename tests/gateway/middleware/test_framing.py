@@ -1,0 +1,276 @@
+"""Frames as strangers send them, byte by byte, on a real port: RFC 6455 and what it leaves open."""
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from starlette.requests import ClientDisconnect
+
+from tests.gateway.frames import (
+    BINARY,
+    CLOSE,
+    CONTINUED,
+    PING,
+    PONG,
+    TEXT,
+    Raw,
+    frame,
+    handshake,
+    raw,
+)
+from tests.gateway.live import MINE, Live, live_gateway, until
+
+pytestmark = pytest.mark.anyio
+MIB = 1 << 20
+PING_US = b'{"type": "ping"}'
+NONSENSE = {
+    "a frame of 17 MB": (1009, frame(claimed=17 * MIB, content=b"x" * 1000)),
+    "a frame of 2^63 bytes": (1009, frame(claimed=1 << 63)),
+    "a frame of 2^62 bytes": (1009, frame(claimed=1 << 62)),
+    "one byte too many": (1009, frame(b" " * 4097)),
+    "fragments beyond the limit": (
+        1009,
+        frame(b"x" * 4000, is_final=False) + frame(b"x" * 4000, CONTINUED),
+    ),
+    "empty fragments without end": (
+        1009,
+        frame(is_final=False) + frame(opcode=CONTINUED, is_final=False) * 1000,
+    ),
+    "half a character": (1007, frame("é".encode()[:1])),
+    "bytes that are no text": (1007, frame(b"\xff\xfe\xc0\xaf")),
+    "half a surrogate": (1007, frame(b"\xed\xa0\x80")),
+    "half a character in fragments": (
+        1007,
+        frame(b"{", is_final=False) + frame(b"\xc3", CONTINUED),
+    ),
+    "bytes where text is expected": (1003, frame(PING_US, BINARY)),
+    "nothing": (1003, frame()),
+    "deep lists": (1003, frame(b"[" * 4000)),
+    "deep objects": (1003, frame(b'{"a":' * 600 + b"1" + b"}" * 600)),
+    "one key twice": (1003, frame(b'{"type": "ping", "type": "ping"}')),
+    "a number beyond numbers": (1003, frame(b'{"type": 1e999}')),
+    "digits": (1003, frame(b"9" * 4000)),
+    "an unknown command": (1003, frame(b'{"type": "dance"}')),
+    "a command that is none": (1003, frame(b'{"type": {"ping": []}}')),
+    "no command": (1003, frame(b"{}")),
+    "no mask": (1002, frame(PING_US, is_masked=False)),
+    "a reserved opcode": (1002, frame(opcode=0x3)),
+    "a reserved control opcode": (1002, frame(opcode=0xB)),
+    "a reserved bit": (1002, frame(PING_US, reserved=0b100)),
+    "a continuation of nothing": (1002, frame(opcode=CONTINUED)),
+    "a text within a text": (1002, frame(is_final=False) + frame()),
+    "a ping in fragments": (1002, frame(opcode=PING, is_final=False)),
+    "a long ping": (1002, frame(b"x" * 126, PING)),
+    "a close of one byte": (1002, frame(b"\x03", CLOSE)),
+    "a close of no code": (1002, frame(b"\x00\x05", CLOSE)),
+    "a close that is no text": (1007, frame(b"\x03\xe8\xff", CLOSE)),
+    "a close in the middle": (1002, frame(is_final=False) + frame(b"\x03\xe8", CLOSE)),
+    "HTTP": (1002, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+}
+
+
+class Heard(logging.Handler):
+    """Keeps what was written down as an error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.faults: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fault = record.exc_info and record.exc_info[1]
+        if not isinstance(fault, ClientDisconnect):  # of the model server's stand-in
+            self.faults.append(self.format(record))
+
+
+@pytest.fixture(autouse=True)
+def faults() -> Iterator[list[str]]:
+    """What the server or the loop wrote down as an error; nobody may cause one from outside."""
+    heard = Heard()
+    loggers = [logging.getLogger(name) for name in ("uvicorn.error", "asyncio")]
+    for one in loggers:
+        one.addHandler(heard)
+    yield heard.faults
+    for one in loggers:
+        one.removeHandler(heard)
+    assert heard.faults == []
+
+
+@pytest.fixture
+async def live(tmp_path: Path) -> AsyncIterator[Live]:
+    async with live_gateway(tmp_path, socket_pause_s=0) as running:
+        running.steps.may_step.clear()
+        yield running
+
+
+async def told(live: Live, session_id: str, sent: bytes) -> int | None:
+    """The code with which a socket ends to which these bytes are sent."""
+    async with raw(live.url) as one:
+        await one.opened(f"/ws/tryon/{session_id}", MINE)
+        one.writer.write(sent)
+        end = await one.last()
+        return None if end is None else end.code
+
+
+def nobody_is_left(live: Live) -> bool:
+    return live.nobody_listens() and live.gateway.resources.watch.room._in_flight == 0
+
+
+async def answers(one: Raw) -> None:
+    """Somebody else's socket still answers."""
+    one.writer.write(frame(PING_US))
+    async with asyncio.timeout(20):
+        async for heard in one.frames():
+            if heard.opcode == TEXT and json.loads(heard.content)["type"] == "pong":
+                return
+    raise AssertionError
+
+
+async def test_nonsense_ends_its_own_socket_with_a_code_and_no_other(live: Live) -> None:
+    session_id = await live.create()
+    async with raw(live.url) as other:
+        await other.opened(f"/ws/tryon/{session_id}", MINE)
+        for name, (code, sent) in NONSENSE.items():
+            assert await told(live, session_id, sent) == code, name
+            await answers(other)
+    await until(lambda: nobody_is_left(live))
+
+
+async def test_whoever_is_refused_is_told_why(live: Live) -> None:
+    session_id = await live.create()
+    for sent, why in ((frame(b"[]"), b"JSON object"), (frame(b"{}"), b"cancel and ping")):
+        async with raw(live.url) as one:
+            await one.opened(f"/ws/tryon/{session_id}", MINE)
+            one.writer.write(sent)
+            end = await one.last()
+        assert end is not None
+        assert why in end.content
+
+
+async def test_flipped_bits_cost_one_socket_at_most(live: Live) -> None:
+    session_id = await live.create()
+    dice = random.Random(7)
+    sound = frame(PING_US) + frame(b"ping", PING) + frame(PING_US, is_final=False)
+    sound += frame(b" ", CONTINUED) + frame(b"\x03\xe8bye", CLOSE)
+    async with raw(live.url) as other:
+        await other.opened(f"/ws/tryon/{session_id}", MINE)
+        for _ in range(200):
+            flipped = bytearray(sound)
+            for _ in range(dice.randint(1, 4)):
+                flipped[dice.randrange(len(flipped))] ^= 1 << dice.randrange(8)
+            async with raw(live.url) as one:
+                await one.opened(f"/ws/tryon/{session_id}", MINE)
+                one.writer.write(flipped)
+                one.writer.write_eof()
+        await answers(other)
+    await until(lambda: nobody_is_left(live))
+
+
+@pytest.mark.prop(34)
+async def test_a_handshake_that_is_none_is_refused_in_the_one_shape(live: Live) -> None:
+    session_id = await live.create()
+    path = f"/ws/tryon/{session_id}"
+    for headers in (
+        {"Sec-WebSocket-Key": ""},
+        {"Sec-WebSocket-Key": "short"},
+        {"Sec-WebSocket-Version": "12"},
+        {"Sec-WebSocket-Version": ""},
+    ):
+        await refused(live, handshake(path, MINE | headers), 4)
+    await refused(live, handshake("/ws/nowhere", MINE), 404)
+    await refused(live, handshake(f"{path}?after=soon", MINE), 422)
+    await refused(live, handshake(f"{path}?after=-1", MINE), 422)
+    await refused(live, handshake(path, {}), 404)
+
+
+async def refused(live: Live, sent: bytes, status: int) -> None:
+    async with raw(live.url) as one:
+        one.writer.write(sent)
+        one.writer.write_eof()
+        head, _, body = (await one.reader.read()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d" % status), head
+    error = json.loads(body)
+    assert set(error) == {"error_code", "message", "details", "request_id"}
+    assert error["request_id"].encode() in head
+
+
+@pytest.mark.parametrize(
+    "early", [frame(PING_US), frame(opcode=PING), frame(opcode=0x3), frame(b"\x03\xe8", CLOSE)]
+)
+async def test_frames_before_the_handshake_is_answered_harm_nobody(
+    live: Live, early: bytes
+) -> None:
+    session_id = await live.create()
+    for _ in range(5):
+        async with raw(live.url) as one:
+            one.writer.write(handshake(f"/ws/tryon/{session_id}", MINE))
+            await one.writer.drain()
+            one.writer.write(early * 10)
+            one.writer.write_eof()
+            async with asyncio.timeout(20):
+                await one.reader.read(100)
+    async with raw(live.url) as one:
+        await one.opened(f"/ws/tryon/{session_id}", MINE)
+        await answers(one)
+
+
+async def test_who_hangs_up_before_the_answer_leaves_nothing_behind(live: Live) -> None:
+    session_id = await live.create()
+    for cut in range(1, 200, 17):
+        async with raw(live.url) as one:
+            one.writer.write(handshake(f"/ws/tryon/{session_id}", MINE)[:-cut])
+        async with raw(live.url) as one:
+            one.writer.write(handshake(f"/ws/tryon/{session_id}", MINE))
+            await one.writer.drain()
+    await until(lambda: nobody_is_left(live))
+
+
+async def test_a_flood_of_pings_is_answered_to_who_reads(live: Live) -> None:
+    session_id = await live.create()
+    async with raw(live.url) as one:
+        await one.opened(f"/ws/tryon/{session_id}", MINE)
+        one.writer.write(frame(b"x" * 125, PING) * 2000)
+        pongs = 0
+        async for heard in one.frames():
+            pongs += heard.opcode == PONG
+            if pongs == 2000:
+                break
+        await answers(one)
+
+
+async def test_who_pings_and_never_reads_is_hung_up_on_and_costs_no_memory(tmp_path: Path) -> None:
+    flood = frame(b"x" * 125, PING) * 8000
+    async with live_gateway(tmp_path, socket_stall_s=0.2) as live:
+        live.steps.may_step.clear()
+        session_id = await live.create()
+        process = psutil.Process()
+        async with raw(live.url) as one:
+            await one.opened(f"/ws/tryon/{session_id}", MINE)
+            one.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            before = process.memory_info().rss
+            for _ in range(1000):
+                one.writer.write(flood)
+                try:
+                    await one.writer.drain()
+                except ConnectionError:
+                    break
+            else:
+                raise AssertionError
+            assert process.memory_info().rss - before < 64 * MIB
+        await until(lambda: nobody_is_left(live))
+
+
+async def test_who_answers_no_ping_is_hung_up_on(tmp_path: Path) -> None:
+    async with live_gateway(tmp_path, socket_ping_s=0.05, socket_stall_s=0.05) as live:
+        live.steps.may_step.clear()
+        session_id = await live.create()
+        async with raw(live.url) as one:
+            await one.opened(f"/ws/tryon/{session_id}", MINE)
+            end = await one.last()
+        assert end is not None
+        assert end.code == 1011
+        await until(lambda: nobody_is_left(live))
