@@ -68,8 +68,8 @@ class SteppingStandIn(StandIn):
     def _answer(self, parts: dict[str, Any]) -> bytes:
         params = json.loads(parts["params"])
         if params.get("task") == "garment":
-            told = {"model_version": self.version, "pinned": params["pinned"]}
-            return frame(b"D", told | {"stage_ms": {"garment_transfer": 40.0}})
+            seen = {"model_version": self.version, "pinned": params["pinned"]}
+            return frame(b"D", seen | {"stage_ms": {"garment_transfer": 40.0}})
         answer = super()._answer(parts)
         if self.lowered is None:
             return answer
