@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route
 
-pytestmark = pytest.mark.browser
-
 PATH = "**/api/v1/process-tryon"
 ANSWER: dict[str, Any] = {
     "request_id": "r1",

@@ -2,12 +2,9 @@
 
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, Route
 
 from tests.browser.test_client import ANSWER
-
-pytestmark = pytest.mark.browser
 
 BODIES = """async () => {
   const { TryOnClient } = await import("/client.js");

@@ -12,8 +12,6 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser.test_client import ANSWER as DRESSED
 from tests.documentation import ROOT
 
-pytestmark = pytest.mark.browser
-
 SAMPLES = ROOT / "gateway" / "web" / "samples"
 PERSON = SAMPLES / "people" / "woman-coral-tee.jpg"
 GARMENT = SAMPLES / "garments" / "fitted-striped-tee.jpg"

@@ -10,8 +10,6 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.test_page import ANSWER_MS, GARMENT, PERSON, choose, own, try_on
 
-pytestmark = pytest.mark.browser
-
 SESSIONS = "**/api/v1/tryon/sessions"
 EVENTS = "**/api/v1/tryon/sessions/*/events"
 SESSION: dict[str, Any] = {

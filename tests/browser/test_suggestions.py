@@ -2,12 +2,10 @@
 
 import json
 
-import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
 from tests.browser.test_page import try_on
 
-pytestmark = pytest.mark.browser
 PATH = "**/api/v1/recommendations"
 
 
