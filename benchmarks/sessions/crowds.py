@@ -1,4 +1,8 @@
-"""A hundred users at once, who order and then look now and then, at one gateway as it comes."""
+"""A hundred users at once, who order and then look now and then, at one gateway as it comes.
+
+They arrive within one round of what they do, so that from the first on as many order in a second as
+later. What one gateway is too busy for it refuses, and a refusal is counted as a failure here.
+"""
 
 import asyncio
 from collections import defaultdict
@@ -17,6 +21,7 @@ from benchmarks.sessions.storms import Worker
 
 USERS: Final = 100
 _LOOK_S: Final = 1.0
+_ARRIVE_S: Final = 6.0
 _ENDED: Final = frozenset({"completed", "failed", "cancelled", "expired"})
 
 
@@ -55,7 +60,7 @@ async def measure(folder: Path, worker: Worker, seconds: float) -> Sequence[Late
             chance, headers = Random(number), {"X-User-Token": f"{number:03d}".ljust(32, "y")}
             photos = {"user_image": photo(number), "garment_image": photo(number + USERS)}
             files = {name: (name, content, "image/jpeg") for name, content in photos.items()}
-            await asyncio.sleep(chance.uniform(0, _LOOK_S))
+            await asyncio.sleep(chance.uniform(0, _ARRIVE_S))
             while True:
                 answer = await timed("create", "POST", url, headers=headers, files=files)
                 state, at = "created", f"{url}/{answer.json().get('session_id')}"
