@@ -3,7 +3,8 @@
 import hmac
 import math
 import secrets
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -12,10 +13,12 @@ import httpx
 
 from gateway.adapters.access_tokens import JwtAccessTokens
 from gateway.adapters.breaker import BreakerRules, Breakers
+from gateway.adapters.clock import SharedClock, SystemClock
 from gateway.adapters.jwks import JwksKeys, JwksRules
 from gateway.adapters.sql.audit_log import SqlAuditLog
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.keys import SqlKeyBook
+from gateway.adapters.sql.opening import shared_database
 from gateway.adapters.sql.sign_ins import SqlDenialBook, SqlRefreshBook
 from gateway.adapters.supabase_auth import SupabaseAuth
 from gateway.assembly.limits import open_limits
@@ -71,8 +74,7 @@ async def open_doors(settings: Settings, ground: DoorGround, stack: AsyncExitSta
     """What answers who asks, and what lets people in and out."""
     database, clock, told = ground.database, ground.clock, settings.identity
     denials = Denials(SqlDenialBook(database, clock), clock, told.recheck_s)
-    rules = KeyRules(told.keys_per_owner, told.recheck_s)
-    keys = ApiKeyService(SqlKeyBook(database, clock), clock, secrets.token_bytes, rules)
+    keys = _keys(settings, database, clock)
     tokens, sign_in = None, None
     if settings.supabase.is_on:
         tokens, server = await _supabase(settings.supabase, ground, stack)
@@ -80,12 +82,30 @@ async def open_doors(settings: Settings, ground: DoorGround, stack: AsyncExitSta
         lasts = SignInRules(2 * settings.supabase.timeout_s, _SHARED_S)
         sign_in = SignInService(server, tokens, denials, refreshes, lasts)
         stack.push_async_callback(sign_in.close)
-    audit = AuditService(SqlAuditLog(database), clock, secrets.token_bytes, math.inf)
+    audit = _audit(database, clock)
     identity = IdentityService(_rules(settings), tokens, denials, keys, audit)
     limits = await open_limits(
         settings.limits, ground.breakers, ground.budgets, audit, ground.metrics, stack
     )
     return Doors(identity, keys, denials, sign_in, _cookies(settings), limits)
+
+
+@asynccontextmanager
+async def open_keys(settings: Settings) -> AsyncIterator[tuple[ApiKeyService, AuditService]]:
+    """API keys, and where it is written down what is done to them, for who has the database."""
+    async with AsyncExitStack() as stack:
+        clock = SharedClock(SystemClock())
+        database = await shared_database(settings, clock, stack)
+        yield _keys(settings, database, clock), _audit(database, clock)
+
+
+def _keys(settings: Settings, database: Database, clock: Clock) -> ApiKeyService:
+    rules = KeyRules(settings.identity.keys_per_owner, settings.identity.recheck_s)
+    return ApiKeyService(SqlKeyBook(database, clock), clock, secrets.token_bytes, rules)
+
+
+def _audit(database: Database, clock: Clock) -> AuditService:
+    return AuditService(SqlAuditLog(database), clock, secrets.token_bytes, math.inf)
 
 
 async def _supabase(

@@ -12,6 +12,7 @@ from typing import Final
 import shtab
 
 import gateway
+from gateway.cli.keys import add_keys
 from gateway.cli.privacy import add_privacy
 from gateway.cli.sessions import TOKEN_VARIABLE, add_sessions, add_token, sessions_of
 from gateway.errors.kinds import GatewayError, Misconfigured
@@ -183,6 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(command=run_demo, person=False)
     _add_tryon(commands)
     add_sessions(commands)
+    add_keys(commands)
     add_privacy(commands)
     _add_rollout(commands)
     one = commands.add_parser("config", help=config.__doc__, description=config.__doc__)

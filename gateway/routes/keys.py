@@ -21,12 +21,10 @@ from gateway.errors.tokens import NotPermitted
 from gateway.intake.credentials import credentials_of
 from gateway.intake.tryon import from_json
 from gateway.resources import Resources
-from gateway.schemas.auth import KeyBody, KeyResponse, KeysResponse, NewKeyResponse, limits_of
-from gateway.services.api_keys import KeyWish
+from gateway.schemas.auth import KeyBody, KeyResponse, KeysResponse, NewKeyResponse
 
 router = APIRouter(prefix="/api/v1/keys", tags=["identity"])
 
-_DAY_S: Final = 86_400.0
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -64,16 +62,9 @@ async def make(request: Request, response: Response, r: R, caller: Owner) -> New
     It acts for its owner, with the scopes that it is given, which its maker must have.
     """
     body = await from_json(request, KeyBody)
-    scopes = frozenset(Scope(name) for name in body.scopes)
-    if not scopes <= caller.scopes:
+    wish = body.wish(_owner(caller, body))
+    if not wish.scopes <= caller.scopes:
         raise NotPermitted("You cannot give scopes that you do not have.")
-    wish = KeyWish(
-        owner=_owner(caller, body),
-        name=body.name,
-        scopes=scopes,
-        expires_in_s=None if body.expires_in_days is None else body.expires_in_days * _DAY_S,
-        limits=limits_of(body.limits),
-    )
     key, text = await r.doors.keys.make(wish)
     await _noted(request, r, "key.made", key.prefix, caller)
     response.headers["Cache-Control"] = "no-store"
@@ -104,7 +95,7 @@ def _seen(caller: Caller) -> str | None:
 def _owner(caller: Caller, body: KeyBody) -> str:
     """Whose a new key is; empty: its own."""
     if caller.kind is Kind.ADMIN:
-        return "" if body.owner is None else f"client:{body.owner}"
+        return body.client
     if body.owner is not None:
         raise NotPermitted("Only the administrator makes keys for others.")
     return caller.owner

@@ -1,16 +1,18 @@
 """Bodies and answers of sign-in and of API keys."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, SecretStr
 
 from gateway.domain.api_keys import ApiKey
 from gateway.domain.identity import Caller, KeyLimits, Kind, Role, Scope
 from gateway.schemas.requests import Strict
+from gateway.services.api_keys import KeyWish
 from gateway.services.sign_in import SignedIn
 
 GrantedScope = Literal["read", "tryon", "live", "recommendations", "webhooks", "catalogue"]
+_DAY_S: Final = 86_400.0
 _USUAL: tuple[GrantedScope, ...] = ("read", "tryon", "live", "recommendations", "webhooks")
 
 
@@ -91,6 +93,22 @@ class KeyBody(Strict):
         default=None, description="administrators only: for whom; none: the key is its own owner"
     )
 
+    @property
+    def client(self) -> str:
+        """The owner that an administrator names; empty: the key itself."""
+        return "" if self.owner is None else f"client:{self.owner}"
+
+    def wish(self, owner: str) -> KeyWish:
+        """What is to be made, and whose it will be."""
+        days = self.expires_in_days
+        return KeyWish(
+            owner=owner,
+            name=self.name,
+            scopes=frozenset(Scope(name) for name in self.scopes),
+            expires_in_s=None if days is None else days * _DAY_S,
+            limits=KeyLimits(**self.limits.model_dump()),
+        )
+
 
 class KeyResponse(Strict):
     """A key, by what can be shown of it."""
@@ -129,11 +147,6 @@ class KeysResponse(Strict):
     """Keys, the newest first."""
 
     keys: list[KeyResponse]
-
-
-def limits_of(body: KeyLimitsBody) -> KeyLimits:
-    """The limits that a body names."""
-    return KeyLimits(**body.model_dump())
 
 
 def _told(key: ApiKey) -> dict[str, object]:

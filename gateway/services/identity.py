@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.domain.api_keys import PREFIX
 from gateway.domain.identity import (
+    KEY_SCOPES,
     VISITOR_SCOPES,
     Caller,
     Credentials,
@@ -66,9 +67,9 @@ class IdentityService:
         return self._tokens is not None
 
     def is_open_to_somebody(self, scope: Scope) -> bool:
-        """Whether this deployment has anybody who could have the scope."""
+        """Whether this deployment has anybody who could have the scope; an operator makes keys."""
         has_more = self.has_sign_in or self._rules.admin_token is not None
-        return has_more or scope in self.visitor_scopes
+        return has_more or scope in self.visitor_scopes | KEY_SCOPES
 
     async def who(self, shown: Credentials) -> Caller:
         """The caller; raises Unauthenticated, which is written down with its reason.

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from gateway.schemas.auth import KeyBody
 from tests.gateway.running import Gateway
 from tests.gateway.steps_stand_in import stepping_gateway
 
@@ -196,4 +197,14 @@ async def test_outside_development_nobody_changes_it_without_a_token(tmp_path: P
     limits = {"anonymous_per_min": 60, "inference_per_min": 60}
     told = {**staging, "storage": storage, "limits": limits}
     async with stepping_gateway(tmp_path, **told) as (gateway, _):
-        assert (await added(gateway)).status_code == 404
+        nobody = await added(gateway)
+        assert (nobody.status_code, nobody.json()["error_code"]) == (401, "AUTH_1003")
+        bearer = {"Authorization": f"Bearer {await _operators_key(gateway)}"}
+        assert (await added(gateway, bearer)).status_code == 201
+
+
+async def _operators_key(gateway: Gateway) -> str:
+    """A key that was made beside the API."""
+    body = KeyBody(name="shop", scopes=["catalogue"])
+    _, text = await gateway.resources.doors.keys.make(body.wish(body.client))
+    return text
