@@ -33,7 +33,7 @@ HEADERS: Final = (
 class Limit(StrEnum):
     """What is limited, by the name that headers, logs and metrics use."""
 
-    INFERENCE = "inference"  # what asks a model
+    INFERENCE = "inference"  # what asks a model, of the deployment or elsewhere
     READ = "read"
     WRITE = "write"
     ANONYMOUS = "anonymous"  # whatever somebody asks whom nobody vouches for

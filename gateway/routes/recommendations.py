@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request
 from gateway.deps import R, needs
 from gateway.documentation.openapi import BODY_ERRORS, PICTURE_ERRORS, errors
 from gateway.domain.identity import Scope
+from gateway.domain.limits import Limit
 from gateway.domain.products import Ranked
 from gateway.errors.kinds import NotFound, TimedOut
 from gateway.errors.recommendations import EbayFailed, GeminiFailed
@@ -17,7 +18,9 @@ from gateway.schemas.recommendations import (
 from gateway.streams.presence import while_there
 
 router = APIRouter(
-    prefix="/api/v1", tags=["recommendations"], dependencies=[needs(Scope.RECOMMENDATIONS)]
+    prefix="/api/v1",
+    tags=["recommendations"],
+    dependencies=[needs(Scope.RECOMMENDATIONS, Limit.INFERENCE)],
 )
 
 

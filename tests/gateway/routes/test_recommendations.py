@@ -127,6 +127,13 @@ async def test_the_same_asked_many_times_at_once_is_asked_once(outsides: Outside
     assert len({answer.text.partition("products")[2][:200] for answer in answers}) == 1
 
 
+@pytest.mark.prop(11)
+async def test_a_recommendation_counts_as_what_asks_a_model(outsides: Outsides) -> None:
+    answer = await outsides.ask()
+    assert answer.headers["RateLimit-Policy"].startswith('"inference";')
+    assert '"write"' not in answer.headers["RateLimit-Policy"]
+
+
 async def test_without_keys_the_route_says_so_and_health_shows_it(gateway: Gateway) -> None:
     answer = await gateway.client.post("/api/v1/recommendations", json={})
     assert (answer.status_code, answer.json()["error_code"]) == (503, "EXT_5001")
