@@ -1,4 +1,4 @@
-"""Packs a model for TorchServe: `python -m handlers.archive geometric`.
+"""Packs a model for TorchServe, and checks what is packed: `python -m handlers.archive geometric`.
 
 An archive holds the thin entry file, the model's YAML and a manifest. The package the entry file
 imports is installed where workers run. The bytes depend on nothing but these files, so equal
@@ -6,7 +6,6 @@ sources give equal archives, and `SHA256SUMS` beside them says which ones are ge
 """
 
 import argparse
-import hashlib
 import json
 import re
 import sys
@@ -17,11 +16,16 @@ from typing import Final
 
 import yaml
 
+from handlers import sums
 from handlers.models import read_offer, read_settings
 
 _ENTRIES: Final = Path(__file__).parent
 _CONFIG: Final = _ENTRIES.parent / "config"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+_REMEDY: Final = (
+    "The model store is not as it was packed. `make archive` packs it again, from sources you"
+    " trust; what it does not pack, take away."
+)
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+")
 
 
@@ -56,14 +60,19 @@ def pack(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / (f"{model}-{version}.mar" if is_versioned else f"{model}.mar")
     _write_zip(path, contents)
-    _record_hash(path)
+    sums.record(path)
     return path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; give the exit status."""
     parser = argparse.ArgumentParser(prog="python -m handlers.archive", description=__doc__)
-    parser.add_argument("models", nargs="+", help="entry files in handlers/, such as geometric")
+    parser.add_argument("models", nargs="*", help="entry files in handlers/, such as geometric")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="first hold what lies in the model store against its SHA256SUMS, and refuse a change",
+    )
     parser.add_argument("--version", help="semantic version (default: the YAML's handler.version)")
     parser.add_argument(
         "--versioned", action="store_true", help="have the version in the archive's name, too"
@@ -71,6 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, default=_CONFIG, help="folder of <model>.yaml")
     parser.add_argument("--output", type=Path, default=Path("model_store"), help="model store")
     options = parser.parse_args(arguments)
+    if not options.models and not options.check:
+        parser.error("name a model to pack, or --check")
+    if options.check and (changed := list(sums.faults(options.output))):
+        print("\n".join([*changed, _REMEDY]), file=sys.stderr)
+        return 1
     for model in options.models:
         try:
             path = pack(
@@ -110,14 +124,6 @@ def _write_zip(path: Path, contents: dict[str, bytes]) -> None:
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, data)
     draft.replace(path)
-
-
-def _record_hash(path: Path) -> None:
-    sums = path.parent / "SHA256SUMS"
-    kept = sums.read_text().splitlines() if sums.exists() else []
-    lines = [line for line in kept if not line.endswith(f"  {path.name}")]
-    lines.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}")
-    sums.write_text("\n".join(sorted(lines)) + "\n")
 
 
 if __name__ == "__main__":

@@ -28,11 +28,12 @@ _WORKERS: Final = {
 def prepare(plan: Plan, folder: Path, ports: Ports) -> Path:
     """Pack the models and write the effective config.properties into `folder`; give its path.
 
-    Raises Misconfigured when an archive cannot be made.
+    Raises Misconfigured when an archive cannot be made, or one in a model store that stays is not
+    the one that was packed.
     """
     store = store_of(plan, folder)
     command = [sys.executable, "-m", "handlers.archive", *plan.models]
-    command += ["--config", str(plan.config), "--output", str(store)]
+    command += ["--check", "--config", str(plan.config), "--output", str(store)]
     packed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if packed.returncode:
         raise Misconfigured(f"the model archives: {packed.stderr.strip()}")

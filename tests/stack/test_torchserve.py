@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.errors.kinds import Misconfigured
 from gateway.stack import torchserve
 from gateway.stack.plan import plan_for
+from gateway.stack.ports import Ports
 from tests.handlers.torchserve_rows import ROOT
 
 TEMPLATE = (ROOT / "config.properties").read_text()
@@ -59,3 +61,14 @@ def test_the_caller_may_tune_the_workers(tmp_path: Path, monkeypatch: pytest.Mon
     assert torchserve.environment(plan, tmp_path)["OMP_WAIT_POLICY"] == "PASSIVE"
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     assert torchserve.environment(plan, tmp_path)["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+def test_a_changed_archive_stops_the_start_by_name_with_what_to_do(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    plan = replace(plan_for(ROOT, ["geometric"]), store=store)
+    torchserve.prepare(plan, tmp_path, Ports())
+    torchserve.prepare(plan, tmp_path, Ports())
+    with (store / "geometric.mar").open("ab") as archive:
+        archive.write(b"and more")
+    with pytest.raises(Misconfigured, match=r"geometric\.mar: not the bytes.*\n.*make archive"):
+        torchserve.prepare(plan, tmp_path, Ports())
