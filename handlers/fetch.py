@@ -58,6 +58,7 @@ def fetch(source: Source, models: Path, download: Download, dtype: str) -> Path:
     target = models / source.folder
     if not source.convert:
         download(source, target)
+        _check_listed(source, target)
         return target
     published = target.with_name(target.name + _PUBLISHED)
     if not target.exists():
@@ -109,6 +110,18 @@ def _convert(published: Path, target: Path, dtype: str) -> None:
         convert.convert(published, target, convert.TYPES[dtype], say)
         say(f"{published} is not needed any more")
     repository.Repository.open(target, repository.networks_at(target))
+
+
+def _check_listed(source: Source, target: Path) -> None:
+    """Hold what was fetched against the manifest beside it, which the first time is written."""
+    from handlers.diffusion import manifest  # noqa: PLC0415  imports torch
+
+    for folder in sorted({(target / pattern).parent for pattern in source.files}):
+        fetched = [file for file in folder.iterdir() if file.is_file()] if folder.is_dir() else []
+        if not (folder / manifest.NAME).exists():
+            manifest.write(folder)
+        else:
+            manifest.verify(folder, [file for file in fetched if file.name != manifest.NAME])
 
 
 def _terms(source: Source) -> str:

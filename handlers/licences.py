@@ -4,16 +4,14 @@
 against it: the model server can be told to load what the gateway would never ask.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final
 
 from handlers.settings import BadSetting, HandlerSettings, Offer
+from handlers.switches import is_on
 
 VARIABLE: Final = "VTON_COMMERCIAL_ONLY"
-_ON: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
-_OFF: Final = frozenset({"0", "false", "f", "no", "n", "off"})
 
 
 class NotForCommercialUse(BadSetting):
@@ -35,7 +33,7 @@ def refuse_non_commercial(settings: HandlerSettings, offer: Offer) -> None:
     Raises NotForCommercialUse where `VTON_COMMERCIAL_ONLY` forbids it, BadSetting where that
     variable is neither true nor false.
     """
-    if not _is_on(os.environ.get(VARIABLE, "false")):
+    if not is_on(VARIABLE):
         return
     for one in terms(settings, offer):
         if not one.commercial_use:
@@ -59,10 +57,3 @@ def _sections(section: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: AN
         if is_dataclass(value):
             yield f"{path}.{field.name}", value
             yield from _sections(value, f"{path}.{field.name}")
-
-
-def _is_on(value: str) -> bool:
-    word = value.strip().lower()
-    if word not in _ON | _OFF:
-        raise BadSetting(f"{VARIABLE}: expected true or false")
-    return word in _ON

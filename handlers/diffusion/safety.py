@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from transformers import CLIPImageProcessorPil
 
-from handlers.diffusion import checkpoint, loading
+from handlers.diffusion import checkpoint, loading, manifest
 from handlers.diffusion.checkpoint import BadCheckpoint
 
+_CONFIG: Final = "config.json"
+_PREPARATION: Final = "preprocessor_config.json"
 _WEIGHTS: Final = ("model.safetensors", "model.fp16.safetensors", "pytorch_model.bin")
 
 
@@ -31,7 +33,8 @@ class Checker:
         file = next(
             (path / name for name in _WEIGHTS if (path / name).exists()), path / _WEIGHTS[0]
         )
-        config = checkpoint.read_json(path / "config.json")
+        manifest.verify(path, (path / _CONFIG, path / _PREPARATION, file))
+        config = checkpoint.read_json(path / _CONFIG)
         self._processor = _processor(path)
         self._network = loading.encoder(
             StableDiffusionSafetyChecker,
@@ -52,7 +55,7 @@ class Checker:
 
 
 def _processor(path: Path) -> CLIPImageProcessorPil:
-    checkpoint.read_json(path / "preprocessor_config.json")
+    checkpoint.read_json(path / _PREPARATION)
     try:
         return CLIPImageProcessorPil.from_pretrained(str(path), local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as fault:

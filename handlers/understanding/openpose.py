@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from handlers.diffusion import manifest
 from handlers.diffusion.checkpoint import BadCheckpoint, read_weights
 from handlers.diffusion.weights import load_into
 from handlers.understanding.openpose_network import OpenPoseBody, Sizes
@@ -26,6 +27,7 @@ class OpenPoseEstimator:
 
     def __init__(self, file: Path, min_score: float, device: str) -> None:
         """Load the checkpoint; raises BadCheckpoint naming file and key."""
+        manifest.verify(file.parent, (file,))
         state = _read(file)
         try:
             sizes = Sizes.of(state)

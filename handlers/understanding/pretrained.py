@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import torch
 
+from handlers.diffusion import manifest
 from handlers.diffusion.checkpoint import BadCheckpoint, check_weights, read_json
 
 _WEIGHTS: Final = ("model.safetensors", "pytorch_model.bin")  # the first one there is taken
@@ -29,8 +30,10 @@ def load(folder: Path, network: type[Any], processor: type[Any], device: str) ->
     """
     settings = folder / "config.json"
     told = _checked_config(settings, network.config_class.model_type)
-    read_json(folder / "preprocessor_config.json")
+    preparation = folder / "preprocessor_config.json"
     weights = _weight_file(folder)
+    manifest.verify(folder, (settings, preparation, weights))
+    read_json(preparation)
     check_weights(weights)
     _no_progress_bar()
     with _blaming(settings):
@@ -47,7 +50,7 @@ def load(folder: Path, network: type[Any], processor: type[Any], device: str) ->
             dtype=torch.float32,
         )
     _refuse_gaps(weights, gaps)
-    with _blaming(folder / "preprocessor_config.json"):
+    with _blaming(preparation):
         prepared = processor.from_pretrained(folder, local_files_only=True)
     return Pretrained(loaded.to(device).eval(), prepared, loaded.config)
 

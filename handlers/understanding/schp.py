@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from handlers.diffusion import manifest
 from handlers.diffusion.checkpoint import BadCheckpoint
 from handlers.vision import human_parsing
 
@@ -19,6 +20,7 @@ class SchpParser:
 
     def __init__(self, folder: Path, device: str) -> None:
         """Load both networks; raises BadCheckpoint naming the file."""
+        manifest.verify(folder, (folder / _ATR[0], folder / _LIP[0]))
         self._atr = _Network(folder / _ATR[0], _ATR[1], device)
         self._lip = _Network(folder / _LIP[0], _LIP[1], device)
 

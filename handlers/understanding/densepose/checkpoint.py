@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from handlers.diffusion import manifest
 from handlers.diffusion.checkpoint import BadCheckpoint, read_weights
 from handlers.diffusion.weights import load_into
 from handlers.understanding.densepose.network import DensePose, InputSize, Sizes
@@ -37,6 +38,7 @@ def load(file: Path, input_size: InputSize, device: str) -> DensePose:
     Its sizes are the file's own. Raises BadCheckpoint naming the file and the first wrong key, or
     the class that has no business in it.
     """
+    manifest.verify(file.parent, (file,))
     state = read_weights(file) if file.suffix == ".safetensors" else _unpickled(file)
     try:
         sizes = Sizes.of(state)
