@@ -29,7 +29,6 @@ from gateway.adapters.sql.tables import (
 from gateway.adapters.sql.turns import Turn
 from gateway.adapters.sql.webhook_book import endpoint_row
 from gateway.adapters.sql.webhook_tables import webhook_endpoints
-from gateway.adapters.sql.whole import whole
 from gateway.domain.sessions import Created, Cursor, Draft, Event, EventKind, RepeatKey, Session
 from gateway.domain.sessions_lifecycle import OPEN, Move, State
 from gateway.domain.sessions_queue import rank
@@ -45,7 +44,6 @@ class SqlSessionBook:
         self._database = database
         self._clock = clock
 
-    @whole
     async def create(self, draft: Draft, repeat: RepeatKey | None = None) -> Created:
         """Write a session down, unless its request was made before."""
         return await self._database.write(partial(self._create, draft, repeat))
@@ -74,28 +72,13 @@ class SqlSessionBook:
         wanted = _WHOLE.where(sessions.c.id.in_(newest)).order_by(*order)
         return await self._database.read(partial(_all, wanted))
 
-    @whole
     async def cancel(self, session_id: str, owner: str) -> bool | None:
         """End an open session; whether it was open, or None where there is none."""
-        async with self._database.writing() as connection:
-            turn = await Turn.take(connection, session_id, self._clock.now(), owner)
-            if turn is None:
-                return None
-            was_open = await turn.end_all(Move.CANCEL)
-            await turn.close()
-        return was_open
+        return await self._database.write(partial(self._cancel, session_id, owner))
 
-    @whole
     async def forget(self, session_id: str, owner: str) -> Session | None:
         """End a session and hide it from everybody until it is erased; what it was."""
-        async with self._database.writing() as connection:
-            turn = await Turn.take(connection, session_id, self._clock.now(), owner)
-            if turn is None:
-                return None
-            await turn.end_all(Move.CANCEL)
-            turn.set(is_forgotten=True)
-            await turn.close()
-            return await connection.run_sync(partial(_whole, session_id))
+        return await self._database.write(partial(self._forget, session_id, owner))
 
     async def to_erase(self, limit: int) -> Sequence[Session]:
         """Sessions that are forgotten or over, and still have to be erased."""
@@ -104,13 +87,9 @@ class SqlSessionBook:
         wanted = _WHOLE.where(sessions.c.id.in_(due)).order_by(*_BY_ID)
         return await self._database.read(partial(_all, wanted))
 
-    @whole
     async def erase(self, session_id: str) -> None:
         """Drop a session's rows, after its objects."""
-        async with self._database.writing() as connection:
-            mine = idempotency_keys.c.session_id == session_id
-            await connection.execute(delete(idempotency_keys).where(mine))
-            await connection.execute(delete(sessions).where(sessions.c.id == session_id))
+        await self._database.write(partial(_erase, session_id))
 
     async def owner_of(self, session_id: str) -> str | None:
         """Whose a session is."""
@@ -140,6 +119,23 @@ class SqlSessionBook:
 
     def _alive(self) -> tuple[ColumnElement[bool], ...]:
         return (~sessions.c.is_forgotten, sessions.c.expires_at > self._clock.now())
+
+    def _cancel(self, session_id: str, owner: str, connection: Connection) -> bool | None:
+        turn = Turn.take(connection, session_id, self._clock.now(), owner)
+        if turn is None:
+            return None
+        was_open = turn.end_all(Move.CANCEL)
+        turn.close()
+        return was_open
+
+    def _forget(self, session_id: str, owner: str, connection: Connection) -> Session | None:
+        turn = Turn.take(connection, session_id, self._clock.now(), owner)
+        if turn is None:
+            return None
+        turn.end_all(Move.CANCEL)
+        turn.set(is_forgotten=True)
+        turn.close()
+        return _whole(session_id, connection)
 
     def _create(self, draft: Draft, repeat: RepeatKey | None, connection: Connection) -> Created:
         if repeat is not None:
@@ -210,6 +206,12 @@ def _all(wanted: Select[Any], connection: Connection) -> Sequence[Session]:
 def _whole(session_id: str, connection: Connection) -> Session:
     """A session, forgotten or not."""
     return _placed(connection.execute(_BY_NAME, {"id": session_id}).all(), connection)
+
+
+def _erase(session_id: str, connection: Connection) -> None:
+    mine = idempotency_keys.c.session_id == session_id
+    connection.execute(delete(idempotency_keys).where(mine))
+    connection.execute(delete(sessions).where(sessions.c.id == session_id))
 
 
 def _owner(told: Mapping[str, Any], connection: Connection) -> str | None:

@@ -123,12 +123,12 @@ class Database:
         if self.is_postgres:
             connection.execute(select(func.pg_advisory_xact_lock(_lock_key(name))))
 
-    async def try_lock(self, connection: AsyncConnection, name: str) -> bool:
+    def try_hold(self, connection: Connection, name: str) -> bool:
         """Hold the name until the transaction ends, unless somebody else does."""
         if not self.is_postgres:
             return True
         taken = select(func.pg_try_advisory_xact_lock(_lock_key(name)))
-        return bool((await connection.execute(taken)).scalar_one())
+        return bool(connection.execute(taken).scalar_one())
 
     async def close(self) -> None:
         """Close every connection."""

@@ -4,8 +4,7 @@ An attempt is a fencing token. Whoever lost an item carries the number of an att
 and what he writes meets no row.
 """
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, select
 
 from gateway.adapters.sql.tables import session_items
 from gateway.domain.sessions import Claim
@@ -22,12 +21,12 @@ def is_still(claim: Claim) -> tuple[ColumnElement[bool], ...]:
     return (*_is_of(claim), session_items.c.state == State.PROCESSING.value)
 
 
-async def has_ended_so(connection: AsyncConnection, claim: Claim, move: Move) -> bool:
+def has_ended_so(connection: Connection, claim: Claim, move: Move) -> bool:
     """Whether this very attempt made this very move before: its answer was lost on the way."""
     state = after(State.PROCESSING, move)
     is_there = session_items.c.state == state.value
     same = select(session_items.c.position).where(*_is_of(claim), is_there)
-    return (await connection.execute(same)).one_or_none() is not None
+    return connection.execute(same).one_or_none() is not None
 
 
 def _is_of(claim: Claim) -> tuple[ColumnElement[bool], ...]:

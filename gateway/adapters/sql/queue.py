@@ -6,17 +6,16 @@ changes nothing any more, and each item ends exactly once.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, tuple_, update
 
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.fencing import has_ended_so, is_still
 from gateway.adapters.sql.records import claim_of, fault_json, outcome_json, progress_json
 from gateway.adapters.sql.tables import session_items, sessions
 from gateway.adapters.sql.turns import Turn
-from gateway.adapters.sql.whole import whole
 from gateway.domain.jobs import Progress
 from gateway.domain.sessions import Claim, ClaimKey, EventKind, Fault, Outcome
 from gateway.domain.sessions_lifecycle import OPEN, Move, State, origins
@@ -58,22 +57,62 @@ class SqlSessionQueue:
         self._clock = clock
         self._rules = rules
 
-    @whole
     async def claim(self, runner: str, engines: Collection[str]) -> Claim | None:
         """Take the item that is next for these engines, from whoever lost it, too."""
-        passed_over: set[str] = set()
-        async with self._database.writing() as connection:
-            now = self._clock.now()
-            while (row := await self._next(connection, engines, passed_over, now)) is not None:
-                if await self._may_run(connection, row.owner, now):
-                    await self._take(connection, row, runner, now)
-                    return claim_of(row)
-                passed_over.add(row.owner)
-        return None
+        return await self._database.write(partial(self._claim, runner, engines))
 
-    @whole
     async def beat(self, held: Collection[ClaimKey]) -> Collection[ClaimKey]:
         """Renew the leases of claims; those that still hold."""
+        return await self._database.write(partial(self._beat, held))
+
+    async def progress(self, claim: Claim, progress: Progress) -> bool:
+        """Say how far an item is; whether it is still the runner's."""
+        return await self._database.write(partial(self._progress, claim, progress))
+
+    async def complete(self, claim: Claim, outcome: Outcome) -> bool:
+        """End an item well; whether it was still the runner's, or has ended so before."""
+        changes = {"outcome": outcome_json(outcome), "progress": None}
+        return await self._end(claim, Move.COMPLETE, changes, {})
+
+    async def fail(self, claim: Claim, fault: Fault) -> bool:
+        """End an item that failed for good; whether it was still the runner's."""
+        told = fault_json(fault)
+        return await self._end(claim, Move.FAIL, {"fault": told, "progress": None}, told)
+
+    async def give_back(self, claim: Claim, wait_s: float, *, is_tried: bool) -> bool:
+        """Let others have an item after a while; not counted unless `is_tried`."""
+        changes = {
+            "runner": None,
+            "lease_until": None,
+            "not_before": self._clock.now() + wait_s,
+            "tries": claim.tries - (not is_tried),
+            "progress": None,
+        }
+        return await self._end(claim, Move.GIVE_BACK, changes, {})
+
+    async def tidy(self) -> int:
+        """End sessions past their time, and items that nobody survived; how many were touched."""
+        due = await self._database.read(self._due)
+        for session_id in due:
+            await self._database.write(partial(self._tidy_one, session_id))
+        return len(due)
+
+    async def _end(
+        self, claim: Claim, move: Move, changes: dict[str, Any], told: Mapping[str, Any]
+    ) -> bool:
+        return await self._database.write(partial(self._ended, claim, move, changes, told))
+
+    def _claim(self, runner: str, engines: Collection[str], connection: Connection) -> Claim | None:
+        passed_over: set[str] = set()
+        now = self._clock.now()
+        while (row := self._next(connection, engines, passed_over, now)) is not None:
+            if self._may_run(connection, row.owner, now):
+                self._take(connection, row, runner, now)
+                return claim_of(row)
+            passed_over.add(row.owner)
+        return None
+
+    def _beat(self, held: Collection[ClaimKey], connection: Connection) -> Collection[ClaimKey]:
         items = session_items.c
         which = tuple_(items.session_id, items.position, items.attempt)
         ours = and_(which.in_(sorted(held)), items.state == State.PROCESSING.value)
@@ -86,62 +125,22 @@ class SqlSessionQueue:
             )
             .values(lease_until=self._clock.now() + self._rules.lease_s)
         )
+        connection.execute(renewed)
         still = select(items.session_id, items.position, items.attempt).where(ours)
-        async with self._database.writing() as connection:
-            await connection.execute(renewed)
-            return {tuple(row) for row in await connection.execute(still)}
+        return {tuple(row) for row in connection.execute(still)}
 
-    @whole
-    async def progress(self, claim: Claim, progress: Progress) -> bool:
-        """Say how far an item is; whether it is still the runner's."""
+    def _progress(self, claim: Claim, progress: Progress, connection: Connection) -> bool:
         told = progress_json(progress)
-        async with self._database.writing() as connection:
-            turn = await Turn.take(connection, claim.session_id, self._clock.now())
-            if turn is None or not await self._note(connection, claim, told):
-                return False
-            turn.tell(EventKind.PROGRESS, {"item": claim.position, **told})
-            await turn.close()
+        turn = Turn.take(connection, claim.session_id, self._clock.now())
+        if turn is None or not _note(connection, claim, told):
+            return False
+        turn.tell(EventKind.PROGRESS, {"item": claim.position, **told})
+        turn.close()
         return True
 
-    @whole
-    async def complete(self, claim: Claim, outcome: Outcome) -> bool:
-        """End an item well; whether it was still the runner's, or has ended so before."""
-        changes = {"outcome": outcome_json(outcome), "progress": None}
-        return await self._end(claim, Move.COMPLETE, changes, {})
-
-    @whole
-    async def fail(self, claim: Claim, fault: Fault) -> bool:
-        """End an item that failed for good; whether it was still the runner's."""
-        told = fault_json(fault)
-        return await self._end(claim, Move.FAIL, {"fault": told, "progress": None}, told)
-
-    @whole
-    async def give_back(self, claim: Claim, wait_s: float, *, is_tried: bool) -> bool:
-        """Let others have an item after a while; not counted unless `is_tried`."""
-        changes = {
-            "runner": None,
-            "lease_until": None,
-            "not_before": self._clock.now() + wait_s,
-            "tries": claim.tries - (not is_tried),
-            "progress": None,
-        }
-        return await self._end(claim, Move.GIVE_BACK, changes, {})
-
-    @whole
-    async def tidy(self) -> int:
-        """End sessions past their time, and items that nobody survived; how many were touched."""
-        due = await self._due()
-        for session_id in due:
-            async with self._database.writing() as connection:
-                turn = await Turn.take(connection, session_id, self._clock.now())
-                if turn is not None:
-                    await self._tidy(connection, turn)
-                    await turn.close()
-        return len(due)
-
-    async def _next(
+    def _next(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         engines: Collection[str],
         passed_over: Collection[str],
         now: float,
@@ -161,11 +160,11 @@ class SqlSessionQueue:
             .limit(1)
             .with_for_update(skip_locked=True, of=[session_items, sessions])
         )
-        return (await connection.execute(wanted)).one_or_none()
+        return connection.execute(wanted).one_or_none()
 
-    async def _may_run(self, connection: AsyncConnection, owner: str, now: float) -> bool:
+    def _may_run(self, connection: Connection, owner: str, now: float) -> bool:
         """Whether one more of an owner's items may run; nobody else decides it meanwhile."""
-        if not await self._database.try_lock(connection, f"runs {owner}"):
+        if not self._database.try_hold(connection, f"runs {owner}"):
             return False
         items = session_items.c
         running = (
@@ -177,13 +176,11 @@ class SqlSessionQueue:
                 items.lease_until > now,
             )
         )
-        count: int = (await connection.execute(running)).scalar_one()
+        count: int = connection.execute(running).scalar_one()
         return count < self._rules.per_owner
 
-    async def _take(
-        self, connection: AsyncConnection, row: Row[Any], runner: str, now: float
-    ) -> None:
-        turn = await Turn.take(connection, row.session_id, now)
+    def _take(self, connection: Connection, row: Row[Any], runner: str, now: float) -> None:
+        turn = Turn.take(connection, row.session_id, now)
         if turn is None:
             return
         move = Move.CLAIM if State(row.state) in origins(Move.CLAIM) else Move.TAKE_OVER
@@ -195,62 +192,65 @@ class SqlSessionQueue:
             "started_at": now,
             "progress": None,
         }
-        state = await turn.move_item(row.position, move, row.attempt, changes)
+        state = turn.move_item(row.position, move, row.attempt, changes)
         if turn.state in origins(Move.CLAIM):
             turn.set(started_at=now)
             turn.move(Move.CLAIM)
         told = {"item": row.position, "state": state, "attempt": row.attempt + 1}
         turn.tell(EventKind.ITEM, told)
-        await turn.close()
+        turn.close()
 
-    async def _note(
-        self, connection: AsyncConnection, claim: Claim, told: Mapping[str, Any]
+    def _ended(
+        self,
+        claim: Claim,
+        move: Move,
+        changes: dict[str, Any],
+        told: Mapping[str, Any],
+        connection: Connection,
     ) -> bool:
-        noted = update(session_items).where(*is_still(claim)).values(progress=told)
-        return (await connection.execute(noted)).rowcount == 1
-
-    async def _end(
-        self, claim: Claim, move: Move, changes: dict[str, Any], told: Mapping[str, Any]
-    ) -> bool:
-        async with self._database.writing() as connection:
-            turn = await Turn.take(connection, claim.session_id, self._clock.now())
-            if turn is None:
-                return False
-            state = await turn.move_item(claim.position, move, claim.attempt, changes)
-            if state is None:
-                return await has_ended_so(connection, claim, move)
-            turn.tell(EventKind.ITEM, {"item": claim.position, "state": state.value, **told})
-            await turn.settle()
-            await turn.close()
+        turn = Turn.take(connection, claim.session_id, self._clock.now())
+        if turn is None:
+            return False
+        state = turn.move_item(claim.position, move, claim.attempt, changes)
+        if state is None:
+            return has_ended_so(connection, claim, move)
+        turn.tell(EventKind.ITEM, {"item": claim.position, "state": state.value, **told})
+        turn.settle()
+        turn.close()
         return True
 
-    async def _due(self) -> Collection[str]:
+    def _due(self, connection: Connection) -> Collection[str]:
         now = self._clock.now()
         over = select(sessions.c.id).where(
             sessions.c.state.in_(OPEN),
             (sessions.c.expires_at <= now) | (sessions.c.cancel_at <= now),
         )
         lost = select(session_items.c.session_id).where(self._is_beyond(now))
-        async with self._database.reading() as connection:
-            return set((await connection.execute(over.union(lost))).scalars())
+        return set(connection.execute(over.union(lost)).scalars())
 
-    async def _tidy(self, connection: AsyncConnection, turn: Turn) -> None:
+    def _tidy_one(self, session_id: str, connection: Connection) -> None:
+        turn = Turn.take(connection, session_id, self._clock.now())
+        if turn is not None:
+            self._tidy(connection, turn)
+            turn.close()
+
+    def _tidy(self, connection: Connection, turn: Turn) -> None:
         now, session = self._clock.now(), turn.session
         is_over = session.expires_at <= now
         if is_over or (session.cancel_at is not None and session.cancel_at <= now):
             never_begun = turn.state is State.CREATED
-            await turn.end_all(Move.EXPIRE if is_over or never_begun else Move.CANCEL)
+            turn.end_all(Move.EXPIRE if is_over or never_begun else Move.CANCEL)
             return
         items = session_items.c
         lost = select(session_items).where(items.session_id == session.id, self._is_beyond(now))
-        for row in (await connection.execute(lost)).all():
+        for row in connection.execute(lost).all():
             fault = fault_json(given_up(row.tries))
             changes = {"fault": fault, "progress": None}
-            state = await turn.move_item(row.position, Move.FAIL, row.attempt, changes)
+            state = turn.move_item(row.position, Move.FAIL, row.attempt, changes)
             if state is not None:
                 told = {"item": row.position, "state": state.value, **fault}
                 turn.tell(EventKind.ITEM, told)
-        await turn.settle()
+        turn.settle()
 
     def _waits(self, now: float) -> ColumnElement[bool]:
         items = session_items.c
@@ -272,6 +272,11 @@ class SqlSessionQueue:
 
     def _is_past(self, column: ColumnElement[Any], now: float) -> ColumnElement[bool]:
         return or_(column <= now, column > now + self._rules.horizon_s)
+
+
+def _note(connection: Connection, claim: Claim, told: Mapping[str, Any]) -> bool:
+    noted = update(session_items).where(*is_still(claim)).values(progress=told)
+    return connection.execute(noted).rowcount == 1
 
 
 def _is_in_time(now: float) -> tuple[ColumnElement[bool], ...]:

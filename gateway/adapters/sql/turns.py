@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, insert, select, update
 
 from gateway.adapters.sql.fencing import is_attempt
 from gateway.adapters.sql.tables import session_events, session_items, sessions
@@ -22,7 +21,7 @@ from gateway.domain.sessions_webhooks import kind_of
 class Turn:
     """A transaction's turn at one session; `close` writes what happened in it."""
 
-    def __init__(self, connection: AsyncConnection, session: Row[Any], now: float) -> None:
+    def __init__(self, connection: Connection, session: Row[Any], now: float) -> None:
         self._connection = connection
         self._now = now
         self._events: list[Mapping[str, Any]] = []
@@ -31,15 +30,15 @@ class Turn:
         self.state = State(session.state)
 
     @classmethod
-    async def take(
-        cls, connection: AsyncConnection, session_id: str, now: float, owner: str | None = None
+    def take(
+        cls, connection: Connection, session_id: str, now: float, owner: str | None = None
     ) -> "Turn | None":
         """Wait for the session; None where there is none, or it is not the owner's."""
         wanted = select(sessions).where(sessions.c.id == session_id).with_for_update()
         if owner is not None:
             alive = sessions.c.expires_at > now
             wanted = wanted.where(sessions.c.owner == owner, ~sessions.c.is_forgotten, alive)
-        row = (await connection.execute(wanted)).one_or_none()
+        row = connection.execute(wanted).one_or_none()
         return None if row is None else cls(connection, row, now)
 
     def tell(self, kind: EventKind, data: Mapping[str, Any]) -> None:
@@ -50,7 +49,7 @@ class Turn:
         """Change columns of the session."""
         self._changes |= changes
 
-    async def move_item(
+    def move_item(
         self, position: int, move: Move, attempt: int, changes: dict[str, Any]
     ) -> State | None:
         """Make a move of an item that is still in this attempt; gives its new state, or None."""
@@ -66,10 +65,10 @@ class Turn:
             )
             .values(values)
         )
-        moved = (await self._connection.execute(guarded)).rowcount == 1
+        moved = self._connection.execute(guarded).rowcount == 1
         return state if moved else None
 
-    async def end_all(self, move: Move) -> bool:
+    def end_all(self, move: Move) -> bool:
         """Cancel or expire the session with every open item; whether it was open."""
         if self.state not in OPEN:
             return False
@@ -82,14 +81,14 @@ class Turn:
             )
             .values(state=state.value, **self._ended(state))
         )
-        await self._connection.execute(items)
+        self._connection.execute(items)
         self.move(move)
         return True
 
-    async def settle(self) -> None:
+    def settle(self) -> None:
         """End the session if the last of its items has ended."""
         states = select(session_items.c.state).where(session_items.c.session_id == self.session.id)
-        found = (await self._connection.execute(states)).scalars()
+        found = self._connection.execute(states).scalars()
         move = ending(State(state) for state in found)
         if move is not None and self.state in OPEN:
             self.move(move)
@@ -100,7 +99,7 @@ class Turn:
         self.set(state=self.state.value, **self._ended(self.state))
         self.tell(EventKind.STATE, {"state": self.state.value})
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Write the session's changes and its events."""
         first = self.session.last_event + 1
         rows = [
@@ -109,13 +108,13 @@ class Turn:
         ]
         changes = self._changes | {"last_event": self.session.last_event + len(rows)}
         own = sessions.c.id == self.session.id
-        await self._connection.execute(update(sessions).where(own).values(**changes))
+        self._connection.execute(update(sessions).where(own).values(**changes))
         if rows:
-            await self._connection.execute(insert(session_events), rows)
+            self._connection.execute(insert(session_events), rows)
         for event in self._events:
-            await self._tell_outside(event)
+            self._tell_outside(event)
 
-    async def _tell_outside(self, event: Mapping[str, Any]) -> None:
+    def _tell_outside(self, event: Mapping[str, Any]) -> None:
         """Tell the owner's endpoints; what they get is an event's own, and no link."""
         kind = kind_of(EventKind(event["kind"]), event["data"])
         if kind is None:
@@ -129,7 +128,7 @@ class Turn:
             "created_at": datetime.fromtimestamp(session.created_at, UTC).isoformat(),
             **event["data"],
         }
-        await enqueue(self._connection, session.owner, session.id, kind, told, self._now)
+        enqueue(self._connection, session.owner, session.id, kind, told, self._now)
 
     def _ended(self, state: State) -> dict[str, Any]:
         return {"ended_at": self._now} if state in ENDED else {}

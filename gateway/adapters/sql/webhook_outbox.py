@@ -5,12 +5,12 @@ others by itself; an attempt is a fencing token, as in the queue of sessions.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from secrets import token_hex
 from typing import Any, Final
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
 
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.webhook_tables import webhook_deliveries, webhook_endpoints
@@ -20,8 +20,8 @@ from gateway.ports.clock import Clock
 _GONE: Final = "gone"
 
 
-async def enqueue(
-    connection: AsyncConnection,
+def enqueue(
+    connection: Connection,
     owner: str,
     session_id: str | None,
     kind: str,
@@ -35,7 +35,7 @@ async def enqueue(
         told.disabled.is_(None),
         or_(told.session_id.is_(None), told.session_id == session_id),
     )
-    endpoints = (await connection.execute(interested)).all()
+    endpoints = connection.execute(interested).all()
     rows = [
         {
             "id": f"msg_{token_hex(16)}",
@@ -53,7 +53,7 @@ async def enqueue(
         if not endpoint.kinds or kind in endpoint.kinds
     ]
     if rows:
-        await connection.execute(insert(webhook_deliveries), rows)
+        connection.execute(insert(webhook_deliveries), rows)
     return len(rows)
 
 
@@ -67,61 +67,62 @@ class SqlWebhookOutbox:
 
     async def take(self, most: int) -> Sequence[Errand]:
         """Take messages that are due, from whoever lost them, too."""
-        messages, told = webhook_deliveries.c, webhook_endpoints.c
-        async with self._database.writing() as connection:
-            now = self._clock.now()
-            due = (
-                select(webhook_deliveries, told.url, told.secrets)
-                .join(webhook_endpoints, told.id == messages.endpoint_id)
-                .where(
-                    messages.state == DeliveryState.WAITING.value,
-                    messages.not_before <= now,
-                    told.disabled.is_(None),
-                )
-                .order_by(messages.not_before, messages.id)
-                .limit(most)
-                .with_for_update(skip_locked=True, of=webhook_deliveries)
-            )
-            rows = (await connection.execute(due)).all()
-            taken = (
-                update(webhook_deliveries)
-                .where(messages.id.in_([row.id for row in rows]))
-                .values(attempt=messages.attempt + 1, not_before=now + self._lease_s)
-            )
-            if rows:
-                await connection.execute(taken)
-        return [_errand(row) for row in rows]
+        return await self._database.write(partial(self._take, most))
 
     async def settle(self, errand: Errand, tried: Tried) -> bool:
         """Write down what came of a try; whether the message was still this deliverer's."""
-        async with self._database.writing() as connection:
-            now = self._clock.now()
-            settled = update(webhook_deliveries).where(_is_still(errand)).values(_after(tried, now))
-            is_ours = (await connection.execute(settled)).rowcount == 1
-            if is_ours and tried.is_gone:
-                await self._disable(connection, errand.endpoint_id, now)
-        return is_ours
+        return await self._database.write(partial(self._settle, errand, tried))
 
     async def clear(self, older_than_s: float) -> int:
         """Forget deliveries that ended so long ago; how many there were."""
         old = delete(webhook_deliveries).where(
             webhook_deliveries.c.ended_at < self._clock.now() - older_than_s
         )
-        async with self._database.writing() as connection:
-            return (await connection.execute(old)).rowcount
+        return await self._database.write(lambda connection: connection.execute(old).rowcount)
 
-    async def _disable(self, connection: AsyncConnection, endpoint_id: str, now: float) -> None:
-        """Tell an endpoint nothing any more; what waits for it has failed."""
-        told, messages = webhook_endpoints, webhook_deliveries
-        await connection.execute(
-            update(told).where(told.c.id == endpoint_id).values(disabled=_GONE)
+    def _take(self, most: int, connection: Connection) -> Sequence[Errand]:
+        messages, told, now = webhook_deliveries.c, webhook_endpoints.c, self._clock.now()
+        due = (
+            select(webhook_deliveries, told.url, told.secrets)
+            .join(webhook_endpoints, told.id == messages.endpoint_id)
+            .where(
+                messages.state == DeliveryState.WAITING.value,
+                messages.not_before <= now,
+                told.disabled.is_(None),
+            )
+            .order_by(messages.not_before, messages.id)
+            .limit(most)
+            .with_for_update(skip_locked=True, of=webhook_deliveries)
         )
-        waiting = messages.c.state == DeliveryState.WAITING.value
-        await connection.execute(
-            update(messages)
-            .where(messages.c.endpoint_id == endpoint_id, waiting)
-            .values(state=DeliveryState.FAILED.value, ended_at=now, last_error="disabled")
+        rows = connection.execute(due).all()
+        taken = (
+            update(webhook_deliveries)
+            .where(messages.id.in_([row.id for row in rows]))
+            .values(attempt=messages.attempt + 1, not_before=now + self._lease_s)
         )
+        if rows:
+            connection.execute(taken)
+        return [_errand(row) for row in rows]
+
+    def _settle(self, errand: Errand, tried: Tried, connection: Connection) -> bool:
+        now = self._clock.now()
+        settled = update(webhook_deliveries).where(_is_still(errand)).values(_after(tried, now))
+        is_ours = connection.execute(settled).rowcount == 1
+        if is_ours and tried.is_gone:
+            _disable(connection, errand.endpoint_id, now)
+        return is_ours
+
+
+def _disable(connection: Connection, endpoint_id: str, now: float) -> None:
+    """Tell an endpoint nothing any more; what waits for it has failed."""
+    told, messages = webhook_endpoints, webhook_deliveries
+    connection.execute(update(told).where(told.c.id == endpoint_id).values(disabled=_GONE))
+    waiting = messages.c.state == DeliveryState.WAITING.value
+    connection.execute(
+        update(messages)
+        .where(messages.c.endpoint_id == endpoint_id, waiting)
+        .values(state=DeliveryState.FAILED.value, ended_at=now, last_error="disabled")
+    )
 
 
 def _errand(row: Row[Any]) -> Errand:

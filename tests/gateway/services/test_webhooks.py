@@ -51,8 +51,8 @@ class Hooks:
         return await self.service.add("ann", self.receiver.url + "/hook")
 
     async def tell(self, kind: str = "session.completed") -> None:
-        async with self.database.writing() as connection:
-            await enqueue(connection, "ann", None, kind, {"session_id": "s"}, self.clock.now())
+        told, now = {"session_id": "s"}, self.clock.now()
+        await self.database.write(lambda to: enqueue(to, "ann", None, kind, told, now))
         await self.notices.publish(TOPIC)
 
     async def states(self, endpoint: Endpoint) -> list[DeliveryState]:

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 from pydantic import JsonValue
+from sqlalchemy import Connection
 
 from gateway.adapters.sql.book import SqlSessionBook
 from gateway.adapters.sql.database import Database
@@ -54,8 +55,8 @@ class Teller:
         session_id: str | None = None,
         data: Mapping[str, JsonValue] | None = None,
     ) -> int:
-        async with self.database.writing() as connection:
-            return await enqueue(connection, owner, session_id, kind, data or {}, self.clock.now())
+        told, now = data or {}, self.clock.now()
+        return await self.database.write(lambda to: enqueue(to, owner, session_id, kind, told, now))
 
 
 @pytest.fixture
@@ -89,10 +90,13 @@ async def test_what_is_rolled_back_is_told_to_nobody(
     hooks: SqlWebhookBook, outbox: SqlWebhookOutbox, database: Database, clock: ManualClock
 ) -> None:
     await hooks.add(endpoint(), 9)
+
+    def tell(connection: Connection) -> None:
+        assert enqueue(connection, "ann", None, "session.completed", {}, clock.now())
+        raise ZeroDivisionError
+
     with suppress(ZeroDivisionError):
-        async with database.writing() as connection:
-            assert await enqueue(connection, "ann", None, "session.completed", {}, clock.now())
-            raise ZeroDivisionError
+        await database.write(tell)
     assert await outbox.take(9) == []
 
 
