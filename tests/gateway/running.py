@@ -203,6 +203,7 @@ async def running_gateway(
     stand_in, clock = stand_in or StandIn(), ManualClock()
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serve(stand_in.app()))
+        stack.callback(stand_in.stalled.set)  # not before nobody waits for it any more
         settings = Settings.model_validate(
             {
                 "storage": {"url": "memory://", **sections.pop("storage", {})},
@@ -226,7 +227,6 @@ async def running_gateway(
             httpx.AsyncClient(transport=transport, base_url="http://gateway")
         )
         yield Gateway(client, resources, stand_in, clock)
-        stand_in.stalled.set()
 
 
 @pytest.fixture
