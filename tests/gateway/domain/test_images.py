@@ -76,6 +76,15 @@ def test_cmyk_becomes_rgb_of_the_same_colour() -> None:
     assert max(green, blue) < 15
 
 
+def test_a_jpeg_of_any_make_becomes_rgb() -> None:
+    colours = pictures.encoded(Image.new("CMYK", (100, 100), (0, 255, 255, 0)), "JPEG")
+    mark = colours.index(b"Adobe") + len(b"Adobe") + 6  # the transform: 0 is CMYK, 2 is YCCK
+    ycck = colours[:mark] + b"\2" + colours[mark + 1 :]
+    for file in (ycck, pictures.jpeg((100, 100), progressive=True), pictures.jpeg(subsampling=2)):
+        _, image = made(file)
+        assert image.mode == "RGB"
+
+
 def test_16_bit_grey_is_scaled_and_not_clipped() -> None:
     grey = Image.new("I;16", (100, 100), 40_000)
     _, image = made(pictures.encoded(grey, "PNG"))
@@ -157,6 +166,12 @@ def test_a_bomb_is_refused_by_its_header(side: int) -> None:
 def test_a_lying_header_is_refused() -> None:
     with pytest.raises(GatewayError):
         made(pictures.lying_header(60_000))
+
+
+def test_exif_without_end_is_refused_or_gone() -> None:
+    file = pictures.with_chunk(pictures.png(), b"eXIf", b"MM\0*" + bytes(9_000_000))
+    picture, _ = made(file)
+    assert len(picture.png) < 1_000_000
 
 
 @pytest.mark.parametrize("kind", [b"zTXt", b"iCCP", b"iTXt"])
