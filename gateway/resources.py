@@ -59,6 +59,7 @@ from gateway.services.lending import LendingService
 from gateway.services.person import PersonService
 from gateway.services.pictures import PictureService
 from gateway.services.recommendations import RecommendationService
+from gateway.services.refusals import MINUTE_S
 from gateway.services.results import ResultService
 from gateway.services.rollout_course import Serving
 from gateway.services.rollouts import RolloutService
@@ -116,6 +117,7 @@ async def open_resources(
             every(settings.health.interval_s, resources.health.check, wait_first=True),
             *resources.erasing.work(),
             every(settings.storage.sweep_interval_s, resources.doors.clear),
+            every(MINUTE_S, resources.doors.refusals.settle),
             *([resources.runner.run()] if settings.sessions.is_running else []),
             *(resources.webhooks.work(settings.webhooks) if settings.webhooks.is_running else []),
         ):

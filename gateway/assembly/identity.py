@@ -32,6 +32,7 @@ from gateway.services.budgets import BudgetService
 from gateway.services.denials import Denials
 from gateway.services.identity import IdentityRules, IdentityService
 from gateway.services.limits import LimitService
+from gateway.services.refusals import Refusals
 from gateway.services.sign_in import SignInRules, SignInService
 from gateway.settings.identity import SupabaseSettings
 from gateway.settings.tree import Environment, Settings
@@ -49,6 +50,7 @@ class Doors:
     keys: ApiKeyService
     denials: Denials
     sign_in: SignInService | None
+    refusals: Refusals
     cookies: CookieRules
     limits: LimitService
 
@@ -83,11 +85,13 @@ async def open_doors(settings: Settings, ground: DoorGround, stack: AsyncExitSta
         sign_in = SignInService(server, tokens, denials, refreshes, lasts)
         stack.push_async_callback(sign_in.close)
     audit = _audit(database, clock)
-    identity = IdentityService(_rules(settings), tokens, denials, keys, audit)
+    refusals = Refusals(audit, clock, settings.audit.refusals_per_min)
+    stack.push_async_callback(refusals.close)
+    identity = IdentityService(_rules(settings), tokens, denials, keys, audit, refusals)
     limits = await open_limits(
         settings.limits, ground.breakers, ground.budgets, audit, ground.metrics, stack
     )
-    return Doors(identity, keys, denials, sign_in, _cookies(settings), limits)
+    return Doors(identity, keys, denials, sign_in, refusals, _cookies(settings), limits)
 
 
 @asynccontextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from pydantic import JsonValue
+
 from gateway.domain.audit import AuditEvent
 from gateway.domain.jobs import Job
 
@@ -14,6 +16,10 @@ class AuditLog(Protocol):
 
     async def add(self, event: AuditEvent) -> None:
         """Write an event down."""
+        ...
+
+    async def amend(self, event_id: str, detail: Mapping[str, JsonValue]) -> None:
+        """Replace what else is to know of an event."""
         ...
 
     async def find(self, event_id: str, event: str, caller: str) -> AuditEvent | None:

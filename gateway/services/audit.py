@@ -53,12 +53,24 @@ class AuditService:
         else is to know: never a photo's trace, a token or a link.
         """
         made = self.made(event, caller, visitor, reason, detail)
-        try:
-            await self._log.add(made)
-        except DatabaseFailed:
-            _logger().warning("an audit line is in this log alone", audit_id=made.event_id)
+        await self.keep(made)
         self.tell(made)
         return made.event_id
+
+    async def keep(self, event: AuditEvent) -> None:
+        """Write an event to the database; never raises."""
+        try:
+            await self._log.add(event)
+        except DatabaseFailed:
+            _logger().warning("an audit line is in this log alone", audit_id=event.event_id)
+
+    async def amend(self, event_id: str, detail: Mapping[str, JsonValue]) -> None:
+        """Say what else is known by now of an event in the database; never raises."""
+        try:
+            await self._log.amend(event_id, detail)
+        except DatabaseFailed:
+            told = {"audit_id": event_id, "detail": dict(detail)}
+            _logger().warning("what became of an audit line is in this log alone", **told)
 
     def made(
         self,

@@ -19,6 +19,7 @@ from gateway.ports.identity import AccessTokens
 from gateway.services.api_keys import ApiKeyService
 from gateway.services.audit import AuditService, Visitor
 from gateway.services.denials import Denials
+from gateway.services.refusals import Refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,14 @@ class IdentityService:
         denials: Denials,
         keys: ApiKeyService,
         audit: AuditService,
+        refusals: Refusals,
     ) -> None:
         self._rules = rules
         self._tokens = tokens
         self._denials = denials
         self._keys = keys
         self._audit = audit
+        self._refusals = refusals
         extra = {Scope.CATALOGUE} if rules.is_catalogue_open else set()
         self.visitor_scopes = VISITOR_SCOPES | extra
 
@@ -87,7 +90,7 @@ class IdentityService:
 
     async def note_refusal(self, shown: Credentials, reason: str, owner: str = "") -> None:
         """Write down that somebody was not let in: when, from where, with what, and why."""
-        await self.note("authentication.refused", shown, reason, owner)
+        await self._refusals.note(owner, Visitor(shown.address, shown.user_agent), reason)
 
     async def note(self, event: str, shown: Credentials, reason: str = "", owner: str = "") -> None:
         """Write down who came and went."""

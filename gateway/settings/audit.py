@@ -15,3 +15,6 @@ class AuditSettings(BaseModel):
     retention_s: int = Field(
         default=90 * _DAY_S, gt=0, description="age at which audit lines and receipts are erased"
     )
+    refusals_per_min: int = Field(
+        default=100, ge=1, description="rows a minute at most that tell of who was not let in"
+    )

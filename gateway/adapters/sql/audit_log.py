@@ -1,9 +1,11 @@
 """The audit in the database."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from sqlalchemy import Row, delete, insert, select
+from pydantic import JsonValue
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.adapters.sql.audit_tables import audit_events
@@ -33,6 +35,13 @@ class SqlAuditLog:
         """Write an event down."""
         async with self._database.writing() as connection:
             await write(connection, event)
+
+    @whole
+    async def amend(self, event_id: str, detail: Mapping[str, JsonValue]) -> None:
+        """Replace what else is to know of an event."""
+        told = update(audit_events).where(audit_events.c.id == event_id)
+        async with self._database.writing() as connection:
+            await connection.execute(told.values(detail=dict(detail)))
 
     @whole
     async def find(self, event_id: str, event: str, caller: str) -> AuditEvent | None:

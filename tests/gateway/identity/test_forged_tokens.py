@@ -1,6 +1,7 @@
 """Every token that is not ours is refused, whatever it says of itself, and written down."""
 
 import base64
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.gateway.logs import lines_of
 from tests.gateway.signing_in import ADA, SESSION, Place, signing_in
 
 pytestmark = pytest.mark.anyio
@@ -146,7 +148,9 @@ def _deep() -> str:
 
 @pytest.mark.prop(1)
 @pytest.mark.prop(3)
-async def test_every_forged_token_is_refused_and_written_down(tmp_path: Path) -> None:
+async def test_every_forged_token_is_refused_and_written_down(
+    tmp_path: Path, log: io.StringIO
+) -> None:
     async with signing_in(tmp_path) as place:
         forger, answers = Forger(place), {}
         good = await place.gateway.client.get(
@@ -160,12 +164,19 @@ async def test_every_forged_token_is_refused_and_written_down(tmp_path: Path) ->
             answers[name] = answer.status_code, answer.json().get("error_code")
         expired = {"expired": (401, "AUTH_1002")}
         assert answers == dict.fromkeys(FORGED, (401, "AUTH_1001")) | expired
-        noted = place.audit()
-        assert [agent for _, _, _, agent in noted] == list(FORGED)
-        for event, reason, address, _ in noted:
-            assert (event, address) == ("authentication.refused", "127.0.0.1")
-            assert reason
-        assert forger.good not in str(noted)
+        lines = lines_of(log)
+        noted = [line for line in lines if line.get("audit") == "authentication.refused"]
+        assert [line["user_agent"] for line in noted] == list(FORGED)
+        for line in noted:
+            assert line["address"] == "127.0.0.1"
+            assert line["timestamp"]
+            assert line["reason"]
+        rows = place.audit()
+        assert {row[:3] for row in rows} == {
+            (line["audit"], line["reason"], line["address"]) for line in noted
+        }
+        assert len(rows) == len({row[1] for row in rows})
+        assert forger.good not in str(rows) + log.getvalue()
 
 
 @pytest.mark.prop(1)

@@ -2,9 +2,7 @@
 
 import asyncio
 import io
-import json
-import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 from gateway.app import create_app
 from gateway.domain.limits import HEADERS
 from gateway.settings.tree import Settings
-from gateway.telemetry import configure_logging
+from tests.gateway.logs import lines_of
 from tests.gateway.running import Gateway, running_gateway
 from tests.servers.redis_server import RedisServer
 
@@ -173,23 +171,12 @@ async def test_a_fresh_name_brings_no_fresh_tokens(door: Door) -> None:
     assert [answer.status_code for answer in answers] == [200] * 40 + [429]
 
 
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """What is written while the test runs."""
-    root, stream = logging.getLogger(), io.StringIO()
-    handlers, level = list(root.handlers), root.level
-    configure_logging("INFO", stream=stream)
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
 @pytest.mark.prop(13)
 async def test_each_violation_is_written_down_with_who_where_and_when(
     door: Door, log: io.StringIO
 ) -> None:
     await door.many("192.0.2.7", 70)
-    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    lines = lines_of(log)
     told = [line for line in lines if line["message"] == "limit exceeded"]
     assert len(told) == 30
     for line in told:
