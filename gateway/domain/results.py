@@ -32,12 +32,14 @@ class StoredResult:
         return version if isinstance(version, str) else None
 
 
-def request_key(images: Mapping[str, Picture], plan: Plan, version: str | None) -> str:
-    """The identity of a request: same pixels, same options, same engine, same version.
+def request_key(images: Mapping[str, Picture], plan: Plan, version: str | None, caller: str) -> str:
+    """The identity of a request: same caller, pixels, options, engine and version.
 
-    `images` are the normalised pictures by name; the digest is hexadecimal.
+    `images` are the normalised pictures by name; the digest is hexadecimal. What was made for one
+    caller is never another's: that it is there would tell that somebody else has the same photo.
     """
     asked = {
+        "caller": caller,
         "engine": plan.engine.name,
         "version": version,
         "params": dict(plan.params),

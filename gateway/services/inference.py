@@ -39,7 +39,7 @@ class Question:
     `fields` says under which of its own names the caller sent a picture; `image_type` is the type
     of the pictures that come back; `caller` tells who asks, without a name; `alternatives` is what
     else may be done where the engine does not serve; `payer` is the API key that is charged, unless
-    somebody else's question was the same.
+    another question of the same caller was the same.
     """
 
     plan: Plan
@@ -98,7 +98,7 @@ class InferenceService:
         question = await preparing
         engine = question.plan.engine
         version = self._models.version_for(engine.model, question.request_id)
-        key = request_key(question.images, question.plan, version)
+        key = request_key(question.images, question.plan, version, question.caller)
         flight = f"{key} {question.plan.schedule.promise}"
         result = await self._results.recall(key)
         reuse = "hit" if result is not None else "joined" if flight in self._flights else "miss"
@@ -145,7 +145,7 @@ class InferenceService:
         for plan in question.alternatives:
             other = replace(question, plan=plan, alternatives=())
             version = self._models.version_for(plan.engine.model, question.request_id)
-            key = request_key(other.images, plan, version)
+            key = request_key(other.images, plan, version, other.caller)
             try:
                 known = await self._results.recall(key)
                 result = known or await self._make(key, version, other, began_s, tell)

@@ -17,8 +17,8 @@ IMAGES = {"person_image": Picture(b"person", 1, 1), "garment_image": Picture(b"g
 def test_the_same_request_has_the_same_key() -> None:
     reordered = dict(reversed(IMAGES.items()))
     params = dict(reversed(list(PLAN.params.items())))
-    assert request_key(IMAGES, PLAN, "1.0") == request_key(
-        reordered, replace(PLAN, params=params), "1.0"
+    assert request_key(IMAGES, PLAN, "1.0", "me") == request_key(
+        reordered, replace(PLAN, params=params), "1.0", "me"
     )
 
 
@@ -28,15 +28,16 @@ def test_whatever_changes_the_result_changes_the_key() -> None:
         "garment_image": IMAGES["person_image"],
     }
     keys = {
-        request_key(IMAGES, PLAN, "1.0"),
-        request_key(IMAGES, PLAN, "1.1"),
-        request_key(IMAGES, PLAN, None),
-        request_key(swapped, PLAN, "1.0"),
-        request_key(IMAGES | {"mask": Picture(b"mask", 1, 1)}, PLAN, "1.0"),
-        request_key(IMAGES, replace(PLAN, params={**PLAN.params, "seed": 1}), "1.0"),
-        request_key(IMAGES, replace(PLAN, engine=replace(ENGINE, name="other")), "1.0"),
+        request_key(IMAGES, PLAN, "1.0", "me"),
+        request_key(IMAGES, PLAN, "1.1", "me"),
+        request_key(IMAGES, PLAN, None, "me"),
+        request_key(IMAGES, PLAN, "1.0", "you"),
+        request_key(swapped, PLAN, "1.0", "me"),
+        request_key(IMAGES | {"mask": Picture(b"mask", 1, 1)}, PLAN, "1.0", "me"),
+        request_key(IMAGES, replace(PLAN, params={**PLAN.params, "seed": 1}), "1.0", "me"),
+        request_key(IMAGES, replace(PLAN, engine=replace(ENGINE, name="other")), "1.0", "me"),
     }
-    assert len(keys) == 7
+    assert len(keys) == 8
 
 
 def test_metadata_says_under_which_licence_and_what_was_ignored() -> None:
