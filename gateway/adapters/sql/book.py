@@ -13,6 +13,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    or_,
     select,
     tuple_,
 )
@@ -184,6 +185,11 @@ _NEWS: Final = (
 _KNOWN: Final = select(idempotency_keys).where(
     idempotency_keys.c.owner == bindparam("owner"), idempotency_keys.c.key == bindparam("key")
 )
+# Not `in_`, which is spelt out anew for every execution.
+_IS_OPEN: Final = or_(*(sessions.c.state == state.value for state in sorted(OPEN)))
+_OPENED: Final = select(func.count(sessions.c.id)).where(
+    sessions.c.owner == bindparam("owner"), _IS_OPEN, ~sessions.c.is_forgotten
+)
 _ADD: Final = insert(sessions)
 _ADD_ITEMS: Final = insert(session_items)
 _ADD_EVENT: Final = insert(session_events)
@@ -227,9 +233,8 @@ def _news(
 
 
 def _make_sure_of_room(connection: Connection, draft: Draft, most_open: int) -> None:
-    mine = (sessions.c.owner == draft.owner, sessions.c.state.in_(OPEN), ~sessions.c.is_forgotten)
-    opened = connection.execute(select(func.count()).select_from(sessions).where(*mine))
-    if opened.scalar_one() >= most_open:
+    opened = connection.execute(_OPENED, {"owner": draft.owner}).scalar_one()
+    if opened >= most_open:
         raise SessionsFull(details={"open_sessions": most_open})
 
 

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.fencing import has_ended_so, is_still
@@ -166,17 +177,8 @@ class SqlSessionQueue:
         """Whether one more of an owner's items may run; nobody else decides it meanwhile."""
         if not self._database.try_hold(connection, f"runs {owner}"):
             return False
-        items = session_items.c
-        running = (
-            select(func.count())
-            .select_from(session_items)
-            .where(
-                items.owner == owner,
-                items.state == State.PROCESSING.value,
-                items.lease_until > now,
-            )
-        )
-        count: int = connection.execute(running).scalar_one()
+        told = {"owner": owner, "state": State.PROCESSING.value, "now": now}
+        count: int = connection.execute(_RUNNING, told).scalar_one()
         return count < self._rules.per_owner
 
     def _take(self, connection: Connection, row: Row[Any], runner: str, now: float) -> None:
@@ -272,6 +274,13 @@ class SqlSessionQueue:
 
     def _is_past(self, column: ColumnElement[Any], now: float) -> ColumnElement[bool]:
         return or_(column <= now, column > now + self._rules.horizon_s)
+
+
+_RUNNING: Final = select(func.count(session_items.c.position)).where(
+    session_items.c.owner == bindparam("owner"),
+    session_items.c.state == bindparam("state"),
+    session_items.c.lease_until > bindparam("now"),
+)
 
 
 def _note(connection: Connection, claim: Claim, told: Mapping[str, Any]) -> bool:

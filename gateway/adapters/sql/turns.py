@@ -6,9 +6,9 @@ turns: its events are numbered without a gap, and the last of its items sees tha
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from gateway.adapters.sql.fencing import is_attempt
 from gateway.adapters.sql.tables import session_events, session_items, sessions
@@ -34,11 +34,8 @@ class Turn:
         cls, connection: Connection, session_id: str, now: float, owner: str | None = None
     ) -> "Turn | None":
         """Wait for the session; None where there is none, or it is not the owner's."""
-        wanted = select(sessions).where(sessions.c.id == session_id).with_for_update()
-        if owner is not None:
-            alive = sessions.c.expires_at > now
-            wanted = wanted.where(sessions.c.owner == owner, ~sessions.c.is_forgotten, alive)
-        row = connection.execute(wanted).one_or_none()
+        told = {"id": session_id, "owner": owner, "now": now}
+        row = connection.execute(_HELD if owner is None else _OWN, told).one_or_none()
         return None if row is None else cls(connection, row, now)
 
     def tell(self, kind: EventKind, data: Mapping[str, Any]) -> None:
@@ -87,8 +84,7 @@ class Turn:
 
     def settle(self) -> None:
         """End the session if the last of its items has ended."""
-        states = select(session_items.c.state).where(session_items.c.session_id == self.session.id)
-        found = self._connection.execute(states).scalars()
+        found = self._connection.execute(_STATES, {"session_id": self.session.id}).scalars()
         move = ending(State(state) for state in found)
         if move is not None and self.state in OPEN:
             self.move(move)
@@ -107,10 +103,9 @@ class Turn:
             for place, event in enumerate(self._events)
         ]
         changes = self._changes | {"last_event": self.session.last_event + len(rows)}
-        own = sessions.c.id == self.session.id
-        self._connection.execute(update(sessions).where(own).values(**changes))
+        self._connection.execute(_CHANGE, {"own": self.session.id, **changes})
         if rows:
-            self._connection.execute(insert(session_events), rows)
+            self._connection.execute(_TELL, rows)
         for event in self._events:
             self._tell_outside(event)
 
@@ -132,3 +127,17 @@ class Turn:
 
     def _ended(self, state: State) -> dict[str, Any]:
         return {"ended_at": self._now} if state in ENDED else {}
+
+
+# Built once, as in `book`.
+_HELD: Final = select(sessions).where(sessions.c.id == bindparam("id")).with_for_update()
+_OWN: Final = _HELD.where(
+    sessions.c.owner == bindparam("owner"),
+    ~sessions.c.is_forgotten,
+    sessions.c.expires_at > bindparam("now"),
+)
+_STATES: Final = select(session_items.c.state).where(
+    session_items.c.session_id == bindparam("session_id")
+)
+_CHANGE: Final = update(sessions).where(sessions.c.id == bindparam("own"))
+_TELL: Final = insert(session_events)
