@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette_compress import CompressMiddleware
 
 from gateway import __version__
 from gateway.documentation.openapi import TITLE, install_openapi
 from gateway.domain.limits import HEADERS as LIMIT_HEADERS
+from gateway.errors.features import SwitchedOff
 from gateway.intake.cookies import CSRF_HEADER
 from gateway.intake.credentials import KEY_HEADER, USER_TOKEN
 from gateway.intake.session_headers import SESSION_HEADERS
@@ -69,6 +70,17 @@ _ROUTES: Final = (
 )
 
 
+_OPTIONAL: Final = {
+    aliases: "aliases",
+    bodies: "bodies",
+    garments: "garments",
+    person: "person_analysis",
+    recommendations: "recommendations",
+    webhooks: "webhooks",
+}
+"""Whose routes a switch of `features` takes away."""
+
+
 def create_app(settings: Settings, resources: Resources | None = None) -> FastAPI:
     """Build the gateway; given `resources` are used as they are and left open."""
     metrics = resources.metrics if resources else Metrics()
@@ -94,7 +106,11 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     )
     app.state.resources = resources
     for routes in _ROUTES:
-        app.include_router(routes.router)
+        feature = _OPTIONAL.get(routes)
+        if feature is None or getattr(settings.features, feature):
+            app.include_router(routes.router)
+        else:
+            _refuse(app, routes.router, feature)
     if settings.http.docs:
         app.include_router(docs.router)
         app.include_router(aliases.docs_router)
@@ -103,6 +119,15 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     install_openapi(app)
     _install_middleware(app, settings, metrics)
     return app
+
+
+def _refuse(app: FastAPI, router: APIRouter, feature: str) -> None:
+    """Answer for a capability that is off with its own error, and leave it out of the document."""
+
+    async def refuse() -> None:
+        raise SwitchedOff.of(feature)
+
+    app.include_router(router, dependencies=[Depends(refuse)], include_in_schema=False)
 
 
 def _open_to(app: FastAPI, origins: Sequence[str]) -> None:

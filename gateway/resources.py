@@ -67,6 +67,7 @@ from gateway.services.runner import SessionRunner
 from gateway.services.sessions import SessionService
 from gateway.services.tryon import TryOnService
 from gateway.services.watching import SessionWatch
+from gateway.settings.features import delivers_webhooks, features
 from gateway.settings.tree import Settings
 from gateway.settings.webhooks import WebhookSettings
 
@@ -115,11 +116,12 @@ async def open_resources(
         await resources.health.check()
         async with background(
             every(settings.health.interval_s, resources.health.check, wait_first=True),
+            every(settings.health.interval_s, resources.recommendations.tidy, wait_first=True),
             *resources.erasing.work(),
             every(settings.storage.sweep_interval_s, resources.doors.clear),
             every(MINUTE_S, resources.doors.refusals.settle),
             *([resources.runner.run()] if settings.sessions.is_running else []),
-            *(resources.webhooks.work(settings.webhooks) if settings.webhooks.is_running else []),
+            *(resources.webhooks.work(settings.webhooks) if delivers_webhooks(settings) else []),
         ):
             yield resources
 
@@ -149,7 +151,8 @@ class _Ground:
 async def _ground(
     settings: Settings, metrics: Metrics, clock: Clock, stack: AsyncExitStack
 ) -> _Ground:
-    remotes = {PIXAZO} if settings.pixazo.is_on else set[str]()
+    has_remote = features(settings)["remote_engine"].is_on
+    remotes = {PIXAZO} if has_remote else set[str]()
     registry = load_registry(settings.tryon.engines_dir, remotes)
     licensing = Licensing(settings.commercial_only)
     database = await shared_database(settings, clock, stack)
@@ -173,7 +176,8 @@ async def _ground(
     pictures = PictureService(store, decoder, clock, random, retention_s)
     catalogue = Catalogue(store, clock, random)
     local = _local(settings, store, decoder, clock)
-    models = RoutedModels(hosts, await open_pixazo(settings.pixazo, local, breakers, stack))
+    remote = await open_pixazo(settings.pixazo, local, breakers, stack) if has_remote else {}
+    models = RoutedModels(hosts, remote)
     paid = ChargedModels(models, budgets, clock)
     inference = InferenceService(paid, results, clock, metrics)
     order = EngineOrder(default, settings.tryon.fallback)
@@ -191,7 +195,7 @@ async def _assemble(
     default, drawer, paid = settings.tryon.default_engine, registry.drawer, ground.paid
     suits = await _recommending(settings, ground, metrics, clock, stack)
     seen = Watched(models, registry, ground.store, on.book, ground.breakers.states)
-    checks = health_checks(settings, seen, licensing, suits, metrics)
+    checks = health_checks(settings, seen, licensing, metrics)
     if len(settings.torchserve.inference_url) > 1:
         checks["hosts"] = hosts_check(models, ground.hosts.reachable)
     pictures, catalogue, inference = ground.pictures, ground.catalogue, ground.inference

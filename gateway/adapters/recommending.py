@@ -34,7 +34,7 @@ async def open_outsiders(
 async def _stylist(
     told: GeminiSettings, breakers: Breakers, stack: AsyncExitStack
 ) -> Gemini | None:
-    if told.api_key is None or not told.api_key.get_secret_value():
+    if told.api_key is None or not told.is_on:
         return None
     client = await stack.enter_async_context(_client(told.url, told))
     breaker = _breaker("gemini", GeminiFailed, told, breakers)
@@ -46,7 +46,7 @@ async def _shop(
     told: EbaySettings, breakers: Breakers, clock: Clock, stack: AsyncExitStack
 ) -> Ebay | None:
     secret = told.client_secret
-    if not told.client_id or secret is None or not secret.get_secret_value():
+    if not told.client_id or secret is None or not told.is_on:
         return None
     client = await stack.enter_async_context(_client(told.url, told))
     breaker = _breaker("ebay", EbayFailed, told, breakers)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.assembly.recommendations import recommendations_check
 from gateway.domain.licensing import Licensing
 from gateway.domain.options import Registry
 from gateway.metrics import Metrics
@@ -17,7 +16,6 @@ from gateway.services.health import (
     engines_check,
     storage_check,
 )
-from gateway.services.recommendations import RecommendationService
 from gateway.settings.tree import Settings
 
 
@@ -36,7 +34,6 @@ def health_checks(
     settings: Settings,
     on: Watched,
     licensing: Licensing,
-    suits: RecommendationService,
     metrics: Metrics,
 ) -> dict[str, Check]:
     """One check for each component."""
@@ -46,5 +43,4 @@ def health_checks(
         "storage": storage_check(on.store),
         "database": database_check(on.book, metrics),
         "circuits": circuits_check(on.circuits),
-        "recommendations": recommendations_check(suits, settings.recommendations),
     }

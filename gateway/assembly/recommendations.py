@@ -4,7 +4,6 @@ from gateway.domain.collage import SheetRules
 from gateway.metrics import Metrics
 from gateway.ports.clock import Clock
 from gateway.ports.recommendations import Outsiders
-from gateway.services.health import Check, Component, Health
 from gateway.services.pictures import PictureService
 from gateway.services.recommendations import RecommendationRules, RecommendationService
 from gateway.settings.recommendations import RecommendationSettings
@@ -27,14 +26,3 @@ def recommendation_service(
         entries=told.entries,
     )
     return RecommendationService(outsiders, pictures, rules, clock, metrics)
-
-
-def recommendations_check(service: RecommendationService, told: RecommendationSettings) -> Check:
-    """Whether the feature is on; off is nobody's illness. It tidies up, too."""
-
-    async def check() -> Component:
-        await service.tidy()
-        details = {"enabled": service.is_on, "stand_ins": told.are_stand_ins}
-        return Component(Health.HEALTHY, dict(details))
-
-    return check

@@ -44,5 +44,6 @@ GatewayError
 ├── Internal                  SYS_9001   our fault
 ├── Misconfigured             SYS_9002   a setting is wrong
 ├── StorageFailed             SYS_9003   the object store refused or is away
-└── DatabaseFailed            SYS_9004   the database refused or is away
+├── DatabaseFailed            SYS_9004   the database refused or is away
+└── SwitchedOff               SYS_9005   this deployment does not offer it (features)
 """

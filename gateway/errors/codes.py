@@ -47,6 +47,7 @@ class ErrorCode(StrEnum):
     MISCONFIGURED = "SYS_9002"
     STORAGE = "SYS_9003"
     DATABASE = "SYS_9004"
+    SWITCHED_OFF = "SYS_9005"
 
 
 STATUS: Mapping[ErrorCode, int] = MappingProxyType(
@@ -88,5 +89,6 @@ STATUS: Mapping[ErrorCode, int] = MappingProxyType(
         ErrorCode.MISCONFIGURED: 500,
         ErrorCode.STORAGE: 503,
         ErrorCode.DATABASE: 503,
+        ErrorCode.SWITCHED_OFF: 404,
     }
 )

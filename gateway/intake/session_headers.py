@@ -12,6 +12,7 @@ from gateway.domain.identity import Caller, Scope, visitor_owner
 from gateway.domain.limits import Limit
 from gateway.domain.sessions_webhooks import WebhookKind
 from gateway.domain.webhooks import Endpoint
+from gateway.errors.features import SwitchedOff
 from gateway.errors.kinds import InvalidInput, NotFound
 from gateway.intake.credentials import USER_TOKEN
 
@@ -95,11 +96,13 @@ async def session_headers(
     cancel_after: CancelAfter = None,
     wish: Annotated[WebhookWish | None, Depends(webhook_wish)] = None,
 ) -> SessionHeaders:
-    """Read the headers, and which endpoint is to be told; raises InvalidInput."""
+    """Read the headers, and which endpoint is to be told; raises InvalidInput, SwitchedOff."""
     fresh = None if caller.is_known else secrets.token_urlsafe(_TOKEN_BYTES)
     owner = caller.owner if fresh is None else visitor_owner(fresh)
     webhook = None
     if wish is not None:
+        if not r.settings.features.webhooks:
+            raise SwitchedOff.of("webhooks")
         webhook = r.webhooks.service.made(owner, wish.url, wish.kinds, field="webhook_url")
     return SessionHeaders(
         owner=owner,

@@ -9,6 +9,7 @@ from gateway import __version__
 from gateway.deps import PUBLIC, R
 from gateway.schemas.answers import ComponentResponse, HealthResponse, StatusResponse
 from gateway.services.health import Health
+from gateway.settings.features import features
 
 router = APIRouter(tags=["operations"], dependencies=[PUBLIC])
 _UNAVAILABLE: Final = 503
@@ -28,6 +29,10 @@ async def health(r: R, response: Response) -> HealthResponse:
             "environment": r.settings.environment,
             "uptime_s": round(report.uptime_s, 1),
             "checked_s_ago": report.checked_s_ago and round(report.checked_s_ago, 1),
+            "features": {
+                name: {"on": feature.is_on, "setting": feature.setting}
+                for name, feature in features(r.settings).items()
+            },
             "components": {
                 name: ComponentResponse.model_validate(
                     {"status": part.health.name.lower(), "details": dict(part.details)}

@@ -264,6 +264,13 @@ class ComponentResponse(Strict):
     details: dict[str, JsonValue]
 
 
+class FeatureResponse(Strict):
+    """An optional capability."""
+
+    on: bool
+    setting: str | None = Field(description="the first setting that keeps it off")
+
+
 class HealthResponse(Strict):
     """The health of the whole."""
 
@@ -272,6 +279,7 @@ class HealthResponse(Strict):
     environment: str
     uptime_s: float
     checked_s_ago: float | None
+    features: dict[str, FeatureResponse] = Field(description="what is offered beside try-ons")
     components: dict[str, ComponentResponse]
 
 

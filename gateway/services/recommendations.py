@@ -87,11 +87,6 @@ class RecommendationService:
         self._searches = Remembering[tuple[Product, ...]](clock, *ages)
         self._flights = SingleFlight[None, Recommendation]()
 
-    @property
-    def is_on(self) -> bool:
-        """Whether this deployment has a key for each of the services."""
-        return self._outsiders.stylist is not None and self._outsiders.shop is not None
-
     def check_on(self) -> tuple[Stylist, Shop]:
         """The services; raises GeminiFailed or EbayFailed where there is no key for one."""
         if self._outsiders.stylist is None:

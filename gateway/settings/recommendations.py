@@ -60,6 +60,11 @@ class GeminiSettings(ServiceSettings):
         default=20.0, gt=0, description="time for one answer, retries included"
     )
 
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a key for it."""
+        return self.api_key is not None and bool(self.api_key.get_secret_value())
+
 
 class EbaySettings(ServiceSettings):
     """eBay's Browse API, where products are looked for."""
@@ -86,6 +91,12 @@ class EbaySettings(ServiceSettings):
     timeout_s: float = Field(
         default=10.0, gt=0, description="time for one answer, retries included"
     )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is an application that may ask it."""
+        secret = self.client_secret
+        return bool(self.client_id) and secret is not None and bool(secret.get_secret_value())
 
 
 class RecommendationSettings(_Section):

@@ -26,6 +26,7 @@ from gateway.errors.kinds import Misconfigured
 from gateway.settings.admin import AdminSettings, RolloutSettings
 from gateway.settings.audit import AuditSettings
 from gateway.settings.comma_lists import CommaList
+from gateway.settings.features import FeatureSettings
 from gateway.settings.http import HttpSettings
 from gateway.settings.identity import IdentitySettings, SupabaseSettings
 from gateway.settings.limits import LimitSettings, ProxySettings
@@ -179,6 +180,7 @@ class Settings(BaseSettings):
     commercial_only: bool = Field(
         default=False, description="refuse every model that is not for commercial use"
     )
+    features: FeatureSettings = FeatureSettings()
     http: HttpSettings = HttpSettings()
     uploads: UploadSettings = UploadSettings()
     storage: StorageSettings = StorageSettings()

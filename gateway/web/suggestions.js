@@ -113,7 +113,7 @@ function messageOf(error) {
 async function isOn() {
   try {
     const health = await (await fetch(HEALTH)).json();
-    return health.components?.recommendations?.details?.enabled === true;
+    return health.features?.recommendations?.on === true;
   } catch {
     return false;
   }

@@ -49,7 +49,7 @@ def test_an_error_is_said_and_may_be_tried_again(page: Page) -> None:
 
 
 def test_a_server_without_the_feature_shows_nothing_of_it(page: Page) -> None:
-    off = {"components": {"recommendations": {"details": {"enabled": False}}}}
+    off = {"features": {"recommendations": {"on": False}}}
     page.route("**/health", lambda route: route.fulfill(json=off))
     page.reload()
     page.locator("#go:enabled").wait_for()

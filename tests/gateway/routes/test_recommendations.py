@@ -49,8 +49,8 @@ async def test_stand_ins_are_labelled_wherever_they_show(outsides: Outsides) -> 
     assert found["stand_ins"] is True
     assert all(product["name"].startswith("Stand-in: ") for product in found["products"])
     health = (await outsides.gateway.client.get("/health")).json()
-    shown = health["components"]["recommendations"]
-    assert shown == {"status": "healthy", "details": {"enabled": True, "stand_ins": True}}
+    for feature in ("recommendations", "stand_ins"):
+        assert health["features"][feature] == {"on": True, "setting": None}
 
 
 async def test_references_and_base64_do_as_well_as_files(outsides: Outsides) -> None:
@@ -141,7 +141,8 @@ async def test_without_keys_the_route_says_so_and_health_shows_it(gateway: Gatew
     assert "retry-after" not in answer.headers
     health = (await gateway.client.get("/health")).json()
     assert health["status"] == "healthy"
-    assert health["components"]["recommendations"]["details"]["enabled"] is False
+    off = {"on": False, "setting": "recommendations.gemini.api_key"}
+    assert health["features"]["recommendations"] == off
 
 
 async def test_without_the_shops_key_the_shop_is_named(tmp_path: Path) -> None:
