@@ -2,6 +2,7 @@
 
 `docs/architecture.md` lists every module with the first sentence of its docstring;
 `docs/properties.md` names, for each property, the tests that are marked with its number.
+`config/gateway.example.env` lists every setting with its unit and default, below its heading.
 """
 
 import ast
@@ -9,9 +10,12 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from gateway.settings.listing import defaults
+
 ROOT = Path(__file__).parents[1]
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 PROPERTIES = ROOT / "docs" / "properties.md"
+EXAMPLE = ROOT / "config" / "gateway.example.env"
 PACKAGES = ("gateway", "handlers", "benchmarks")
 _BLOCK = re.compile(r"(<!-- modules -->\n).*?(<!-- end -->)", re.DOTALL)
 _ROW = re.compile(r"^\| (\d+) \| (.+) \| [^|]* \|$", re.MULTILINE)
@@ -40,6 +44,12 @@ def with_tests(text: str) -> str:
     return _ROW.sub(
         lambda row: f"| {row[1]} | {row[2]} | {_links(marked.get(int(row[1]), []))} |", text
     )
+
+
+def with_settings(text: str) -> str:
+    """The example with every setting as it is now."""
+    heading, _, _ = text.partition("\n\n")
+    return f"{heading}\n\n{defaults()}"
 
 
 def tests_by_property() -> dict[int, list[str]]:
@@ -77,6 +87,7 @@ def pages() -> Mapping[Path, str]:
     return {
         ARCHITECTURE: with_modules(ARCHITECTURE.read_text()),
         PROPERTIES: with_tests(PROPERTIES.read_text()),
+        EXAMPLE: with_settings(EXAMPLE.read_text()),
     }
 
 

@@ -16,6 +16,7 @@ from gateway.cli.keys import add_keys
 from gateway.cli.privacy import add_privacy
 from gateway.cli.sessions import TOKEN_VARIABLE, add_sessions, add_token, sessions_of
 from gateway.errors.kinds import GatewayError, Misconfigured
+from gateway.settings.listing import in_force
 from gateway.settings.tree import load_settings
 from gateway.stack import demo
 from gateway.stack.client import TryOnRefused, try_on
@@ -117,8 +118,8 @@ def rollout(options: argparse.Namespace) -> int:
 
 
 def config(_: argparse.Namespace) -> int:
-    """Print the settings in force; secrets stay masked."""
-    print(load_settings(_root() / "config").model_dump_json(indent=2))
+    """Print every setting in force, with its unit; secrets stay masked."""
+    print(in_force(load_settings(_root() / "config")), end="")
     return 0
 
 

@@ -178,7 +178,8 @@ class Settings(BaseSettings):
         default="INFO", description="least level that is written"
     )
     commercial_only: bool = Field(
-        default=False, description="refuse every model that is not for commercial use"
+        default=False,
+        description="refuse models that are not for commercial use; set it for the workers, too",
     )
     features: FeatureSettings = FeatureSettings()
     http: HttpSettings = HttpSettings()
