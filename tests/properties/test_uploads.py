@@ -2,6 +2,7 @@
 
 import re
 import string
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
@@ -61,6 +62,18 @@ async def test_a_file_over_the_limit_is_refused_while_it_arrives(
     answer = await small.client.post("/api/v1/uploads", content=counted(), headers=headers)
     assert (answer.status_code, answer.json()["error_code"]) == (413, "VAL_2002")
     assert taken <= LIMIT + len(head) + step
+
+
+@pytest.mark.prop(4)
+@for_all
+@given(size=st.integers(LIMIT + 1, 4 * LIMIT), place=st.sampled_from(["user_image", "mask"]))
+async def test_a_file_over_the_limit_is_refused_within_json_as_well(
+    small: Gateway, size: int, place: str
+) -> None:
+    photo = {"base64": b64encode(FILES["image/jpeg"]).decode()}
+    large = {"base64": b64encode(FILES["image/jpeg"].ljust(size, b"\0")).decode()}
+    answer = await small.tryon_json({"user_image": photo, "garment_image": photo, place: large})
+    assert (answer.status_code, answer.json()["error_code"]) == (413, "VAL_2002")
 
 
 @pytest.mark.prop(4)

@@ -237,7 +237,14 @@ async def test_no_credential_of_a_caller_reaches_a_line_or_an_error(
 ) -> None:
     log.clear()
     headers = {"Authorization": f"Bearer {secret}", "Cookie": f"session={secret}"}
+    key, visitor = {"X-API-Key": f"vton_{secret}"}, {"X-User-Token": secret.ljust(22, "0")}
     answers = [
+        await gateway.client.get("/api/v1/auth/me", headers=key),
+        await gateway.client.get("/api/v1/tryon/sessions", headers=visitor),
+        await gateway.client.post(
+            "/api/v1/auth/login", json={"email": "a@b.example", "password": secret}
+        ),
+        await gateway.client.delete("/api/v1/keys/x", headers=visitor | {"X-CSRF-Token": secret}),
         await gateway.tryon(headers=headers, fields={"steps": 3}),
         await gateway.client.get(
             f"/api/v1/results/x?expires=1&signature={secret}", headers=headers

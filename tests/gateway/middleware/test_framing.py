@@ -1,16 +1,20 @@
 """Frames as strangers send them, byte by byte, on a real port: RFC 6455 and what it leaves open."""
 
 import asyncio
+import io
 import json
 import logging
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 from starlette.requests import ClientDisconnect
 
+from gateway.services.watching import News, SessionWatch
 from tests.gateway.frames import (
     BINARY,
     CLOSE,
@@ -24,6 +28,8 @@ from tests.gateway.frames import (
     raw,
 )
 from tests.gateway.live import MINE, Live, live_gateway, until
+from tests.gateway.logs import lines_of
+from tests.gateway.served import served
 
 pytestmark = pytest.mark.anyio
 MIB = 1 << 20
@@ -149,6 +155,34 @@ async def test_whoever_is_refused_is_told_why(live: Live) -> None:
             end = await one.last()
         assert end is not None
         assert why in end.content
+
+
+class Broken(SessionWatch):
+    """Fails as nobody foresaw."""
+
+    async def follow(self, *_: object) -> AsyncGenerator[News, None]:
+        raise RuntimeError("no such thing")
+        yield  # what makes it a generator
+
+
+@pytest.mark.prop(33)
+async def test_what_nobody_foresaw_ends_with_a_code_and_a_line(
+    live: Live, log: io.StringIO
+) -> None:
+    session_id = await live.create()
+    broken = object.__new__(Broken)
+    broken.room = live.gateway.resources.watch.room  # type: ignore[misc]
+    gateway = copy(live.gateway)
+    gateway.resources = replace(live.gateway.resources, watch=broken)
+    async with served(gateway) as url, raw(url) as one:
+        await one.opened(f"/ws/tryon/{session_id}", MINE)
+        end = await one.last()
+    assert end is not None
+    assert end.code == 1011
+    (line,) = [line for line in lines_of(log) if "exception" in line]
+    assert line["endpoint"] == f"/ws/tryon/{session_id}"
+    assert line["user_id"]
+    assert len(line["request_id"]) == 32
 
 
 async def test_flipped_bits_cost_one_socket_at_most(live: Live) -> None:

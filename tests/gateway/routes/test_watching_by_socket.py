@@ -1,5 +1,6 @@
 """Sessions by WebSocket: the same events, cancelling, and who may not."""
 
+import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -44,6 +45,22 @@ async def test_a_page_of_the_gateways_own_opens_a_socket_by_its_link(live: Live)
     headers = {"Origin": live.url}
     async with live.socket(session_id, headers, "?" + link.partition("?")[2]) as socket:
         assert (await messages(socket))[-1]["state"] == "completed"
+
+
+@pytest.mark.prop(38)
+async def test_the_signature_of_a_socket_s_link_reaches_no_line(
+    live: Live, log: io.StringIO
+) -> None:
+    session_id = await live.create()
+    query = (await live.get(session_id))["urls"]["socket"].partition("?")[2]
+    signature = query.partition("signature=")[2].partition("&")[0]
+    assert len(signature) > 16
+    async with live.socket(session_id, {}, f"?{query}") as socket:
+        await messages(socket)
+    with pytest.raises(InvalidStatus):
+        await live.socket(session_id, {}, f"?{query}x").__aenter__()
+    assert "accepted" in log.getvalue()
+    assert signature not in log.getvalue()
 
 
 async def test_by_a_socket_a_session_is_cancelled(live: Live) -> None:
