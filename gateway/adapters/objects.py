@@ -157,7 +157,8 @@ def _open(url: str) -> LocalStore | MemoryStore | S3Store:
         case "file":
             folder = Path(parts.netloc + parts.path).absolute()
             folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-            return LocalStore(folder)
+            # A folder that is named by what has been erased would be a trace of it.
+            return LocalStore(folder, automatic_cleanup=True)
         case "memory":
             return MemoryStore()
         case "s3" if parts.netloc:

@@ -90,7 +90,7 @@ def erasing(on: SessionGround, outside: Outside, rules: ErasingRules) -> Erasing
         metrics=on.metrics,
     )
     sessions = SessionEraser(ground)
-    retention = RetentionService(on.store, on.clock, on.metrics, memory)
+    retention = RetentionService(on.store, outside.rows, on.clock, on.metrics, memory)
     works = {
         "sessions": sessions.erase_due,
         "objects": retention.sweep,

@@ -88,6 +88,11 @@ class Caller:
         """Whether nobody vouches for him."""
         return self.kind is Kind.ANONYMOUS
 
+    @property
+    def keeper(self) -> str | None:
+        """Who alone may use again what he leaves here; None for one who is but an address."""
+        return self.owner if self.is_known else None
+
     def may(self, scope: Scope) -> bool:
         """Whether a route that needs this scope is open to him."""
         return scope in self.scopes

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from gateway.domain.names import Folder
+from gateway.domain.names import Folder, Keeping
 from gateway.domain.sessions_lifecycle import ENDED, State
 
 if TYPE_CHECKING:
@@ -223,6 +223,11 @@ class Claim:
     def key(self) -> ClaimKey:
         """What tells it from every other claim."""
         return self.session_id, self.position, self.attempt
+
+    @property
+    def keeping(self) -> Keeping:
+        """Where its result is kept, and until when."""
+        return Keeping(self.expires_at, self.session_id)
 
 
 class EventKind(StrEnum):

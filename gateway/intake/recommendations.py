@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from gateway.intake.tryon import PERSON, from_form_of_several, from_json, is_form, source_of
+from gateway.intake.tryon import PERSON, Sent, from_form_of_several, from_json, is_form, source_of
 from gateway.schemas.recommendations import (
     GENERATED,
     MOST_WORN,
@@ -35,16 +35,16 @@ async def read_recommendation(request: Request, limits: UploadSettings) -> Recom
             caller=caller,
         )
     body = await from_json(request, RecommendationBody)
-    return await asyncio.to_thread(_decoded, body, limits.max_file_bytes, caller)
+    return await asyncio.to_thread(_decoded, body, Sent.by(request, limits), caller)
 
 
-def _decoded(body: RecommendationBody, max_bytes: int, caller: str) -> RecommendationRequest:
+def _decoded(body: RecommendationBody, sent: Sent, caller: str) -> RecommendationRequest:
     def sources(name: str) -> tuple[Source, ...]:
         given = enumerate(getattr(body, name))
-        return tuple(source_of(f"{name}.{at}", one, max_bytes) for at, one in given)
+        return tuple(source_of(f"{name}.{at}", one, sent) for at, one in given)
 
     return RecommendationRequest(
-        person=source_of(PERSON, body.user_image, max_bytes),
+        person=source_of(PERSON, body.user_image, sent),
         wardrobe=sources(WARDROBE),
         generated=sources(GENERATED),
         max_results=body.max_results,

@@ -4,7 +4,8 @@ import asyncio
 import binascii
 from base64 import b64decode
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from typing import Final, Self, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 from starlette.requests import Request
@@ -47,6 +48,20 @@ Body = TypeVar("Body", bound=BaseModel)
 Options = TypeVar("Options", bound=BaseModel)
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How large a file within JSON may be, and who sends it: whose uploads it may name."""
+
+    max_bytes: int
+    keeper: str | None
+
+    @classmethod
+    def by(cls, request: Request, limits: UploadSettings) -> Self:
+        """What a request may send."""
+        caller: Caller = request.scope["caller"]
+        return cls(limits.max_file_bytes, caller.keeper)
+
+
 async def read_tryon(request: Request, limits: UploadSettings) -> TryOnRequest:
     """Read a try-on; raises the VAL errors."""
     optional = (GARMENT, MASK, DENSEPOSE)
@@ -57,7 +72,7 @@ async def read_tryon(request: Request, limits: UploadSettings) -> TryOnRequest:
     else:
         body = await from_json(request, TryOnBody)
         options, garment_id = body.options, body.garment_id
-        sources = await _sources(body, limits, PERSON, *optional)
+        sources = await _sources(body, Sent.by(request, limits), PERSON, *optional)
     garment = _garment(sources, garment_id)
     if isinstance(garment, GarmentReference):
         options = options.model_copy(update=_unsaid(options))
@@ -98,7 +113,7 @@ async def read_person(request: Request, limits: UploadSettings) -> PersonRequest
     else:
         body = await from_json(request, PersonBody)
         options = body.options
-        sources = await _sources(body, limits, PERSON)
+        sources = await _sources(body, Sent.by(request, limits), PERSON)
     caller: Caller = request.scope["caller"]
     asked = (request.scope["request_id"], caller.owner, caller.key_id)
     return PersonRequest(sources[PERSON], options.given(), *asked)
@@ -214,21 +229,20 @@ async def from_json(request: Request, kind: type[Body]) -> Body:
         raise invalid_input(error) from None
 
 
-async def _sources(
-    body: TryOnBody | PersonBody, limits: UploadSettings, *names: str
-) -> Mapping[str, Source]:
+async def _sources(body: TryOnBody | PersonBody, sent: Sent, *names: str) -> Mapping[str, Source]:
     """The pictures of a JSON body, decoded beside the event loop."""
     given = {name: source for name in names if (source := getattr(body, name)) is not None}
     return {
-        name: await asyncio.to_thread(source_of, name, source, limits.max_file_bytes)
+        name: await asyncio.to_thread(source_of, name, source, sent)
         for name, source in given.items()
     }
 
 
-def source_of(field: str, source: ImageSource, max_bytes: int) -> Source:
+def source_of(field: str, source: ImageSource, sent: Sent) -> Source:
     """A picture within JSON, decoded; raises TooLarge or InvalidInput."""
     if source.base64 is None:
-        return UploadReference(field, source.upload_id or "")
+        return UploadReference(field, source.upload_id or "", sent.keeper)
+    max_bytes = sent.max_bytes
     head, is_data_url, tail = source.base64.partition(";base64,")
     encoded = tail if is_data_url else head
     declared = head.removeprefix("data:") if is_data_url else None

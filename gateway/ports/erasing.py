@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from pydantic import JsonValue
@@ -41,6 +41,10 @@ class Eraser(Protocol):
 
         None where another gateway has done it.
         """
+        ...
+
+    async def missing(self, session_ids: Collection[str]) -> frozenset[str]:
+        """Those of which there are no rows."""
         ...
 
     async def clear_keys(self) -> int:

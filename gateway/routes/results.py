@@ -13,7 +13,7 @@ router = APIRouter(prefix="/api/v1", tags=["results"], dependencies=[PUBLIC])
 
 
 @router.get(
-    "/results/{name}",
+    "/results/{name:path}",
     response_class=Response,
     responses={
         200: IMAGE,
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/v1", tags=["results"], dependencies=[PUBLIC])
     },
 )
 async def result(
-    name: Annotated[str, Path(max_length=64)],
+    name: Annotated[str, Path(max_length=128)],
     expires: Annotated[str, Query(max_length=16, description="Unix seconds")],
     signature: Annotated[str, Query(max_length=64)],
     r: R,

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 
 from gateway.deps import R, needs
 from gateway.documentation.openapi import BODY_ERRORS, PICTURE_ERRORS, UPLOAD_BODY, errors
-from gateway.domain.identity import Scope
+from gateway.domain.identity import Caller, Scope
 from gateway.intake.tryon import read_upload
 from gateway.schemas.answers import UploadResponse
 
@@ -20,8 +20,14 @@ router = APIRouter(prefix="/api/v1", tags=["uploads"], dependencies=[needs(Scope
     responses=errors(*BODY_ERRORS, *PICTURE_ERRORS),
 )
 async def upload(request: Request, r: R) -> UploadResponse:
-    """Check a picture and keep it; name it by `upload_id` in later requests until it expires."""
-    stored = await r.pictures.keep(await read_upload(request, r.settings.uploads))
+    """Check a picture and keep it; name it by `upload_id` in later requests until it expires.
+
+    An upload is its sender's: nobody else's request finds it. That of a sender who shows nothing,
+    not even a token of his own, is found by whoever knows its id.
+    """
+    caller: Caller = request.scope["caller"]
+    read = await read_upload(request, r.settings.uploads)
+    stored = await r.pictures.keep(read, caller.keeper)
     return UploadResponse(
         upload_id=stored.upload_id,
         expires_at=datetime.fromtimestamp(stored.expires_at, UTC),

@@ -63,12 +63,13 @@ class SessionEraser:
     ) -> Mapping[str, JsonValue]:
         """Erase a session that is hidden already, and give the receipt; raises what stores do."""
         on = self._on
-        asked = sorted(key for key in session.object_keys if key.startswith(Folder.UPLOADS))
+        keys = await self._keys(session)
+        asked = sorted(key for key in keys if key.startswith(Folder.UPLOADS))
         contents = [content for key in asked if (content := await on.store.get(key)) is not None]
         told = await on.workers.forget({digest_of(content) for content in contents})
-        for key in sorted(session.object_keys):
+        for key in sorted(keys):
             await on.store.delete(key)
-        made = len(session.object_keys) - len(asked)
+        made = len(keys) - len(asked)
         pictures = {"photos": len(asked), "results": made, "cache_entries": told.entries}
         pictures["cache_entries"] += on.results.forget(session.result_names)
 
@@ -123,6 +124,13 @@ class SessionEraser:
             log = structlog.get_logger(__name__)
             log.info("sessions erased", erased=erased, failed=len(failed), oldest_s=oldest_s)
         return erased
+
+    async def _keys(self, session: Session) -> set[str]:
+        """What its rows name, and what else lies in its folders: left by a runner that died."""
+        keys = set(session.object_keys)
+        for folder in Folder:
+            keys |= {key async for key in self._on.store.keys(f"{folder}/{session.session_id}")}
+        return keys
 
     async def _due(self, failed: set[str]) -> list[Session]:
         found = await self._on.book.to_erase(_AT_ONCE)

@@ -17,7 +17,7 @@ from gateway.domain.sessions_queue import WAITS, Patience, pause_s
 from gateway.errors.kinds import DatabaseFailed, GatewayError, Internal
 from gateway.metrics import Metrics
 from gateway.ports.sessions import Notices, SessionQueue
-from gateway.services.pictures import UploadReference
+from gateway.services.pictures import StoredReference
 from gateway.services.results import ResultService
 from gateway.services.session_drafts import DENSEPOSE, GARMENT, MASK, PERSON
 from gateway.services.tryon import TryOnRequest, TryOnService
@@ -81,7 +81,7 @@ class Errand:
         answer = await shop.tryon.run(_asked(claim, shop.now()), self._hear)
         result = answer.result
         if answer.is_cached:
-            result = await shop.results.copy(result, claim.expires_at)
+            result = await shop.results.copy(result, claim.keeping)
         return Outcome(result, answer.is_cached, answer.processing_time_ms)
 
     def _hear(self, progress: Progress) -> None:
@@ -172,7 +172,7 @@ def _asked(claim: Claim, now: float) -> TryOnRequest:
     within_s = given.get("deadline_s")
     if isinstance(within_s, int | float):
         given["deadline_s"] = max(within_s - (now - claim.created_at), _SOONEST_S)
-    stored = {name: UploadReference(name, key) for name, key in claim.ask.pictures.items()}
+    stored = {name: StoredReference(name, key) for name, key in claim.ask.pictures.items()}
     return TryOnRequest(
         person=stored[PERSON],
         garment=stored[GARMENT],
@@ -183,6 +183,7 @@ def _asked(claim: Claim, now: float) -> TryOnRequest:
         request_id=claim.request_id,
         caller=claim.owner,
         payer=claim.payer,
+        keeping=claim.keeping,
     )
 
 

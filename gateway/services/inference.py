@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from gateway.domain.fallback import Fallback, fallback
 from gateway.domain.images import Picture
 from gateway.domain.jobs import Job, Prediction, Progress, Readiness
+from gateway.domain.names import Keeping
 from gateway.domain.options import Engine, Plan
 from gateway.domain.results import (
     StoredResult,
@@ -39,7 +40,8 @@ class Question:
     `fields` says under which of its own names the caller sent a picture; `image_type` is the type
     of the pictures that come back; `caller` tells who asks, without a name; `alternatives` is what
     else may be done where the engine does not serve; `payer` is the API key that is charged, unless
-    another question of the same caller was the same.
+    another question of the same caller was the same; `keeping` says how long its pictures are kept,
+    and where, if not as all others are.
     """
 
     plan: Plan
@@ -50,6 +52,7 @@ class Question:
     caller: str
     alternatives: tuple[Plan, ...] = ()
     payer: str | None = None
+    keeping: Keeping | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,7 @@ class InferenceService:
             prediction.images,
             question.image_type,
             metadata,
+            question.keeping,
         )
 
     async def _predict(self, job: Job, question: Question, tell: OnProgress) -> Prediction:

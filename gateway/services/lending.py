@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from gateway.domain.names import TOKEN_BYTES, Folder, ObjectName
+from gateway.domain.names import TOKEN_BYTES, Folder, Keeping, ObjectName
 from gateway.domain.signatures import signed_path
 from gateway.domain.uploads import ImageType
 from gateway.ports.clock import Clock
@@ -32,7 +32,8 @@ class LendingService:
     async def lent(self, *pngs: bytes) -> AsyncIterator[tuple[str, ...]]:
         """Links to these pictures; after the block there is nothing behind them."""
         expires_at, rules = int(self._clock.now()) + self._ttl_s, self._link_rules
-        names = [ObjectName.new(expires_at, self._randomness(TOKEN_BYTES), "png") for _ in pngs]
+        kept = Keeping(expires_at)
+        names = [ObjectName.new(kept, self._randomness(TOKEN_BYTES), "png") for _ in pngs]
         try:
             for name, png in zip(names, pngs, strict=True):
                 await self._store.put(name.key(Folder.RESULTS), png, ImageType.PNG.media_type)

@@ -1,11 +1,11 @@
 """Pictures on their way in: decoded once, stored under names of our own, found again by id."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.domain.collage import SheetRules
 from gateway.domain.images import Picture, check_proportions, picture_of_png
-from gateway.domain.names import TOKEN_BYTES, Folder, ObjectName
+from gateway.domain.names import TOKEN_BYTES, Folder, Keeping, ObjectName, place_of
 from gateway.domain.uploads import ImageType, Upload
 from gateway.errors.kinds import NotFound
 from gateway.ports.clock import Clock
@@ -15,13 +15,22 @@ from gateway.ports.storage import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class UploadReference:
-    """A picture that was uploaded before."""
+    """A picture that was uploaded before, and who says so; None: somebody who is but an address."""
 
     field: str
     upload_id: str
+    keeper: str | None = None
 
 
-Source = Upload | UploadReference
+@dataclass(frozen=True, slots=True)
+class StoredReference:
+    """A picture that a session was made with, by its name in the store."""
+
+    field: str
+    name: str
+
+
+Source = Upload | UploadReference | StoredReference
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +59,16 @@ class PictureService:
         self._randomness = randomness
         self._retention_s = retention_s
 
-    async def keep(self, upload: Upload) -> StoredPicture:
-        """Check an upload and store it until it expires."""
+    async def keep(self, upload: Upload, keeper: str | None) -> StoredPicture:
+        """Check an upload and store it until it expires, for this keeper or for who has its id."""
         picture = await self._decoder.photo(upload)
-        name = await self.put(picture, self._clock.now() + self._retention_s)
-        return StoredPicture(str(name), name.expires_at, picture)
+        place = "" if keeper is None else place_of(keeper)
+        name = await self.put(picture, Keeping(self._clock.now() + self._retention_s, place))
+        return StoredPicture(str(replace(name, place="")), name.expires_at, picture)
 
-    async def put(self, picture: Picture, expires_at: float) -> ObjectName:
-        """Store a picture until a Unix time; an upload as any other."""
-        name = ObjectName.new(expires_at, self._randomness(TOKEN_BYTES))
+    async def put(self, picture: Picture, keeping: Keeping) -> ObjectName:
+        """Store a picture so long; an upload as any other."""
+        name = ObjectName.new(keeping, self._randomness(TOKEN_BYTES))
         await self._store.put(name.key(Folder.UPLOADS), picture.png, ImageType.PNG.media_type)
         return name
 
@@ -66,9 +76,9 @@ class PictureService:
         """The normalised photo; raises NotFound for an unknown or expired reference."""
         if isinstance(source, Picture):
             return source
-        if isinstance(source, UploadReference):
-            return picture_of_png(await self._find(source))
-        return await self._decoder.photo(source)
+        if isinstance(source, Upload):
+            return await self._decoder.photo(source)
+        return picture_of_png(await self._find(source))
 
     async def mask(self, source: Source, person: Picture) -> Picture:
         """The mask on the person's photo."""
@@ -95,11 +105,23 @@ class PictureService:
             return source
         return Upload(source.field, await self._find(source), ImageType.PNG.media_type)
 
-    async def _find(self, reference: UploadReference) -> bytes:
-        name = ObjectName.parse(reference.upload_id)
-        content = None
-        if name is not None and not name.has_expired(self._clock.now()):
-            content = await self._store.get(name.key(Folder.UPLOADS))
-        if content is None:
-            raise NotFound("There is no such upload.", details={"field": reference.field})
-        return content
+    async def _find(self, reference: UploadReference | StoredReference) -> bytes:
+        for name in _names(reference):
+            if not name.has_expired(self._clock.now()):
+                content = await self._store.get(name.key(Folder.UPLOADS))
+                if content is not None:
+                    return content
+        raise NotFound("There is no such upload.", details={"field": reference.field})
+
+
+def _names(reference: UploadReference | StoredReference) -> Sequence[ObjectName]:
+    """Under which names it may lie: the keeper's own, and those that are nobody's."""
+    if isinstance(reference, StoredReference):
+        name = ObjectName.parse(reference.name)
+        return () if name is None else (name,)
+    name = ObjectName.parse(reference.upload_id)
+    if name is None or name.place:
+        return ()
+    if reference.keeper is None:
+        return (name,)
+    return replace(name, place=place_of(reference.keeper)), name

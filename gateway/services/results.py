@@ -1,12 +1,13 @@
 """Results: kept under keys of our own, remembered, handed out behind signed links."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pydantic import JsonValue
 
-from gateway.domain.names import TOKEN_BYTES, Folder, ObjectName
+from gateway.domain.names import TOKEN_BYTES, Folder, Keeping, ObjectName
 from gateway.domain.results import StoredResult
 from gateway.domain.signatures import signed_path, verify
 from gateway.domain.uploads import ImageType, type_of_extension
@@ -68,30 +69,45 @@ class ResultService:
         images: Sequence[bytes],
         image_type: ImageType,
         metadata: Mapping[str, JsonValue],
+        keeping: Keeping | None = None,
     ) -> StoredResult:
-        """Store the pictures of a finished request, and remember the request by its key, if any."""
-        expires_at = int(self._clock.now() + self._retention_s)
-        names = []
-        for image in images:
-            token = self._randomness(TOKEN_BYTES)
-            name = ObjectName.new(expires_at, token, image_type.extension)
-            await self._store.put(name.key(Folder.RESULTS), image, image_type.media_type)
-            names.append(str(name))
-        result = StoredResult(tuple(names), expires_at, metadata)
+        """Store the pictures of a finished request, and remember the request by its key, if any.
+
+        They are kept as everything is, unless told otherwise. Cancelled, it leaves nothing.
+        """
+        kept = keeping or Keeping(self._clock.now() + self._retention_s)
+        names = [
+            ObjectName.new(kept, self._randomness(TOKEN_BYTES), image_type.extension)
+            for _ in images
+        ]
+        result = StoredResult(tuple(map(str, names)), int(kept.expires_at), metadata)
+        storing = asyncio.create_task(self._store_all(names, images, image_type))
+        try:
+            await asyncio.shield(storing)
+        except asyncio.CancelledError:
+            await asyncio.wait({storing})
+            await self.erase(result)
+            raise
         if request_key is not None:
             self._memo.put(request_key, result)
         return result
 
-    async def copy(self, result: StoredResult, expires_at: float) -> StoredResult:
-        """The same pictures under names of their own, until a Unix time; raises NotFound."""
+    async def _store_all(
+        self, names: Sequence[ObjectName], images: Sequence[bytes], image_type: ImageType
+    ) -> None:
+        for name, image in zip(names, images, strict=True):
+            await self._store.put(name.key(Folder.RESULTS), image, image_type.media_type)
+
+    async def copy(self, result: StoredResult, keeping: Keeping) -> StoredResult:
+        """The same pictures under names of their own; raises NotFound."""
         names = []
         for name in result.names:
             opened = await self.open(name)
             extension = name.rpartition(".")[2]
-            own = ObjectName.new(expires_at, self._randomness(TOKEN_BYTES), extension)
+            own = ObjectName.new(keeping, self._randomness(TOKEN_BYTES), extension)
             await self._store.put(own.key(Folder.RESULTS), opened.content, opened.media_type)
             names.append(str(own))
-        return StoredResult(tuple(names), int(expires_at), result.metadata)
+        return StoredResult(tuple(names), int(keeping.expires_at), result.metadata)
 
     async def erase(self, result: StoredResult) -> None:
         """Erase a result's pictures, and remember it no more."""

@@ -5,9 +5,10 @@ from typing import Final
 
 import structlog
 
-from gateway.domain.names import Folder, expiry_of
+from gateway.domain.names import Folder, expiry_of, session_of
 from gateway.metrics import Metrics
 from gateway.ports.clock import Clock
+from gateway.ports.erasing import Eraser
 from gateway.ports.storage import ObjectStore
 from gateway.services.worker_memory import WorkerMemory, digest_of
 
@@ -15,12 +16,23 @@ _AT_ONCE: Final = 50
 
 
 class RetentionService:
-    """Walks the store and erases every object whose name says that its time is over."""
+    """Walks the store and erases every object whose name says that its time is over.
+
+    And every one in the folder of a session that is not there, and was not when this was last
+    looked at: a gateway died before it had accepted the session, or a runner after it was erased.
+    """
 
     def __init__(
-        self, store: ObjectStore, clock: Clock, metrics: Metrics, workers: WorkerMemory
+        self,
+        store: ObjectStore,
+        rows: Eraser,
+        clock: Clock,
+        metrics: Metrics,
+        workers: WorkerMemory,
     ) -> None:
         self._store = store
+        self._rows = rows
+        self._missing: frozenset[str] = frozenset()
         self._clock = clock
         self._metrics = metrics
         self._workers = workers
@@ -28,8 +40,10 @@ class RetentionService:
     async def sweep(self) -> int:
         """Erase once; the number of objects erased. What is not ours is left alone."""
         erased = 0
-        for folder in Folder:
-            expired = [key async for key in self._store.keys(folder) if self._is_over(key)]
+        lying = {folder: [key async for key in self._store.keys(folder)] for folder in Folder}
+        strays = await self._strays([session_of(key) for keys in lying.values() for key in keys])
+        for folder, keys in lying.items():
+            expired = [key for key in keys if self._is_over(key) or session_of(key) in strays]
             for first in range(0, len(expired), _AT_ONCE):
                 some = expired[first : first + _AT_ONCE]
                 if folder is Folder.UPLOADS:
@@ -40,6 +54,12 @@ class RetentionService:
             erased += len(expired)
         structlog.get_logger(__name__).info("expired objects erased", erased=erased)
         return erased
+
+    async def _strays(self, named: Sequence[str | None]) -> frozenset[str]:
+        """Of the sessions whose folders there are, those that are missing again."""
+        before = self._missing
+        self._missing = await self._rows.missing({one for one in named if one is not None})
+        return self._missing & before
 
     async def _forget(self, keys: Sequence[str]) -> None:
         contents = [await self._store.get(key) for key in keys]

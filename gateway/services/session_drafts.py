@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from gateway.domain.images import Picture
 from gateway.domain.jobs import Readiness
+from gateway.domain.names import Keeping
 from gateway.domain.options import Engine, Given, plan
 from gateway.domain.sessions import Ask, Draft, Kind
 from gateway.domain.uploads import Upload
@@ -19,7 +20,7 @@ from gateway.errors.kinds import InvalidInput, NotDeployed
 from gateway.ports.clock import Clock
 from gateway.ports.models import Models
 from gateway.services.catalogue import GarmentReference
-from gateway.services.pictures import PictureService, Source
+from gateway.services.pictures import PictureService, Source, UploadReference
 from gateway.services.tryon import TryOnService
 
 PERSON: Final = "user_image"
@@ -129,20 +130,19 @@ class SessionDrafts:
             for (_, told), one in zip(garments, request.garments, strict=True)
         ]
         engine = self._engine(request, wishes)
-        now = self._clock.now()
-        expires_at = now + self._rules.retention_s
+        now, session_id = self._clock.now(), self._randomness(_ID_BYTES).hex()
+        kept = Keeping(now + self._rules.retention_s, session_id)
         people, clothes = await asyncio.gather(
             asyncio.gather(*(self._wearer(one) for one in request.wearers)),
             asyncio.gather(*(self._garment(photo) for photo, _ in garments)),
         )
-        stored = await asyncio.gather(*(self._stored(one, expires_at) for one in people + clothes))
+        stored = await asyncio.gather(*(self._stored(one, kept) for one in people + clothes))
         asks = tuple(
             Ask({**person, **garment}, wishes[j], i, j)
             for i, person in enumerate(stored[: len(people)])
             for j, garment in enumerate(stored[len(people) :])
         )
         after_s, webhook = request.cancel_after_s, request.webhook
-        session_id = self._randomness(_ID_BYTES).hex()
         return Draft(
             session_id=session_id,
             owner=request.owner,
@@ -151,7 +151,7 @@ class SessionDrafts:
             asks=asks,
             request_id=request.request_id,
             created_at=now,
-            expires_at=expires_at,
+            expires_at=kept.expires_at,
             cancel_at=None if after_s is None else now + after_s,
             webhook=webhook and replace(webhook, session_id=session_id),
             most_open=request.most_open,
@@ -180,11 +180,9 @@ class SessionDrafts:
     async def _garment(self, source: Source | Picture) -> Mapping[str, Picture]:
         return {GARMENT: await self._pictures.photo(source)}
 
-    async def _stored(
-        self, pictures: Mapping[str, Picture], expires_at: float
-    ) -> Mapping[str, str]:
+    async def _stored(self, pictures: Mapping[str, Picture], kept: Keeping) -> Mapping[str, str]:
         names = await asyncio.gather(
-            *(self._pictures.put(picture, expires_at) for picture in pictures.values())
+            *(self._pictures.put(picture, kept) for picture in pictures.values())
         )
         return dict(zip(pictures, map(str, names), strict=True))
 
@@ -200,4 +198,6 @@ def _digests(name: str, source: Source | GarmentReference) -> dict[str, JsonValu
             return {name: sha256(source.content).hexdigest()}
         case GarmentReference():
             return {name: f"garment {source.garment_id}"}
-    return {name: f"upload {source.upload_id}"}
+        case UploadReference():
+            return {name: f"upload {source.upload_id}"}
+    return {name: f"stored {source.name}"}

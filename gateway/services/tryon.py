@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway.domain.fallback import EngineOrder, alternatives
 from gateway.domain.images import Picture
 from gateway.domain.licensing import Licensing
+from gateway.domain.names import Keeping
 from gateway.domain.options import Engine, Given, choose, plan
 from gateway.domain.uploads import ImageType
 from gateway.ports.models import OnProgress
@@ -20,7 +21,7 @@ class TryOnRequest:
     """What one call asks for; `mask` and `densepose` lie on the person's photo.
 
     What a garment of the catalogue knows of itself need not be given. `payer` is the id of the API
-    key that is charged.
+    key that is charged; `keeping` is where and until when the result is kept, if not as all are.
     """
 
     person: Source
@@ -32,6 +33,7 @@ class TryOnRequest:
     request_id: str
     caller: str
     payer: str | None = None
+    keeping: Keeping | None = None
 
     @property
     def overlays(self) -> Mapping[str, Source]:
@@ -87,6 +89,7 @@ class TryOnService:
             request_id=request.request_id,
             caller=request.caller,
             payer=request.payer,
+            keeping=request.keeping,
         )
 
     async def garment(self, source: Source | GarmentReference) -> tuple[Source | Picture, Given]:

@@ -77,7 +77,7 @@ async def test_whatever_is_logged_is_one_line_of_json(
 class Broken(PictureService):
     """Fails as nothing should."""
 
-    async def keep(self, upload: Upload) -> StoredPicture:
+    async def keep(self, upload: Upload, keeper: str | None) -> StoredPicture:  # noqa: ARG002
         raise RuntimeError(f"cannot write /var/lib/objects for {upload.field}")
 
 

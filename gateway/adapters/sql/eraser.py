@@ -1,6 +1,6 @@
 """The last step of erasing a session: its rows go, and the receipt comes, in one transaction."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from sqlalchemy import Table, delete, func, or_, select
@@ -19,6 +19,7 @@ from gateway.adapters.sql.whole import whole
 from gateway.domain.audit import AuditEvent
 from gateway.ports.clock import Clock
 
+_AT_ONCE: Final = 500
 _KINDS: Final[Mapping[str, Table]] = {
     "items": session_items,
     "events": session_events,
@@ -54,6 +55,15 @@ class SqlEraser:
             await connection.execute(delete(sessions).where(sessions.c.id == session_id))
             await write(connection, line)
         return line
+
+    async def missing(self, session_ids: Collection[str]) -> frozenset[str]:
+        """Those of which there are no rows."""
+        asked, found = sorted(session_ids), set[str]()
+        async with self._database.reading() as connection:
+            for first in range(0, len(asked), _AT_ONCE):
+                some = sessions.c.id.in_(asked[first : first + _AT_ONCE])
+                found |= {*(await connection.execute(select(sessions.c.id).where(some))).scalars()}
+        return frozenset(asked) - found
 
     @whole
     async def clear_keys(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from gateway.domain.names import Keeping, ObjectName
 from gateway.domain.uploads import ImageType
 from tests.gateway.identity.crowd import (
     SECTIONS,
@@ -27,6 +28,7 @@ from tests.gateway.socket_asking import asked_by_socket
 pytestmark = pytest.mark.anyio
 
 SESSIONS: Final = "/api/v1/tryon/sessions"
+ANALYSE: Final = "/api/v1/person/analyse"
 
 
 @pytest.fixture
@@ -80,6 +82,40 @@ async def test_what_was_made_for_one_is_not_remembered_for_another(place: Place)
         assert first.headers.keys() == again.headers.keys()
         names.add(httpx.URL(first.json()["result_url"]).path)
     assert len(names) == 6
+
+
+async def test_an_upload_is_found_by_its_sender_alone(place: Place) -> None:
+    client, everybody = place.gateway.client, await crowd(place)
+    file = {"file": ("photo.jpg", place.gateway.person, "image/jpeg")}
+    ids = [
+        (await client.post("/api/v1/uploads", headers=one.headers, files=file)).json()["upload_id"]
+        for one in everybody
+    ]
+    nowhere = str(ObjectName.new(Keeping(place.gateway.clock.now() + 9), bytes(16)))
+    for number, one in enumerate(everybody):
+        for at, body in naming(ids[number - 1]).items():
+            theirs, none, mine = [
+                await client.post(at, headers=one.headers, json=told)
+                for told in (body, naming(nowhere)[at], naming(ids[number])[at])
+            ]
+            assert (theirs.status_code, none.status_code) == (404, 404), at
+            assert theirs.json()["error_code"] == none.json()["error_code"]
+            assert mine.is_success, mine.text
+    stranger = await client.post("/api/v1/person/analyse", json=naming(ids[0])[ANALYSE])
+    assert stranger.status_code == httpx.codes.NOT_FOUND
+
+
+def naming(upload_id: str) -> dict[str, dict[str, Any]]:
+    """Bodies of requests that name an upload, by where they are sent."""
+    photo = {"upload_id": upload_id}
+    both = {"user_image": photo, "garment_image": photo}
+    batch = {"people": [{"user_image": photo}], "garments": [{"garment_image": photo}]}
+    return {
+        ANALYSE: {"user_image": photo},
+        "/api/v1/process-tryon": both,
+        SESSIONS: both,
+        "/api/v1/tryon/batches": batch,
+    }
 
 
 async def test_a_link_to_a_picture_opens_that_picture_alone(place: Place) -> None:

@@ -1,25 +1,24 @@
 import pytest
 
-from gateway.adapters.objects import ObjectStoreAdapter
-from gateway.domain.names import Folder, ObjectName
-from gateway.metrics import Metrics
-from gateway.services.retention import RetentionService
-from gateway.services.worker_memory import WorkerMemory
-from tests.gateway.running import Gateway, ManualClock
-from tests.gateway.sessions.workshop import Drawer
+from gateway.domain.names import Folder, Keeping, ObjectName
+from tests.gateway.identity.crowd import pictures_of
+from tests.gateway.running import Gateway
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_has_expired_is_erased_and_nothing_else() -> None:
-    store, clock = ObjectStoreAdapter("memory://"), ManualClock(1000.0)
-    over, alive = ObjectName.new(1000, bytes(16), "jpg"), ObjectName.new(1001, bytes(16), "jpg")
+async def keys(gateway: Gateway) -> list[str]:
+    return sorted([key async for key in gateway.resources.store.keys("")])
+
+
+async def test_what_has_expired_is_erased_and_nothing_else(gateway: Gateway) -> None:
+    store, now = gateway.resources.store, gateway.clock.now()
+    over, alive = (ObjectName.new(Keeping(at), bytes(16), "jpg") for at in (now, now + 1))
     kept = [alive.key(Folder.RESULTS), "results/not-ours.txt", "elsewhere/file"]
     for key in (over.key(Folder.RESULTS), over.key(Folder.UPLOADS), *kept):
         await store.put(key, b"x", "image/jpeg")
-    memory = WorkerMemory(Drawer(), [])
-    assert await RetentionService(store, clock, Metrics(), memory).sweep() == 2
-    assert sorted([key async for key in store.keys("")]) == sorted(kept)
+    assert await gateway.resources.erasing.retention.sweep() == 2
+    assert await keys(gateway) == sorted(kept)
 
 
 async def test_a_day_later_nothing_of_a_try_on_is_left(gateway: Gateway) -> None:
@@ -29,4 +28,22 @@ async def test_a_day_later_nothing_of_a_try_on_is_left(gateway: Gateway) -> None
     assert await gateway.resources.erasing.retention.sweep() == 0
     gateway.clock.time_s += 1
     assert await gateway.resources.erasing.retention.sweep() == 2
-    assert [key async for key in gateway.resources.store.keys("")] == []
+    assert await keys(gateway) == []
+
+
+async def test_what_is_of_no_session_is_erased_once_it_can_no_longer_be_of_a_new_one(
+    gateway: Gateway,
+) -> None:
+    """A gateway that dies leaves photos before their session is written down."""
+    answer = await gateway.client.post("/api/v1/tryon/sessions", files=pictures_of(gateway))
+    mine = answer.json()["session_id"]
+    stray = Keeping(gateway.clock.now() + 90 * 86_400, "0" * 32)
+    key = ObjectName.new(stray, bytes(16)).key(Folder.UPLOADS)
+    await gateway.resources.store.put(key, b"x", "image/png")
+    retention = gateway.resources.erasing.retention
+    assert await retention.sweep() == 0
+    assert key in await keys(gateway)
+    assert await retention.sweep() == 1
+    left = await keys(gateway)
+    assert len(left) >= 2
+    assert all(one.split("/")[1] == mine for one in left)

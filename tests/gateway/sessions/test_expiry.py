@@ -14,7 +14,9 @@ from sqlalchemy import select
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.tables import metadata
 from gateway.domain.jobs import Job, Prediction
+from gateway.domain.names import Keeping
 from gateway.domain.receipts import is_genuine
+from gateway.domain.uploads import ImageType
 from gateway.ports.models import OnProgress
 from gateway.services.worker_memory import digest_of
 from gateway.telemetry import configure_logging
@@ -92,8 +94,9 @@ def png(encoded: bytes) -> bytes:
 
 
 def files(place: Place) -> list[Path]:
+    """Everything in the store's folder; a session's own folder is a trace of it, too."""
     folder = Path(place.store_url.removeprefix("file://"))
-    return [file for file in folder.rglob("*") if file.is_file()]
+    return [*folder.rglob("*")]
 
 
 async def rows(place: Place) -> dict[str, list[str]]:
@@ -154,6 +157,22 @@ async def test_a_minute_after_expiry_nothing_is_left(place: Place, worker: Worke
         clock.time_s += 90 * DAY_S + 1
         await sessions.erasing.job.run()
         assert await rows(place) == {}
+
+
+async def test_what_a_runner_left_that_died_goes_with_its_session(
+    place: Place, worker: Worker
+) -> None:
+    """It had stored a picture, and had not yet written down that it is there."""
+    clock = ManualClock()
+    async with opened(place, clock, [ENGINE], worker=worker) as sessions:
+        session_id, names = await made(sessions, clock)
+        kept = Keeping(clock.now() + DAY_S, session_id)
+        left = await sessions.results.keep(None, [GARMENT], ImageType.JPEG, {}, kept)
+        receipt = await sessions.service.delete(session_id, ENGINE)
+        erased = receipt["erased"]
+        assert isinstance(erased, dict)
+        assert erased["results"] == 2
+        await check_nothing_is_left(place, sessions, names | {*left.names}, "")
 
 
 async def test_deleting_does_all_of_it_at_once(place: Place, worker: Worker) -> None:

@@ -26,7 +26,7 @@ from gateway.domain.fallback import EngineOrder
 from gateway.domain.images import ImageLimits, picture_of_png
 from gateway.domain.jobs import Job, ModelState, Prediction, Progress, Readiness
 from gateway.domain.licensing import Licensing
-from gateway.domain.names import Folder
+from gateway.domain.names import Folder, Keeping
 from gateway.domain.options import Engine
 from gateway.domain.sessions import Ask, Draft, EventKind, Kind, Session
 from gateway.domain.sessions_lifecycle import ENDED, State
@@ -125,15 +125,16 @@ class Sessions:
         photos: of a person and of a garment, PNG; both are a small drawing unless given.
         """
         shown = [picture_of_png(one) for one in photos or (pictures.png((32, 40)),) * 2]
+        kept = Keeping(now + DAY_S, token_hex(16))
         asks = []
         for garment in range(items):
-            names = [str(await self.pictures.put(one, now + DAY_S)) for one in shown]
+            names = [str(await self.pictures.put(one, kept)) for one in shown]
             asked = dict(zip(("user_image", "garment_image"), names, strict=True))
             given: dict[str, JsonValue] = {"output_format": "jpeg", "seed": garment}
             given["category"] = "upper_body"
             asks.append(Ask(asked, given, garment=garment))
         draft = Draft(
-            session_id=token_hex(8),
+            session_id=kept.place,
             owner=engine,
             kind=Kind.STANDARD,
             engine=engine,
