@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +11,8 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.documentation.access import BODIES, document_access
+from gateway.documentation.forms import REF, document_parameters, form_schema
+from gateway.documentation.offers import document_offers
 from gateway.domain.uploads import MEDIA_TYPES
 from gateway.errors.kinds import (
     BadDimensions,
@@ -40,6 +41,7 @@ from gateway.schemas.answers import ErrorResponse
 from gateway.schemas.batches import BatchBody
 from gateway.schemas.recommendations import RecommendationBody
 from gateway.schemas.requests import (
+    EXAMPLE_PNG,
     BodiesBody,
     GarmentFields,
     PersonBody,
@@ -55,7 +57,6 @@ if TYPE_CHECKING:
     from gateway.resources import Resources
 
 TITLE: Final = "vton-serve"
-_REF: Final = "#/components/schemas/{model}"
 _EXAMPLE_ID: Final = "0b5c1f0e6a4a4c0e9f0d3f1b6f6d2a11"
 _BINARY: Final = {"type": "string", "format": "binary"}
 _PHOTO_TYPES: Final = ", ".join(MEDIA_TYPES)
@@ -117,7 +118,7 @@ TRYON_BODY: Final[dict[str, Any]] = {
     "required": True,
     "content": {
         "multipart/form-data": {
-            "schema": {"$ref": _REF.format(model="TryOnForm")},
+            "schema": {"$ref": REF.format(model="TryOnForm")},
             "encoding": {
                 "user_image": {"contentType": _PHOTO_TYPES},
                 "garment_image": {"contentType": _PHOTO_TYPES},
@@ -127,10 +128,10 @@ TRYON_BODY: Final[dict[str, Any]] = {
             },
         },
         "application/json": {
-            "schema": {"$ref": _REF.format(model="TryOnBody")},
+            "schema": {"$ref": REF.format(model="TryOnBody")},
             "example": {
                 "user_image": {"upload_id": "6921e2f0-pIu3xT0mQ2mV8y1ZkqPq1w"},
-                "garment_image": {"base64": "iVBORw0KGgo…", "media_type": "image/png"},
+                "garment_image": {"base64": EXAMPLE_PNG, "media_type": "image/png"},
                 "options": {"category": "upper_body", "output_format": "webp"},
             },
         },
@@ -141,7 +142,7 @@ GARMENT_BODY: Final[dict[str, Any]] = {
     "required": True,
     "content": {
         "multipart/form-data": {
-            "schema": {"$ref": _REF.format(model="GarmentForm")},
+            "schema": {"$ref": REF.format(model="GarmentForm")},
             "encoding": {
                 "garment_image": {"contentType": _PHOTO_TYPES},
                 "options": {"contentType": "application/json"},
@@ -153,14 +154,14 @@ PERSON_BODY: Final[dict[str, Any]] = {
     "required": True,
     "content": {
         "multipart/form-data": {
-            "schema": {"$ref": _REF.format(model="PersonForm")},
+            "schema": {"$ref": REF.format(model="PersonForm")},
             "encoding": {
                 "user_image": {"contentType": _PHOTO_TYPES},
                 "options": {"contentType": "application/json"},
             },
         },
         "application/json": {
-            "schema": {"$ref": _REF.format(model="PersonBody")},
+            "schema": {"$ref": REF.format(model="PersonBody")},
             "example": {
                 "user_image": {"upload_id": "6921e2f0-pIu3xT0mQ2mV8y1ZkqPq1w"},
                 "options": {"category": "upper_body"},
@@ -172,12 +173,12 @@ BATCH_BODY: Final[dict[str, Any]] = {
     "required": True,
     "content": {
         "application/json": {
-            "schema": {"$ref": _REF.format(model="BatchBody")},
+            "schema": {"$ref": REF.format(model="BatchBody")},
             "example": {
                 "people": [{"user_image": {"upload_id": "6921e2f0-pIu3xT0mQ2mV8y1ZkqPq1w"}}],
                 "garments": [
                     {"garment_image": {"upload_id": "6921e2f0-W2n0pJq5T9uX1cV7bM3kLg"}},
-                    {"garment_image": {"base64": "iVBORw0KGgo…"}, "category": "lower_body"},
+                    {"garment_image": {"base64": EXAMPLE_PNG}, "category": "lower_body"},
                 ],
                 "options": {"output_format": "webp"},
             },
@@ -188,7 +189,7 @@ BODIES_BODY: Final[dict[str, Any]] = {
     "required": True,
     "content": {
         "application/json": {
-            "schema": {"$ref": _REF.format(model="BodiesBody")},
+            "schema": {"$ref": REF.format(model="BodiesBody")},
             "example": {
                 "count": 2,
                 "height_cm": 172,
@@ -256,12 +257,20 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.update(_schemas(model))
     schemas.update(_schemas(TryOnFields) | _schemas(GarmentFields))
     schemas.update(_schemas(TryOnBody) | _schemas(PersonBody) | _schemas(_bodies_body(app)))
-    schemas["TryOnForm"] = _form_schema(TryOnFields, _TRYON_FILES, "user_image")
-    schemas["GarmentForm"] = _form_schema(GarmentFields, _GARMENT_FILE, "garment_image", "category")
-    schemas["PersonForm"] = _form_schema(PersonOptions, _PERSON_FILE, "user_image")
+    schemas["TryOnForm"] = form_schema(TryOnFields, _TRYON_FILES, "user_image")
+    schemas["TryOnForm"]["oneOf"] = [
+        {"required": [name]} for name in ("garment_image", "garment_id")
+    ]
+    schemas["TryOnForm"]["properties"]["options"]["$ref"] = REF.format(model="TryOnOptions")
+    schemas["GarmentForm"] = form_schema(GarmentFields, _GARMENT_FILE, "garment_image", "category")
+    schemas["PersonForm"] = form_schema(PersonOptions, _PERSON_FILE, "user_image")
     for body in BODIES:
         schemas.update(_schemas(body))
+    resources: Resources | None = app.state.resources
+    if resources is not None:
+        document_offers(schemas, resources.registry)
     document_access(app, document)
+    document_parameters(document)
     return document
 
 
@@ -272,21 +281,6 @@ def _bodies_body(app: FastAPI) -> type[BodiesBody]:
 
 
 def _schemas(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema(ref_template=_REF)
+    schema = model.model_json_schema(ref_template=REF)
     nested: dict[str, Any] = schema.pop("$defs", {})
     return nested | {model.__name__: schema}
-
-
-def _form_schema(kind: type[BaseModel], files: Mapping[str, Any], *required: str) -> dict[str, Any]:
-    """The form: files, and every option either as a field or within the `options` part."""
-    options = kind.model_json_schema(ref_template=_REF)
-    as_json = {
-        "$ref": _REF.format(model=kind.__name__),
-        "description": "the fields below, as JSON",
-    }
-    return {
-        "type": "object",
-        "properties": {**files, "options": as_json} | options["properties"],
-        "required": list(required),
-        "additionalProperties": False,
-    }

@@ -12,7 +12,8 @@ from gateway.domain.names import TOKEN_BYTES
 from gateway.domain.options import Category
 
 FOLDER: Final = "garments"
-_ID: Final = re.compile(r"g[0-9a-f]{8}-[A-Za-z0-9_-]{22}", re.ASCII)
+ID_PATTERN: Final = "^g[0-9a-f]{8}-[A-Za-z0-9_-]{22}$"
+_ID: Final = re.compile(ID_PATTERN, re.ASCII)
 
 
 class Details(TypedDict):

@@ -21,8 +21,10 @@ SESSION_HEADERS: Final = ("Idempotency-Key", "Prefer", "Cancel-After", "Last-Eve
 MAX_WAIT_S: Final = 60.0
 _MANY: Final = 2**31
 _TOKEN_BYTES: Final = 24
-_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
-_SECONDS: Final = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)s?", re.ASCII)
+_KEY: Final = r"^[!-~]{1,255}$"
+_SECONDS: Final = (
+    r"^(?:[1-9][0-9]{0,5}(?:\.[0-9]{1,3})?|0\.(?:[1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9]))s?$"
+)
 _WAIT: Final = re.compile(r"(?:^|,)\s*wait=(\d{1,4})\s*(?:$|[,;])", re.ASCII)
 
 RepeatedKey = Annotated[
@@ -30,6 +32,7 @@ RepeatedKey = Annotated[
     Header(
         alias="Idempotency-Key",
         max_length=255,
+        json_schema_extra={"pattern": _KEY},
         description="a repeat with the same key gets the first session; needs a token",
     ),
 ]
@@ -39,7 +42,12 @@ Prefer = Annotated[
 ]
 CancelAfter = Annotated[
     str | None,
-    Header(alias="Cancel-After", max_length=16, description="seconds until it ends by itself"),
+    Header(
+        alias="Cancel-After",
+        max_length=16,
+        json_schema_extra={"pattern": _SECONDS},
+        description="seconds until it ends by itself",
+    ),
 ]
 
 
@@ -48,6 +56,7 @@ WebhookUrl = Annotated[
     Query(
         alias="webhook_url",
         max_length=2048,
+        json_schema_extra={"format": "uri", "pattern": "^https?://"},
         description="is told of this session; its secret is in the answer",
     ),
 ]
@@ -127,7 +136,7 @@ def checked_key(key: str | None, caller: Caller) -> str | None:
     """An Idempotency-Key; raises InvalidInput for one that could not be recognised again."""
     if key is None:
         return None
-    if _KEY.fullmatch(key) is None:
+    if re.fullmatch(_KEY, key) is None:
         raise InvalidInput.of("Idempotency-Key", "must be 1 to 255 printable ASCII characters")
     if not caller.is_known:
         raise InvalidInput.of("Idempotency-Key", f"needs {USER_TOKEN}: choose a random one")
@@ -144,7 +153,7 @@ def cancel_after_s(value: str | None) -> float | None:
     """Seconds after which a session ends by itself; raises InvalidInput."""
     if value is None:
         return None
-    found = _SECONDS.fullmatch(value.strip())
-    if found is None or not float(found[1]):
+    told = value.strip()
+    if re.fullmatch(_SECONDS, told) is None:
         raise InvalidInput.of("Cancel-After", "must be seconds, such as 15 or 15s")
-    return float(found[1])
+    return float(told.removesuffix("s"))

@@ -12,6 +12,7 @@ from gateway.documentation.openapi import (
     PICTURE_ERRORS,
     errors,
 )
+from gateway.domain.garments import ID_PATTERN
 from gateway.domain.identity import Scope
 from gateway.errors.kinds import InvalidInput, NotFound, PinsFull, StorageFailed
 from gateway.intake.tryon import read_garment
@@ -48,7 +49,9 @@ async def add(request: Request, r: R) -> GarmentResponse:
 async def page(
     r: R,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(max_length=64, description="of the page before")] = None,
+    cursor: Annotated[
+        str | None, Query(pattern=ID_PATTERN, description="of the page before")
+    ] = None,
 ) -> GarmentsResponse:
     """List the garments, the newest first."""
     found = await r.catalogue.page(cursor, limit)

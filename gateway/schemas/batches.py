@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from gateway.schemas.requests import (
     AnyCategory,
@@ -11,6 +11,7 @@ from gateway.schemas.requests import (
     Strict,
     Text,
     TryOnOptions,
+    one_of,
 )
 
 
@@ -26,6 +27,11 @@ class PersonOfBatch(Strict):
 
 class GarmentOfBatch(Strict):
     """Something to wear; its own options outrank those of the batch."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=one_of(("garment_image", "object"), ("garment_id", "string")),
+    )
 
     garment_image: ImageSource | None = Field(default=None, description="photo of the garment")
     garment_id: GarmentId | None = Field(default=None, description="one of the catalogue")

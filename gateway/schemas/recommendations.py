@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field
 
 from gateway.domain.uploads import MEDIA_TYPES
-from gateway.schemas.requests import ImageSource, Strict
+from gateway.schemas.requests import EXAMPLE_PNG, ImageSource, Strict
 
 MOST_WORN: Final = 12
 """Pictures of a wardrobe, and pictures made of it, at most."""
@@ -115,7 +115,7 @@ RECOMMENDATION_BODY: Final[dict[str, Any]] = {
             "schema": {"$ref": "#/components/schemas/RecommendationBody"},
             "example": {
                 "user_image": {"upload_id": "6921e2f0-pIu3xT0mQ2mV8y1ZkqPq1w"},
-                "wardrobe_images": [{"base64": "iVBORw0KGgo…", "media_type": "image/png"}],
+                "wardrobe_images": [{"base64": EXAMPLE_PNG, "media_type": "image/png"}],
                 "max_results": 10,
             },
         },

@@ -9,10 +9,13 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
+from pydantic.config import JsonDict
 
 from gateway.domain.options import Category, OutputFormat
+from gateway.domain.uploads import MEDIA_TYPES
 
 _ALIASES: Final = {"full_body": Category.DRESSES}
 _NO_CONTROLS: Final = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
@@ -45,6 +48,20 @@ class Strict(BaseModel):
     """Knows its fields, and no others."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def one_of(first: tuple[str, str], second: tuple[str, str], *firsts: str) -> JsonDict:
+    """What a schema says of two fields, each by name and type, of which exactly one is given.
+
+    `firsts` are fields that belong to the first, and are not given with the second.
+    """
+    (one, kind), (other, other_kind) = first, second
+    nulls: JsonDict = {name: {"type": "null"} for name in (one, *firsts)}
+    ways: list[JsonValue] = [
+        {"required": [one], "properties": {one: {"type": kind}, other: {"type": "null"}}},
+        {"required": [other], "properties": {other: {"type": other_kind}, **nulls}},
+    ]
+    return {"oneOf": ways}
 
 
 class TryOnOptions(Strict):
@@ -158,6 +175,11 @@ class PersonOptions(Strict):
         return self.model_dump(mode="json", exclude_none=True)
 
 
+def _whole(value: object) -> object:
+    """The number 40.0 is whole, in JSON as in JSON Schema."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Whole = Annotated[int, Field(strict=True)]
 Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -185,18 +207,46 @@ class BodiesBody(Strict):
     deadline_s: Real | None = Field(default=None, gt=0, description=_DEADLINE)
     least_steps: Whole | None = Field(default=None, ge=1, description=_LEAST_STEPS)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _wholes(cls, told: object) -> object:
+        if not isinstance(told, dict):
+            return told
+        return {name: _whole(value) for name, value in told.items()}
+
     def given(self) -> dict[str, JsonValue]:
         """Every option that has a value."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
+EXAMPLE_PNG: Final = (
+    "iVBORw0KGgoAAAANSUhEUgAAAEAAAABAAQAAAACCEkxzAAAAFElEQVR42mP8zwAB"
+    "TAyjjFEGyQwAzx8Bf7QK4E8AAAAASUVORK5CYII="
+)
+"""A white square of 64 pixels, the least that is taken: examples that can be sent hold it."""
+
+_File = Annotated[
+    str,
+    StringConstraints(min_length=1),
+    WithJsonSchema({"type": "string", "format": "byte", "contentEncoding": "base64"}),
+]
+_MediaType = Annotated[
+    str,
+    StringConstraints(max_length=100),
+    WithJsonSchema({"type": "string", "enum": list(MEDIA_TYPES)}),
+]
+
+
 class ImageSource(Strict):
     """A picture within JSON: either base64 (a data URL will do) or an upload made before."""
 
-    base64: str | None = Field(default=None, min_length=1, description="the file, base64-encoded")
-    media_type: str | None = Field(
-        default=None, max_length=100, description="declared type of the file"
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=one_of(("base64", "string"), ("upload_id", "string"), "media_type"),
     )
+
+    base64: _File | None = Field(default=None, description="the file, base64-encoded")
+    media_type: _MediaType | None = Field(default=None, description="declared type of the file")
     upload_id: str | None = Field(
         default=None, max_length=64, description="id from POST /api/v1/uploads"
     )
@@ -212,6 +262,11 @@ class ImageSource(Strict):
 
 class TryOnBody(Strict):
     """The JSON form of a try-on request."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=one_of(("garment_image", "object"), ("garment_id", "string")),
+    )
 
     user_image: ImageSource = Field(description="photo of the person")
     garment_image: ImageSource | None = Field(default=None, description="photo of the garment")

@@ -169,3 +169,11 @@ async def test_the_document_shows_what_this_deployment_s_engine_offers(gateway: 
     assert fields["skin_tone"]["anyOf"][0]["enum"] == ["light", "dark"]
     assert (fields["height_cm"]["minimum"], fields["height_cm"]["maximum"]) == (140, 220)
     assert fields["steps"]["default"] == 25
+
+
+@pytest.mark.prop(27)
+async def test_a_whole_number_is_whole_however_it_is_written(gateway: Gateway) -> None:
+    assert (await gateway.draw(count=2.0, seed=7.0)).status_code == 200
+    for wrong in (2.5, True, "2"):
+        refused = await gateway.draw(count=wrong)
+        assert (refused.status_code, refused.json()["error_code"]) == (422, "VAL_2001")
