@@ -19,7 +19,7 @@ def listening(
         access_log=False,
         server_header=False,
         proxy_headers=False,  # gateway.middleware.proxied reads them, from trusted proxies alone
-        http=patience.protocol(http.head_s),
+        http=patience.protocol(http.head_s, http.answer_stall_s),
         ws=framing.protocol(http.socket_stall_s),
         ws_max_size=http.socket_message_bytes,
         ws_ping_interval=http.socket_ping_s,

@@ -10,6 +10,7 @@ from websockets.server import ServerProtocol
 
 from gateway.errors.kinds import MalformedBody
 from gateway.middleware.request_ids import HEADER, request_id_from
+from gateway.middleware.unread import Unread
 from gateway.responses import error_response
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class _Bounded(WebSocketsSansIOProtocol):
     """
 
     longest_s: ClassVar[float]
-    _hanging_up: asyncio.TimerHandle | None = None
+    _unread: Unread
     _message_bytes = 0
 
     def __init__(
@@ -59,19 +60,19 @@ class _Bounded(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._unread = Unread(self.loop, transport, self.longest_s)
         transport.set_write_buffer_limits(high=0)  # whatever is left unsent counts as unread
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._calm()
+        self._unread.end()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        if self._hanging_up is None:
-            self._hanging_up = self.loop.call_later(self.longest_s, self.transport.abort)
+        self._unread.begin()
 
     def resume_writing(self) -> None:
-        self._calm()
+        self._unread.end()
         super().resume_writing()
 
     async def send(self, message: ASGISendEvent) -> None:
@@ -127,11 +128,6 @@ class _Bounded(WebSocketsSansIOProtocol):
         if not self.close_sent:
             self.conn.fail(code, reason)
             self.handle_parser_exception()
-
-    def _calm(self) -> None:
-        if self._hanging_up is not None:
-            self._hanging_up.cancel()
-            self._hanging_up = None
 
 
 class _Handshake(ServerProtocol):

@@ -1,4 +1,4 @@
-"""How a connection may begin: in time, in few words, and in HTTP."""
+"""How a connection may begin: in time, in few words, and in HTTP; and that answers are read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.errors.kinds import MalformedBody
 from gateway.middleware.request_ids import HEADER, request_id_from
+from gateway.middleware.unread import Unread
 from gateway.responses import error_response
 
 if TYPE_CHECKING:
@@ -17,11 +18,15 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 """Cookies and tokens together stay far below."""
 
 
-def protocol(head_s: float) -> type[asyncio.Protocol]:
-    """Uvicorn's HTTP/1.1 for those who send the head of a request within so many seconds."""
+def protocol(head_s: float, stall_s: float) -> type[asyncio.Protocol]:
+    """Uvicorn's HTTP/1.1 for those who send the head of a request within `head_s` seconds.
+
+    Who reads nothing of an answer for `stall_s` seconds is hung up on.
+    """
 
     class Timed(_Impatient):
         longest_s = head_s
+        longest_unread_s = stall_s
 
     return Timed
 
@@ -34,16 +39,28 @@ class _Impatient(HttpToolsProtocol):
     """
 
     longest_s: ClassVar[float]
+    longest_unread_s: ClassVar[float]
+    _unread: Unread
     _hanging_up: asyncio.TimerHandle | None = None
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._unread = Unread(self.loop, transport, self.longest_unread_s)
         self._hurry()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._calm()
+        self._unread.end()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread.begin()
+
+    def resume_writing(self) -> None:
+        self._unread.end()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

@@ -31,6 +31,9 @@ class HttpSettings(BaseModel):
         default=20.0, gt=0, description="longest pause within a request body"
     )
     body_s: float = Field(default=120.0, gt=0, description="longest time for a request body")
+    answer_stall_s: float = Field(
+        default=60.0, gt=0, description="longest time in which nothing of an answer is read"
+    )
     socket_message_bytes: int = Field(
         default=4096, gt=0, description="largest message of a WebSocket, all its frames together"
     )

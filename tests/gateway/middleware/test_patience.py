@@ -47,9 +47,11 @@ REFUSED = {
 
 
 @asynccontextmanager
-async def listening(gateway: Gateway, head_s: float) -> AsyncIterator[int]:
-    """The gateway on a port, as `python -m gateway` serves it, for heads of this duration."""
-    async with served(gateway, head_s=head_s) as url:
+async def listening(
+    gateway: Gateway, head_s: float, answer_stall_s: float = 20
+) -> AsyncIterator[int]:
+    """The gateway on a port, as `python -m gateway` serves it, with these time limits."""
+    async with served(gateway, head_s=head_s, answer_stall_s=answer_stall_s) as url:
         yield int(url.rpartition(":")[2])
 
 
@@ -118,6 +120,20 @@ async def test_a_head_that_trickles_is_hung_up_on(gateway: Gateway) -> None:
                 except (TimeoutError, ConnectionError):
                     continue
         writer.close()
+
+
+async def test_who_asks_and_never_reads_is_hung_up_on(gateway: Gateway) -> None:
+    document = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with listening(gateway, 20, answer_stall_s=0.1) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        with pytest.raises(ConnectionError):  # noqa: PT012 - one of many writes finds it out
+            async with asyncio.timeout(20):
+                while True:
+                    writer.write(document * 100)
+                    await writer.drain()
+        writer.close()
+        assert b'"alive"' in await said(port, ALIVE)
 
 
 async def test_who_leaves_in_the_middle_leaves_nothing_behind(gateway: Gateway) -> None:
