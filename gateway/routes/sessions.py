@@ -1,5 +1,7 @@
 """/api/v1/tryon/sessions: try-ons that are accepted at once, and made whatever dies meanwhile."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -25,7 +27,7 @@ from gateway.errors.kinds import (
     StorageFailed,
 )
 from gateway.errors.limits import BudgetSpent, SessionsFull
-from gateway.intake.batches import read_batch
+from gateway.intake.batches import Batch, read_batch
 from gateway.intake.credentials import USER_TOKEN
 from gateway.intake.session_headers import (
     REPLAYED,
@@ -86,23 +88,7 @@ async def create(
     `Idempotency-Key` with the same request gives the same session for a day. With `Prefer: wait=N`
     the answer comes when the session has ended, or after N seconds.
     """
-    with r.admission.one():
-        asked = await read_tryon(request, r.settings.uploads)
-        wanted = SessionRequest(
-            owner=headers.owner,
-            wearers=(Wearer(asked.person, asked.mask, asked.densepose),),
-            garments=(Worn(asked.garment, {}),),
-            engine=asked.engine,
-            given=asked.given,
-            request_id=asked.request_id,
-            key=headers.key,
-            cancel_after_s=headers.cancel_after_s,
-            webhook=headers.webhook,
-            most_open=headers.most_open,
-            payer=headers.payer,
-        )
-        accepted = await r.sessions.create(wanted)
-    return await _answer(request, response, r, headers, accepted)
+    return await _accepted(request, response, r, headers, partial(_one_item, request, r))
 
 
 @router.post(
@@ -122,26 +108,7 @@ async def create_batch(
     Everything else is as with a single try-on. What several items share is stored once, and a
     person is analysed once.
     """
-    with r.admission.one():
-        asked = await read_batch(request, r.settings.uploads)
-        await count_items(
-            request, r.doors.limits, len(asked.wearers) * len(asked.garments), "garments"
-        )
-        wanted = SessionRequest(
-            owner=headers.owner,
-            wearers=asked.wearers,
-            garments=asked.garments,
-            engine=asked.engine,
-            given=asked.given,
-            request_id=request.scope["request_id"],
-            key=headers.key,
-            cancel_after_s=headers.cancel_after_s,
-            webhook=headers.webhook,
-            most_open=headers.most_open,
-            payer=headers.payer,
-        )
-        accepted = await r.sessions.create(wanted)
-    return await _answer(request, response, r, headers, accepted)
+    return await _accepted(request, response, r, headers, partial(_many_items, request, r))
 
 
 @router.get("/sessions", responses=errors(*_READ))
@@ -183,6 +150,45 @@ async def delete(session_id: SessionId, request: Request, r: R, caller: Maker) -
     """
     receipt = await r.sessions.delete(session_id, known_owner(caller), visitor_of(request))
     return ReceiptResponse.model_validate(receipt)
+
+
+async def _one_item(request: Request, r: Resources) -> Batch:
+    asked = await read_tryon(request, r.settings.uploads)
+    wearer = Wearer(asked.person, asked.mask, asked.densepose)
+    return Batch((wearer,), (Worn(asked.garment, {}),), asked.engine, asked.given)
+
+
+async def _many_items(request: Request, r: Resources) -> Batch:
+    asked = await read_batch(request, r.settings.uploads)
+    items = len(asked.wearers) * len(asked.garments)
+    await count_items(request, r.doors.limits, items, "garments")
+    return asked
+
+
+async def _accepted(
+    request: Request,
+    response: Response,
+    r: Resources,
+    headers: SessionHeaders,
+    read: Callable[[], Awaitable[Batch]],
+) -> AcceptedResponse:
+    with r.admission.one():
+        asked = await read()
+        wanted = SessionRequest(
+            owner=headers.owner,
+            wearers=asked.wearers,
+            garments=asked.garments,
+            engine=asked.engine,
+            given=asked.given,
+            request_id=request.scope["request_id"],
+            key=headers.key,
+            cancel_after_s=headers.cancel_after_s,
+            webhook=headers.webhook,
+            most_open=headers.most_open,
+            payer=headers.payer,
+        )
+        accepted = await r.sessions.create(wanted)
+    return await _answer(request, response, r, headers, accepted)
 
 
 async def _answer(

@@ -1,7 +1,6 @@
 """Whatever step a gateway is killed at while it erases, the next run finishes it, once."""
 
 import asyncio
-import signal
 from pathlib import Path
 
 import pytest
@@ -9,28 +8,13 @@ import pytest
 from gateway.adapters.clock import SystemClock
 from gateway.domain.receipts import ReceiptKey, is_genuine
 from gateway.errors.kinds import NotFound
+from tests.gateway.sessions.dying import LaterClock, die_at_every_step, killed
 from tests.gateway.sessions.erasing_kills import delete_until_killed
-from tests.gateway.sessions.test_kills import AT_ONCE, FORKS, LaterClock
 from tests.gateway.sessions.workshop import Place, Sessions, opened
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PUBLIC = ReceiptKey(b"secret").public
-
-
-async def killed(place: Place, session_id: str, engine: str, fatal: int | None) -> int | None:
-    """Delete a session in a process that dies at a step; the steps it took if it did not."""
-    ours, theirs = FORKS.Pipe(duplex=False)
-    process = FORKS.Process(
-        target=delete_until_killed, args=(place, session_id, engine, fatal, theirs)
-    )
-    await asyncio.to_thread(process.start)
-    theirs.close()
-    await asyncio.to_thread(process.join, 60)
-    code = process.exitcode
-    process.close()
-    assert code in {0, -signal.SIGKILL}
-    return ours.recv() if code == 0 else None
 
 
 async def made(sessions: Sessions, names: list[str]) -> list[str]:
@@ -49,19 +33,12 @@ async def test_killed_at_any_step_the_next_run_finishes_and_writes_one_receipt(
     place, clock = Place(database_url, f"file://{tmp_path}/objects"), SystemClock()
     async with opened(place, clock, ["whole"]) as sessions:
         (whole,) = await made(sessions, ["whole"])
-    steps = await killed(place, whole, "whole", None)
+    steps = await killed(delete_until_killed, place, whole, "whole", None)
     assert steps is not None
     names = [f"step-{number}" for number in range(steps)]
     async with opened(place, clock, names) as sessions:
         ids = await made(sessions, names)
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def dies(number: int) -> bool:
-        async with room:
-            return await killed(place, ids[number], names[number], number) is None
-
-    deaths = sum(await asyncio.gather(*(dies(number) for number in range(steps))))
-    assert deaths > steps / 2
+    await die_at_every_step(delete_until_killed, place, ids, names)
     async with (
         opened(place, LaterClock(), names) as one,
         opened(place, LaterClock(), names) as another,
