@@ -222,6 +222,7 @@ async def test_a_type_is_the_same_however_it_is_written(gateway: Gateway) -> Non
 STRANGERS = {
     "SVG": b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
     "HTML": b"<html><script>alert(1)</script>",
+    "PHP": b"<?php system($_GET[0]); ?>",
     "PDF": b"%PDF-1.7\n" + bytes(200),
     "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n",
     "GIF with a script": b"GIF89a/*" + b"<script>alert(1)</script>",
@@ -243,6 +244,14 @@ async def test_a_file_of_another_kind_is_refused_whatever_it_is_called(gateway: 
         for declared in ("image/jpeg", "image/png", "image/webp"):
             check_refused(name, await gateway.upload(("photo.jpg", file, declared)))
     assert [key async for key in gateway.resources.store.keys("")] == []
+
+
+@pytest.mark.prop(4)
+async def test_ten_megabytes_are_accepted_and_one_byte_more_is_not(gateway: Gateway) -> None:
+    limit = gateway.resources.settings.uploads.max_file_bytes
+    assert limit == 10 << 20
+    for size, status in ((limit - 1, 201), (limit, 201), (limit + 1, 413)):
+        assert (await gateway.upload(PHOTO.ljust(size, b"\0"))).status_code == status
 
 
 async def test_what_is_two_kinds_at_once_is_kept_as_one(gateway: Gateway) -> None:

@@ -16,7 +16,7 @@ from gateway.stand_ins.gemini import KEY
 from tests.gateway.recommending import Outsides, recommending
 
 pytestmark = pytest.mark.anyio
-for_all = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+for_all = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 CLEAR = {"EXT_5001", "EXT_5002", "EXT_5004", "RATE_3002"}
 PATIENT = {"failures": 10_000}
 SMALL = 256

@@ -40,7 +40,7 @@ LASTING = (
     Fault.REFUSED, Fault.GARBAGE, Fault.WRONG_SHAPE, Fault.HUGE, Fault.REDIRECT,
     Fault.TOO_MANY_FOR_LONG,
 )  # fmt: skip
-anything = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+anything = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),

@@ -2,7 +2,7 @@ import io
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -79,7 +79,6 @@ def test_labels_are_numbered_where_there_are_several() -> None:
 
 
 @pytest.mark.prop(18)
-@settings(max_examples=20)
 @given(st.lists(photos, min_size=1, max_size=12))
 def test_the_drawing_shows_the_colour_of_every_picture(
     given_sizes: list[tuple[int, int]],

@@ -2,19 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
+from itertools import chain, repeat
+from pathlib import Path
 
 import pytest
 
 from gateway.middleware.patience import MAX_HEAD_BYTES
-from tests.gateway.running import Gateway
+from tests.gateway.running import Gateway, running_gateway
 from tests.gateway.served import served
 
 pytestmark = pytest.mark.anyio
 ALIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 POST = b"POST /api/v1/uploads HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 FORM = POST + b"Content-Type: multipart/form-data; boundary=e\r\n"
+PART = b'--e\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
 NO_HTTP = {
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(200)),
     "noise": bytes(range(256)) * 4,
@@ -120,6 +123,57 @@ async def test_a_head_that_trickles_is_hung_up_on(gateway: Gateway) -> None:
                 except (TimeoutError, ConnectionError):
                     continue
         writer.close()
+
+
+async def chunked(port: int, chunks: Iterable[bytes]) -> bytes:
+    """What is answered to a body in so many chunks, each written when the one before is gone."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(FORM + b"Transfer-Encoding: chunked\r\n\r\n")
+        for chunk in chunks:
+            writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            await writer.drain()
+            if reader._buffer:  # type: ignore[attr-defined]  # an answer, in the middle of it
+                break
+        async with asyncio.timeout(20):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+@pytest.mark.prop(4)
+async def test_chunks_beyond_the_limit_are_refused_before_the_last_of_them(
+    gateway: Gateway,
+) -> None:
+    sent = 0
+
+    def file() -> Iterator[bytes]:
+        nonlocal sent
+        yield PART
+        while True:
+            sent += 1 << 18
+            yield bytes(1 << 18)
+
+    async with listening(gateway, 20) as port:
+        answer = await chunked(port, file())
+        if answer:  # who is still sending may see the connection cut first
+            assert answer.startswith(b"HTTP/1.1 413 ")
+        assert sent < 64 << 20
+        assert b'"alive"' in await said(port, ALIVE)
+
+
+async def test_a_body_that_trickles_is_answered_and_hung_up_on(tmp_path: Path) -> None:
+    async with (
+        running_gateway(tmp_path, http={"body_s": 0.2}) as gateway,
+        listening(gateway, 20) as port,
+    ):
+        answer = await chunked(port, chain([PART], repeat(b"x")))
+        if answer:
+            check_refusal("trickle", answer)
+            assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'"alive"' in await said(port, ALIVE)
 
 
 async def test_who_asks_and_never_reads_is_hung_up_on(gateway: Gateway) -> None:
