@@ -22,6 +22,7 @@ from gateway.schemas.requests import (
     ImageSource,
     PersonBody,
     PersonOptions,
+    Said,
     TryOnBody,
     TryOnFields,
     TryOnOptions,
@@ -203,7 +204,7 @@ def is_form(request: Request) -> bool:
 
 def _options(form: Form, kind: type[Options]) -> Options:
     """The options of a form: fields of their own, or JSON in one part."""
-    fields: dict[str, JsonValue] = dict(form.fields)
+    fields: dict[str, JsonValue] = {name: Said(text) for name, text in form.fields.items()}
     options: dict[str, JsonValue] = {}
     if OPTIONS in form.fields:
         del fields[OPTIONS]

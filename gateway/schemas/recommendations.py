@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field
 
 from gateway.domain.uploads import MEDIA_TYPES
-from gateway.schemas.requests import EXAMPLE_PNG, ImageSource, Strict
+from gateway.schemas.requests import EXAMPLE_PNG, NUMBER, ImageSource, Strict
 
 MOST_WORN: Final = 12
 """Pictures of a wardrobe, and pictures made of it, at most."""
@@ -23,7 +23,9 @@ Images = Annotated[list[ImageSource], Field(max_length=MOST_WORN)]
 class RecommendationOptions(Strict):
     """How much is wanted."""
 
-    max_results: int = Field(default=20, ge=1, le=50, description="products at most")
+    max_results: Annotated[int, Field(ge=1, le=50), NUMBER] = Field(
+        default=20, description="products at most"
+    )
 
 
 class RecommendationBody(RecommendationOptions):

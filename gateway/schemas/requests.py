@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
 
 from gateway.domain.options import Category, OutputFormat
 from gateway.domain.uploads import MEDIA_TYPES
@@ -42,6 +43,33 @@ AnyCategory = Annotated[
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
 Text = Annotated[str, StringConstraints(max_length=500, pattern=_NO_CONTROLS)]
 GarmentId = Annotated[str, StringConstraints(max_length=64)]
+
+
+class Said(str):
+    """A field of a form: what is a number or a truth elsewhere is text there."""
+
+    __slots__ = ()
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool) or (isinstance(value, str) and not isinstance(value, Said)):
+        raise PydanticCustomError("number", "must be a number")
+    return value
+
+
+def _flag(value: object) -> object:
+    if not isinstance(value, bool | Said):
+        raise PydanticCustomError("flag", "must be true or false")
+    return value
+
+
+NUMBER: Final = BeforeValidator(_number)
+"""Takes text for a number in forms alone, and a truth nowhere."""
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+_Seed = Annotated[int, Field(ge=0, le=_MAX_SEED), NUMBER]
+_Steps = Annotated[int, Field(ge=1, le=150), NUMBER]
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), NUMBER]
 
 
 class Strict(BaseModel):
@@ -76,64 +104,56 @@ class TryOnOptions(Strict):
     output_format: OutputFormat = Field(
         default=OutputFormat.JPEG, description="encoding of the result"
     )
-    width_px: int | None = Field(
-        default=None, ge=512, le=2048, description="the result is not wider"
+    width_px: Annotated[int, Field(ge=512, le=2048), NUMBER] | None = Field(
+        default=None, description="the result is not wider"
     )
-    height_px: int | None = Field(
-        default=None, ge=768, le=2048, description="the result is not higher"
+    height_px: Annotated[int, Field(ge=768, le=2048), NUMBER] | None = Field(
+        default=None, description="the result is not higher"
     )
     preset: Name | None = Field(
         default=None, description="numbers for quality or speed, see `presets` of the models"
     )
-    steps: int | None = Field(default=None, ge=1, le=150, description="denoising steps")
-    guidance_scale: float | None = Field(
-        default=None, ge=0, le=30, allow_inf_nan=False, description="classifier-free guidance"
+    steps: _Steps | None = Field(default=None, description="denoising steps")
+    guidance_scale: Annotated[float, Field(ge=0, le=30, allow_inf_nan=False), NUMBER] | None = (
+        Field(default=None, description="classifier-free guidance")
     )
-    guidance_from: float | None = Field(
+    guidance_from: _Share | None = Field(
         default=None,
-        ge=0,
-        le=1,
-        allow_inf_nan=False,
         description="guidance only from this share of the steps on (arXiv 2404.07724)",
     )
-    guidance_until: float | None = Field(
+    guidance_until: _Share | None = Field(
         default=None,
-        ge=0,
-        le=1,
-        allow_inf_nan=False,
         description="guidance only until this share of the steps",
     )
-    step_cache: int | None = Field(
+    step_cache: Annotated[int, Field(ge=1, le=50), NUMBER] | None = Field(
         default=None,
-        ge=1,
-        le=50,
         description="the deep layers run in every n-th step only (arXiv 2312.00858); 1: in all",
     )
-    strength: float | None = Field(
-        default=None, ge=0, le=1, allow_inf_nan=False, description="1 repaints from noise alone"
-    )
-    seed: int | None = Field(
+    strength: _Share | None = Field(default=None, description="1 repaints from noise alone")
+    seed: _Seed | None = Field(
         default=None,
-        ge=0,
-        le=_MAX_SEED,
         description="same seed, same picture; a repeat within the hour is the same without one",
     )
-    pose_seed: int | None = Field(
-        default=None, ge=0, le=_MAX_SEED, description="seed of the pose alone; else follows seed"
+    pose_seed: _Seed | None = Field(
+        default=None, description="seed of the pose alone; else follows seed"
     )
-    num_samples: int | None = Field(default=None, ge=1, le=4, description="pictures to make")
-    auto_crop: bool | None = Field(
+    num_samples: Annotated[int, Field(ge=1, le=4), NUMBER] | None = Field(
+        default=None, description="pictures to make"
+    )
+    auto_crop: Flag | None = Field(
         default=None, description="crop to the person, paste back afterwards"
     )
-    keep_unmasked: bool | None = Field(
+    keep_unmasked: Flag | None = Field(
         default=None, description="restore every pixel outside the mask exactly"
     )
     garment_description: Text | None = Field(
         default=None, description="a hint in words: 'a red knitted pullover'"
     )
-    deadline_s: float | None = Field(default=None, gt=0, allow_inf_nan=False, description=_DEADLINE)
-    least_steps: int | None = Field(default=None, ge=1, le=150, description=_LEAST_STEPS)
-    preview_every: int | None = Field(default=None, ge=1, le=150, description=_PREVIEW_EVERY)
+    deadline_s: Annotated[float, Field(gt=0, allow_inf_nan=False), NUMBER] | None = Field(
+        default=None, description=_DEADLINE
+    )
+    least_steps: _Steps | None = Field(default=None, description=_LEAST_STEPS)
+    preview_every: _Steps | None = Field(default=None, description=_PREVIEW_EVERY)
 
     def given(self) -> dict[str, JsonValue]:
         """Every option that has a value, the names of engine and garment apart."""
@@ -157,7 +177,7 @@ class GarmentFields(Strict):
     garment_description: Text | None = Field(
         default=None, description="a hint in words: 'a red knitted pullover'"
     )
-    pinned: bool = Field(default=True, description="the engine never forgets what it saw of it")
+    pinned: Flag = Field(default=True, description="the engine never forgets what it saw of it")
 
 
 class PersonOptions(Strict):
@@ -166,7 +186,7 @@ class PersonOptions(Strict):
     category: AnyCategory = Field(
         default=Category.UPPER_BODY, description="what the garment will cover: the mask follows"
     )
-    auto_crop: bool | None = Field(
+    auto_crop: Flag | None = Field(
         default=None, description="look at the part a try-on with auto_crop would use"
     )
 

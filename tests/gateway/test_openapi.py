@@ -3,7 +3,7 @@
 import os
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ BEYOND_A_SCHEMA = {
         "is given twice",  # an option of a form is a field, or within `options`
         "are taken",  # how many items a batch makes is a product
         "needs X-User-Token",  # one header may not come without another
+        "for this caller",  # what is allowed depends on who asks
     ),
     "VAL_2004": ("content of the file is not what it was declared",),  # a JPEG called a PNG
 }
@@ -154,7 +155,7 @@ def _drawable(draw: st.DrawFn, cases: st.SearchStrategy[Any]) -> schemathesis.Ca
 
 @pytest.mark.parametrize("mode", GenerationMode)
 def test_the_gateway_keeps_to_its_document(url: str, mode: GenerationMode) -> None:
-    with _photos() if mode is GenerationMode.POSITIVE else nullcontext():
+    with _photos():
         for found in schemathesis.openapi.from_url(f"{url}/openapi.json").get_all_operations():
             operation = found.ok()  # type: ignore[union-attr]  # a broken document fails here
             takes_input = operation.body or list(operation.iter_parameters())
