@@ -15,16 +15,14 @@ from gateway.domain.webhooks import Endpoint
 from gateway.errors.features import SwitchedOff
 from gateway.errors.kinds import InvalidInput, NotFound
 from gateway.intake.credentials import USER_TOKEN
+from gateway.intake.session_spans import CANCEL_AFTER, KEEP_FOR, Spans, session_spans
 
 REPLAYED: Final = "Idempotent-Replayed"
-SESSION_HEADERS: Final = ("Idempotency-Key", "Prefer", "Cancel-After", "Last-Event-ID")
+SESSION_HEADERS: Final = ("Idempotency-Key", "Prefer", CANCEL_AFTER, KEEP_FOR, "Last-Event-ID")
 MAX_WAIT_S: Final = 60.0
 _MANY: Final = 2**31
 _TOKEN_BYTES: Final = 24
 _KEY: Final = r"^[!-~]{1,255}$"
-_SECONDS: Final = (
-    r"^(?:[1-9][0-9]{0,5}(?:\.[0-9]{1,3})?|0\.(?:[1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9]))s?$"
-)
 _WAIT: Final = re.compile(r"(?:^|,)\s*wait=(\d{1,4})\s*(?:$|[,;])", re.ASCII)
 
 RepeatedKey = Annotated[
@@ -40,17 +38,6 @@ Prefer = Annotated[
     str | None,
     Header(alias="Prefer", max_length=200, description="`wait=N`: answer when done, or in N s"),
 ]
-CancelAfter = Annotated[
-    str | None,
-    Header(
-        alias="Cancel-After",
-        max_length=16,
-        json_schema_extra={"pattern": _SECONDS},
-        description="seconds until it ends by itself",
-    ),
-]
-
-
 WebhookUrl = Annotated[
     str | None,
     Query(
@@ -72,6 +59,7 @@ class SessionHeaders:
 
     `fresh_token` is one that the caller is yet to be told; `longest_s` is how long he would wait;
     `most_open` sessions of his may be open at once; `payer` is the id of the API key he showed.
+    `keep_s` is for how many seconds it is kept, if he chose.
     """
 
     owner: str
@@ -82,6 +70,7 @@ class SessionHeaders:
     most_open: int
     webhook: Endpoint | None = None
     payer: str | None = None
+    keep_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +89,9 @@ def webhook_wish(url: WebhookUrl = None, kinds: WebhookEvents = ()) -> WebhookWi
 async def session_headers(
     caller: Annotated[Caller, needs(Scope.TRYON, Limit.INFERENCE, asks_engine=True)],
     r: R,
+    spans: Annotated[Spans, Depends(session_spans)],
     key: RepeatedKey = None,
     prefer: Prefer = None,
-    cancel_after: CancelAfter = None,
     wish: Annotated[WebhookWish | None, Depends(webhook_wish)] = None,
 ) -> SessionHeaders:
     """Read the headers, and which endpoint is to be told; raises InvalidInput, SwitchedOff."""
@@ -118,10 +107,11 @@ async def session_headers(
         fresh_token=fresh,
         key=checked_key(key, caller),
         longest_s=wait_s(prefer),
-        cancel_after_s=cancel_after_s(cancel_after),
+        cancel_after_s=spans.cancel_after_s,
         most_open=min(r.settings.limits.open_sessions, caller.limits.concurrent_sessions or _MANY),
         webhook=webhook,
         payer=caller.key_id,
+        keep_s=spans.keep_s,
     )
 
 
@@ -147,13 +137,3 @@ def wait_s(prefer: str | None) -> float:
     """Seconds that a caller would wait, 0 if none are named; what is not understood is passed."""
     found = _WAIT.search(prefer or "")
     return 0.0 if found is None else min(float(found[1]), MAX_WAIT_S)
-
-
-def cancel_after_s(value: str | None) -> float | None:
-    """Seconds after which a session ends by itself; raises InvalidInput."""
-    if value is None:
-        return None
-    told = value.strip()
-    if re.fullmatch(_SECONDS, told) is None:
-        raise InvalidInput.of("Cancel-After", "must be seconds, such as 15 or 15s")
-    return float(told.removesuffix("s"))

@@ -186,6 +186,7 @@ async def _accepted(
             webhook=headers.webhook,
             most_open=headers.most_open,
             payer=headers.payer,
+            keep_s=headers.keep_s,
         )
         accepted = await r.sessions.create(wanted)
     return await _answer(request, response, r, headers, accepted)

@@ -59,7 +59,8 @@ class SessionRequest:
 
     `key` is the caller's Idempotency-Key; `kind` None follows from how many items there are.
     `webhook` is to be told of the session. `most_open` of the owner's may be open with it. `payer`
-    is the id of the API key that is charged for it.
+    is the id of the API key that is charged for it. `keep_s` is for how many seconds it is kept, or
+    None for as long as the deployment has it.
     """
 
     owner: str
@@ -74,6 +75,7 @@ class SessionRequest:
     webhook: Endpoint | None = None
     most_open: int | None = None
     payer: str | None = None
+    keep_s: float | None = None
 
     def digest(self) -> str:
         """The same for the same request, however it was encoded; hexadecimal."""
@@ -86,6 +88,7 @@ class SessionRequest:
             "given": dict(self.given),
             "kind": self.kind,
             "cancel_after_s": self.cancel_after_s,
+            "keep_s": self.keep_s,
             "webhook": self.webhook and [self.webhook.url, *self.webhook.kinds],
         }
         return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
@@ -93,7 +96,7 @@ class SessionRequest:
 
 @dataclass(frozen=True, slots=True)
 class DraftRules:
-    """How long a session lives, in seconds, and of how many items it may be made."""
+    """How long a session is kept, in seconds, unless its owner chose; of how many items at most."""
 
     retention_s: float
     max_items: int
@@ -131,7 +134,7 @@ class SessionDrafts:
         ]
         engine = self._engine(request, wishes)
         now, session_id = self._clock.now(), self._randomness(_ID_BYTES).hex()
-        kept = Keeping(now + self._rules.retention_s, session_id)
+        kept = Keeping(now + (request.keep_s or self._rules.retention_s), session_id)
         people, clothes = await asyncio.gather(
             asyncio.gather(*(self._wearer(one) for one in request.wearers)),
             asyncio.gather(*(self._garment(photo) for photo, _ in garments)),

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 _FILE: Final = "sessions.sqlite"
+_DAY_S: Final = 86_400
 
 
 class _Section(BaseModel):
@@ -45,6 +46,12 @@ class SessionSettings(_Section):
 
     retention_s: int = Field(
         default=86_400, gt=0, description="age at which a session and its pictures are erased"
+    )
+    account_retention_s: int = Field(
+        default=30 * _DAY_S,
+        gt=0,
+        le=90 * _DAY_S,
+        description="longest that a signed-in user or an API key may choose to have one kept",
     )
     repeat_s: int = Field(
         default=86_400, gt=0, description="how long an Idempotency-Key is remembered"
