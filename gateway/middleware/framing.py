@@ -136,7 +136,8 @@ class _Handshake(ServerProtocol):
     def reject(self, status: HTTPStatus | int, text: str) -> Response:
         request_id = request_id_from(None)
         reason = text.partition("\n")[0]
-        answer = error_response(MalformedBody(details={"reason": reason}), request_id)
+        error = MalformedBody("This opens no WebSocket.", details={"reason": reason})
+        answer = error_response(error, request_id)
         response = super().reject(status, bytes(answer.body).decode())
         del answer.headers["Content-Length"]
         del response.headers["Content-Type"]

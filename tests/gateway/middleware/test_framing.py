@@ -16,10 +16,12 @@ from starlette.requests import ClientDisconnect
 
 from gateway.services.watching import News, SessionWatch
 from tests.gateway.frames import (
-    BINARY,
     CLOSE,
     CONTINUED,
+    MIB,
+    NONSENSE,
     PING,
+    PING_US,
     PONG,
     TEXT,
     Raw,
@@ -32,52 +34,6 @@ from tests.gateway.logs import lines_of
 from tests.gateway.served import served
 
 pytestmark = pytest.mark.anyio
-MIB = 1 << 20
-PING_US = b'{"type": "ping"}'
-NONSENSE = {
-    "a frame of 17 MB": (1009, frame(claimed=17 * MIB, content=b"x" * 1000)),
-    "a frame of 2^63 bytes": (1009, frame(claimed=1 << 63)),
-    "a frame of 2^62 bytes": (1009, frame(claimed=1 << 62)),
-    "one byte too many": (1009, frame(b" " * 4097)),
-    "fragments beyond the limit": (
-        1009,
-        frame(b"x" * 4000, is_final=False) + frame(b"x" * 4000, CONTINUED),
-    ),
-    "empty fragments without end": (
-        1009,
-        frame(is_final=False) + frame(opcode=CONTINUED, is_final=False) * 1000,
-    ),
-    "half a character": (1007, frame("é".encode()[:1])),
-    "bytes that are no text": (1007, frame(b"\xff\xfe\xc0\xaf")),
-    "half a surrogate": (1007, frame(b"\xed\xa0\x80")),
-    "half a character in fragments": (
-        1007,
-        frame(b"{", is_final=False) + frame(b"\xc3", CONTINUED),
-    ),
-    "bytes where text is expected": (1003, frame(PING_US, BINARY)),
-    "nothing": (1003, frame()),
-    "deep lists": (1003, frame(b"[" * 4000)),
-    "deep objects": (1003, frame(b'{"a":' * 600 + b"1" + b"}" * 600)),
-    "one key twice": (1003, frame(b'{"type": "ping", "type": "ping"}')),
-    "a number beyond numbers": (1003, frame(b'{"type": 1e999}')),
-    "digits": (1003, frame(b"9" * 4000)),
-    "an unknown command": (1003, frame(b'{"type": "dance"}')),
-    "a command that is none": (1003, frame(b'{"type": {"ping": []}}')),
-    "no command": (1003, frame(b"{}")),
-    "no mask": (1002, frame(PING_US, is_masked=False)),
-    "a reserved opcode": (1002, frame(opcode=0x3)),
-    "a reserved control opcode": (1002, frame(opcode=0xB)),
-    "a reserved bit": (1002, frame(PING_US, reserved=0b100)),
-    "a continuation of nothing": (1002, frame(opcode=CONTINUED)),
-    "a text within a text": (1002, frame(is_final=False) + frame()),
-    "a ping in fragments": (1002, frame(opcode=PING, is_final=False)),
-    "a long ping": (1002, frame(b"x" * 126, PING)),
-    "a close of one byte": (1002, frame(b"\x03", CLOSE)),
-    "a close of no code": (1002, frame(b"\x00\x05", CLOSE)),
-    "a close that is no text": (1007, frame(b"\x03\xe8\xff", CLOSE)),
-    "a close in the middle": (1002, frame(is_final=False) + frame(b"\x03\xe8", CLOSE)),
-    "HTTP": (1002, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
-}
 
 
 class Heard(logging.Handler):
