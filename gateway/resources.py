@@ -252,7 +252,9 @@ async def _shared(
     lines, rows = SqlAuditLog(database), SqlEraser(database, clock)
     outside = Outside(rows, lines, ground.models, ground.registry.shown)
     eraser = erasing(sessions, outside, erasing_rules(settings))
-    return sessions, WebhookGround(book, outbox, outgoing, notices, clock), eraser, doors
+    secret = link_rules(settings).secret
+    hooks = WebhookGround(book, outbox, outgoing, notices, clock, secret)
+    return sessions, hooks, eraser, doors
 
 
 def _session_ground(

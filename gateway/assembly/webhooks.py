@@ -1,10 +1,12 @@
 """Puts what delivers webhooks together; what it stands on is chosen in `resources`."""
 
+import hmac
 import random
 import secrets
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from typing import Any, Final
 
 from gateway.assembly.background import every
@@ -12,6 +14,7 @@ from gateway.ports.clock import Clock
 from gateway.ports.sessions import Notices
 from gateway.ports.webhooks import OutgoingCalls, WebhookBook, WebhookOutbox
 from gateway.services.webhook_deliverer import WebhookDeliverer
+from gateway.services.webhook_secrets import OpenedOutbox, WebhookSecrets
 from gateway.services.webhooks import WebhookService
 from gateway.settings.webhooks import WebhookSettings
 
@@ -33,19 +36,22 @@ class Webhooks:
 
 @dataclass(frozen=True, slots=True)
 class WebhookGround:
-    """What webhooks stand on."""
+    """What webhooks stand on; `secret` is the deployment's."""
 
     book: WebhookBook
     outbox: WebhookOutbox
     outgoing: OutgoingCalls
     notices: Notices
     clock: Clock
+    secret: bytes
 
 
 def webhooks(on: WebhookGround, told: WebhookSettings) -> Webhooks:
     """The services of webhooks."""
-    service = WebhookService(on.book, on.clock, secrets.token_bytes, told)
+    sealing = WebhookSecrets(hmac.new(on.secret, b"webhooks", sha256).hexdigest())
+    service = WebhookService(on.book, on.clock, secrets.token_bytes, told, sealing)
+    outbox = OpenedOutbox(on.outbox, sealing)
     deliverer = WebhookDeliverer(
-        on.outbox, on.outgoing, on.notices, on.clock, random.random, told.at_once
+        outbox, on.outgoing, on.notices, on.clock, random.random, told.at_once
     )
     return Webhooks(service, deliverer)

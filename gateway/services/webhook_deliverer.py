@@ -104,6 +104,8 @@ class WebhookDeliverer:
         now = self._clock.now()
         body = errand.body.encode()
         secrets = in_force(errand.secrets, now)
+        if not secrets:  # sealed by a deployment's secret that has been replaced
+            return self._failed(errand, "no secret")
         headers = signed_headers(secrets, errand.message_id, int(now), body)
         headers["Content-Type"] = "application/json"
         try:

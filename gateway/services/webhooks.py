@@ -15,6 +15,7 @@ from gateway.domain.webhooks import (
 from gateway.errors.kinds import Conflict, InvalidInput, NotFound
 from gateway.ports.clock import Clock
 from gateway.ports.webhooks import WebhookBook
+from gateway.services.webhook_secrets import WebhookSecrets
 from gateway.settings.webhooks import WebhookSettings
 
 _ID_BYTES = 16
@@ -30,11 +31,13 @@ class WebhookService:
         clock: Clock,
         random: Callable[[int], bytes],
         settings: WebhookSettings,
+        secrets: WebhookSecrets,
     ) -> None:
         self._book = book
         self._clock = clock
         self._random = random
         self._settings = settings
+        self._secrets = secrets
 
     def made(
         self,
@@ -44,7 +47,10 @@ class WebhookService:
         session_id: str | None = None,
         field: str = "url",
     ) -> Endpoint:
-        """An endpoint that is yet to be written down; raises InvalidInput that names the field."""
+        """An endpoint that is yet to be written down, its secret sealed.
+
+        Raises InvalidInput that names the field.
+        """
         checked_url(field, url, allow_private=self._settings.allow_private)
         return Endpoint(
             endpoint_id=f"ep_{self._random(_ID_BYTES).hex()}",
@@ -70,14 +76,14 @@ class WebhookService:
         endpoint = self.made(owner, url, kinds, session_id)
         if not await self._book.add(endpoint, self._settings.max_endpoints):
             raise Conflict(f"There are {self._settings.max_endpoints} endpoints already.")
-        return endpoint
+        return self._secrets.shown(endpoint)
 
     async def endpoints(self, owner: str) -> Sequence[Endpoint]:
         """An owner's endpoints, the oldest first."""
         return await self._book.endpoints(owner)
 
     async def find(self, owner: str, endpoint_id: str) -> Endpoint:
-        """One of an owner's endpoints."""
+        """One of an owner's endpoints, as it is kept."""
         endpoint = await self._book.find(owner, endpoint_id)
         if endpoint is None:
             raise NotFound
@@ -96,7 +102,7 @@ class WebhookService:
         secrets = (self._new_secret(), *old)[:_MOST_SECRETS]
         if not await self._book.set_secrets(owner, endpoint_id, secrets):
             raise NotFound
-        return replace(endpoint, secrets=secrets)
+        return self._secrets.shown(replace(endpoint, secrets=secrets))
 
     async def enable(self, owner: str, endpoint_id: str) -> None:
         """Tell an endpoint again that wanted nothing any more."""
@@ -116,8 +122,9 @@ class WebhookService:
         return await self._book.deliveries(owner, endpoint_id, limit)
 
     async def of_session(self, owner: str, session_id: str) -> Endpoint | None:
-        """The endpoint that a session came with."""
-        return await self._book.of_session(owner, session_id)
+        """The endpoint that a session came with, with its secret."""
+        endpoint = await self._book.of_session(owner, session_id)
+        return None if endpoint is None else self._secrets.shown(endpoint)
 
     async def deliveries_of(self, owner: str, session_id: str, limit: int) -> Sequence[Delivery]:
         """What was told of a session, to whichever endpoint, the newest first."""
@@ -129,4 +136,4 @@ class WebhookService:
             raise NotFound
 
     def _new_secret(self) -> Secret:
-        return Secret(secret_of(self._random(SECRET_BYTES)))
+        return self._secrets.sealed(secret_of(self._random(SECRET_BYTES)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 
 import pytest
+from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook
 
 from gateway.adapters.clock import SystemClock
@@ -15,9 +16,11 @@ from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.migrating import open_database
 from gateway.adapters.sql.webhook_book import SqlWebhookBook
 from gateway.adapters.sql.webhook_outbox import SqlWebhookOutbox, enqueue
-from gateway.domain.webhooks import PAUSES_S, DeliveryState, Endpoint
+from gateway.adapters.sql.webhook_tables import webhook_endpoints
+from gateway.domain.webhooks import PAUSES_S, DeliveryState, Endpoint, Secret
 from gateway.errors.kinds import Conflict, DatabaseFailed, InvalidInput, NotFound
 from gateway.services.webhook_deliverer import TOPIC, WebhookDeliverer
+from gateway.services.webhook_secrets import OpenedOutbox, WebhookSecrets
 from gateway.services.webhooks import WebhookService
 from gateway.settings.webhooks import WebhookSettings
 from tests.gateway.receiver import Receiver, receiving
@@ -68,14 +71,18 @@ async def hooks(database_url: str) -> AsyncIterator[Hooks]:
         outgoing = await stack.enter_async_context(Outgoing(5, 1000, allow_private=True))
         clock, notices, drawn = MovableClock(), MemoryNotices(), count()
         outbox = SqlWebhookOutbox(database, clock, lease_s=30)
+        secrets = WebhookSecrets("the deployment's")
         yield Hooks(
             service=WebhookService(
                 SqlWebhookBook(database, clock),
                 clock,
                 lambda size: next(drawn).to_bytes(size, "big"),
                 WebhookSettings(allow_private=True, max_endpoints=3),
+                secrets,
             ),
-            deliverer=WebhookDeliverer(outbox, outgoing, notices, clock, lambda: 0.0, at_once=4),
+            deliverer=WebhookDeliverer(
+                OpenedOutbox(outbox, secrets), outgoing, notices, clock, lambda: 0.0, at_once=4
+            ),
             database=database,
             receiver=receiver,
             clock=clock,
@@ -94,6 +101,36 @@ async def test_an_outside_library_verifies_what_arrives(hooks: Hooks) -> None:
     assert received.headers["content-type"] == "application/json"
     assert await hooks.states(endpoint) == [DeliveryState.DELIVERED]
     assert await hooks.deliverer.deliver_due() == 0
+
+
+async def test_no_secret_can_be_read_from_the_database(hooks: Hooks) -> None:
+    old = await hooks.add()
+    new = await hooks.service.rotate("ann", old.endpoint_id)
+    async with hooks.database.reading() as connection:
+        (row,) = await connection.execute(select(webhook_endpoints))
+    for one in (*old.secrets, *new.secrets):
+        assert one.secret.startswith("whsec_")
+        assert one.secret not in str(row)
+    assert "whsec_" not in str(row)
+    assert WebhookSecrets("another's").opened(Secret(**one) for one in row.secrets) == ()
+
+
+async def test_what_cannot_be_signed_is_not_sent(hooks: Hooks) -> None:
+    endpoint = await hooks.add()
+    kept = await hooks.service.find("ann", endpoint.endpoint_id)
+    book = SqlWebhookBook(hooks.database, hooks.clock)
+    others = [WebhookSecrets("a secret that was replaced").sealed("whsec_x")]
+    await book.set_secrets("ann", endpoint.endpoint_id, others)
+    await hooks.tell()
+    await hooks.deliverer.deliver_due()
+    assert hooks.receiver.received == []
+    (delivery,) = await hooks.service.deliveries("ann", endpoint.endpoint_id, 9)
+    assert (delivery.state, delivery.last_error) == (DeliveryState.WAITING, "no secret")
+    await book.set_secrets("ann", endpoint.endpoint_id, kept.secrets)
+    hooks.clock.ahead_s += 10
+    await hooks.deliverer.deliver_due()
+    (received,) = hooks.receiver.received
+    assert Webhook(endpoint.secrets[0].secret).verify(received.body, received.headers)
 
 
 async def test_after_a_rotation_both_secrets_verify_and_later_the_new_one_alone(
@@ -178,7 +215,7 @@ async def test_a_message_that_cannot_be_signed_holds_nobody_up(hooks: Hooks) -> 
     await hooks.tell()
     await hooks.deliverer.deliver_due()
     (delivery,) = await hooks.service.deliveries("ann", endpoint.endpoint_id, 9)
-    assert (delivery.state, delivery.last_error) == (DeliveryState.WAITING, "not sent")
+    assert (delivery.state, delivery.last_error) == (DeliveryState.WAITING, "no secret")
 
 
 async def test_an_owner_cannot_reach_what_is_anothers(hooks: Hooks) -> None:
