@@ -255,7 +255,7 @@ def source_of(field: str, source: ImageSource, sent: Sent) -> Source:
         raise InvalidInput.of(f"{field}.base64", "is not valid base64") from None
     if len(content) > max_bytes:
         raise TooLarge(details={"field": field, "max_bytes": max_bytes})
-    return Upload(field, content, source.media_type or declared)
+    return Upload(field, content, declared if source.media_type is None else source.media_type)
 
 
 def _require(files: Mapping[str, Upload], *names: str) -> None:

@@ -77,6 +77,17 @@ async def test_accept_chooses_between_link_and_picture(
         assert answer.headers["x-kept-share"] == "0.8"
 
 
+@pytest.mark.prop(5)
+async def test_json_that_declares_an_empty_type_declares_none_of_ours(gateway: Gateway) -> None:
+    photo = b64encode(pictures.png()).decode()
+    for source in (
+        {"base64": photo, "media_type": ""},
+        {"base64": f"data:;base64,{photo}"},
+    ):
+        answer = await gateway.tryon_json({"user_image": source, "garment_image": source})
+        assert (answer.status_code, answer.json()["error_code"]) == (415, "VAL_2003")
+
+
 async def test_json_with_base64_and_a_data_url(gateway: Gateway) -> None:
     photo = b64encode(pictures.png()).decode()
     answer = await gateway.tryon_json(
