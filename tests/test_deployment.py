@@ -1,11 +1,16 @@
 """The containers as they are written down: nobody is root, everything has limits and a check."""
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from handlers.archive import pack
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile.gpu").read_text()
@@ -25,6 +30,29 @@ def test_an_image_runs_as_nobody_special_and_checks_itself(name: str) -> None:
     assert re.search(r"^USER 10001$", stage, re.MULTILINE)
     assert "HEALTHCHECK" in stage
     assert "pip install" not in stage, "compilers and caches stay in the packages stage"
+
+
+@pytest.mark.parametrize(("change", "status"), [(b"", 127), (b"x", 1)])
+def test_the_model_server_starts_with_genuine_archives_alone(
+    tmp_path: Path, change: bytes, status: int
+) -> None:
+    """There is no Java where the image has it, so a start that is let in ends with 127."""
+    archive = pack("geometric", ROOT / "config" / "geometric.yaml", tmp_path)
+    archive.write_bytes(archive.read_bytes() + change)
+    (told,) = re.findall(r"^CMD (\[.*?\])$", stages()["torchserve"], re.MULTILINE | re.DOTALL)
+    ended = subprocess.run(
+        json.loads(told.replace("\\\n", "")),
+        cwd=ROOT,
+        env={
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "TS_MODEL_STORE": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == status, ended.stderr
+    assert (f"{archive}: not the bytes" in ended.stderr) is bool(change)
 
 
 def test_what_an_image_copies_exists_and_is_sent_to_the_builder() -> None:
