@@ -16,6 +16,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, S3Store
 
+from gateway.adapters.whole import whole
 from gateway.errors.kinds import Misconfigured, StorageFailed
 
 _PRIVATE: Final = 0o700
@@ -41,6 +42,7 @@ class ObjectStoreAdapter:
         self._is_remote = isinstance(self._store, S3Store)
         self._folder = self._store.prefix if isinstance(self._store, LocalStore) else None
 
+    @whole
     async def put(self, key: str, content: bytes, media_type: str) -> None:
         """Store new bytes; an existing key with others is an error, never overwritten."""
         attributes = {"Content-Type": media_type} if self._is_remote else None

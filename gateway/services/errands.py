@@ -20,6 +20,7 @@ from gateway.ports.sessions import Notices, SessionQueue
 from gateway.services.pictures import StoredReference
 from gateway.services.results import ResultService
 from gateway.services.session_drafts import DENSEPOSE, GARMENT, MASK, PERSON
+from gateway.services.single_flight import has_result
 from gateway.services.tryon import TryOnRequest, TryOnService
 
 _SOONEST_S: Final = 0.001
@@ -61,6 +62,10 @@ class Errand:
         telling = asyncio.create_task(self._tell())
         try:
             await asyncio.wait({self._making})
+        except asyncio.CancelledError:
+            if has_result(self._making):
+                await self._discard(self._making.result().result)
+            raise
         finally:
             self._making.cancel()
             telling.cancel()

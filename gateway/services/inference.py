@@ -57,10 +57,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A result, and the engine that served it."""
+    """A result, the engine that served it, and whether it was there before."""
 
     engine: Engine
     result: StoredResult
+    is_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class InferenceService:
         self._results = results
         self._clock = clock
         self._metrics = metrics
-        self._flights = SingleFlight[Progress, Made]()
+        self._flights = SingleFlight[Progress, Made](self._discard)
 
     async def ask(
         self, preparing: Awaitable[Question], on_progress: OnProgress | None = None
@@ -113,6 +114,11 @@ class InferenceService:
             made = Made(engine, result)
         duration_ms = round((self._clock.monotonic() - started) * 1000, 1)
         return Answer(made.engine, made.result, reuse != "miss", duration_ms)
+
+    async def _discard(self, made: Made) -> None:
+        """Erase what was made for somebody who has gone; what was known is others' as well."""
+        if not made.is_known:
+            await self._results.erase(made.result)
 
     async def _serve(
         self,
@@ -159,7 +165,7 @@ class InferenceService:
                 continue
             self._metrics.fallbacks.labels(why.engine, plan.engine.name, why.reason).inc()
             told = {**result.metadata, "fallback_from": dict[str, JsonValue](why.told())}
-            return Made(plan.engine, replace(result, metadata=told))
+            return Made(plan.engine, replace(result, metadata=told), known is not None)
         return None
 
     async def _make(

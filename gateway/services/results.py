@@ -1,7 +1,7 @@
 """Results: kept under keys of our own, remembered, handed out behind signed links."""
 
-import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +11,7 @@ from gateway.domain.names import TOKEN_BYTES, Folder, Keeping, ObjectName
 from gateway.domain.results import StoredResult
 from gateway.domain.signatures import signed_path, verify
 from gateway.domain.uploads import ImageType, type_of_extension
-from gateway.errors.kinds import NotFound
+from gateway.errors.kinds import NotFound, StorageFailed
 from gateway.ports.clock import Clock
 from gateway.ports.storage import ObjectStore, ResultMemo
 
@@ -73,46 +73,48 @@ class ResultService:
     ) -> StoredResult:
         """Store the pictures of a finished request, and remember the request by its key, if any.
 
-        They are kept as everything is, unless told otherwise. Cancelled, it leaves nothing.
+        They are kept as everything is, unless told otherwise.
         """
         kept = keeping or Keeping(self._clock.now() + self._retention_s)
-        names = [
-            ObjectName.new(kept, self._randomness(TOKEN_BYTES), image_type.extension)
-            for _ in images
-        ]
-        result = StoredResult(tuple(map(str, names)), int(kept.expires_at), metadata)
-        storing = asyncio.create_task(self._store_all(names, images, image_type))
-        try:
-            await asyncio.shield(storing)
-        except asyncio.CancelledError:
-            await asyncio.wait({storing})
-            await self.erase(result)
-            raise
+        files = [(image, image_type.extension, image_type.media_type) for image in images]
+        result = StoredResult(await self._put(files, kept), int(kept.expires_at), metadata)
         if request_key is not None:
             self._memo.put(request_key, result)
         return result
 
-    async def _store_all(
-        self, names: Sequence[ObjectName], images: Sequence[bytes], image_type: ImageType
-    ) -> None:
-        for name, image in zip(names, images, strict=True):
-            await self._store.put(name.key(Folder.RESULTS), image, image_type.media_type)
-
     async def copy(self, result: StoredResult, keeping: Keeping) -> StoredResult:
         """The same pictures under names of their own; raises NotFound."""
-        names = []
-        for name in result.names:
-            opened = await self.open(name)
-            extension = name.rpartition(".")[2]
-            own = ObjectName.new(keeping, self._randomness(TOKEN_BYTES), extension)
-            await self._store.put(own.key(Folder.RESULTS), opened.content, opened.media_type)
-            names.append(str(own))
-        return StoredResult(tuple(names), int(keeping.expires_at), result.metadata)
+        opened = [await self.open(name) for name in result.names]
+        files = [
+            (one.content, name.rpartition(".")[2], one.media_type)
+            for name, one in zip(result.names, opened, strict=True)
+        ]
+        names = await self._put(files, keeping)
+        return StoredResult(names, int(keeping.expires_at), result.metadata)
+
+    async def _put(
+        self, files: Sequence[tuple[bytes, str, str]], keeping: Keeping
+    ) -> tuple[str, ...]:
+        """Store contents with their extensions and media types: all of them, or none."""
+        names: list[str] = []
+        try:
+            for content, extension, media_type in files:
+                name = ObjectName.new(keeping, self._randomness(TOKEN_BYTES), extension)
+                names.append(str(name))
+                await self._store.put(name.key(Folder.RESULTS), content, media_type)
+        except BaseException:
+            with suppress(StorageFailed):  # what is left then goes at its expiry
+                await self._delete(names)
+            raise
+        return tuple(names)
 
     async def erase(self, result: StoredResult) -> None:
         """Erase a result's pictures, and remember it no more."""
         self.forget(result.names)
-        for name in result.names:
+        await self._delete(result.names)
+
+    async def _delete(self, names: Collection[str]) -> None:
+        for name in names:
             await self._store.delete(f"{Folder.RESULTS}/{name}")
 
     def forget(self, names: Collection[str]) -> int:

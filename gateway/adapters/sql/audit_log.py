@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.adapters.sql.audit_tables import audit_events
 from gateway.adapters.sql.database import Database
-from gateway.adapters.sql.whole import whole
+from gateway.adapters.whole import whole
 from gateway.domain.audit import AuditEvent
 
 _AT_ONCE: Final = 500

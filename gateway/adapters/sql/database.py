@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.adapters.sql.threads import SqliteThread
-from gateway.adapters.sql.whole import whole
+from gateway.adapters.whole import whole
 from gateway.errors.kinds import DatabaseFailed, Misconfigured
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from gateway.adapters.sql.tables import (
     sessions,
 )
 from gateway.adapters.sql.webhook_tables import webhook_deliveries, webhook_endpoints
-from gateway.adapters.sql.whole import whole
+from gateway.adapters.whole import whole
 from gateway.domain.audit import AuditEvent
 from gateway.ports.clock import Clock
 

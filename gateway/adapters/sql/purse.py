@@ -6,7 +6,7 @@ from sqlalchemy import Double, Integer, bindparam, case, select, update
 
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.identity_tables import api_keys
-from gateway.adapters.sql.whole import whole
+from gateway.adapters.whole import whole
 from gateway.domain.budgets import day_of
 from gateway.ports.clock import Clock
 

@@ -106,3 +106,24 @@ async def test_everybody_aboard_hears_how_it_goes_and_who_comes_late_hears_the_l
 
 async def _one(_: Callable[[str], None]) -> int:
     return 1
+
+
+async def test_what_is_made_when_everybody_has_gone_is_discarded() -> None:
+    end, left, waiting = asyncio.Event(), list[int](), list[asyncio.Task[int]]()
+
+    async def work(_: Callable[[str], None]) -> int:
+        await end.wait()
+        for task in waiting:
+            task.cancel()
+        return 7
+
+    async def discard(made: int) -> None:
+        left.append(made)
+
+    flights = SingleFlight[str, int](discard)
+    waiting += [asyncio.create_task(flights.join("a", work)) for _ in range(2)]
+    await asyncio.sleep(0)
+    end.set()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(one) for one in ended] == [asyncio.CancelledError] * 2
+    assert left == [7]

@@ -1,4 +1,4 @@
-"""Transactions that are ended once they have begun, whoever goes away meanwhile."""
+"""Work that comes to its end once it has begun, whoever goes away meanwhile."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -15,7 +15,8 @@ Method = Callable[P, Coroutine[Any, Any, T]]
 def whole(method: Method[P, T]) -> Method[P, T]:
     """Let a method go on to its end when it is cancelled, and only then be cancelled.
 
-    A driver that is stopped within a statement leaves a connection that nobody can use or close.
+    A driver that is stopped within a statement leaves a connection that nobody can use or close; a
+    store that is stopped while it writes may write all the same, when nobody knows of it any more.
     """
 
     @wraps(method)
