@@ -15,7 +15,7 @@ from gateway.domain.names import Folder, Keeping
 from gateway.domain.sessions_lifecycle import ENDED, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pydantic import JsonValue
 
@@ -246,3 +246,17 @@ class Event:
     kind: EventKind
     at: float
     data: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How a session stands, the number of its last event, and what happened so far."""
+
+    state: State
+    last_event: int
+    events: Sequence[Event]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in ENDED

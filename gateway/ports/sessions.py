@@ -12,8 +12,8 @@ from gateway.domain.sessions import (
     Created,
     Cursor,
     Draft,
-    Event,
     Fault,
+    History,
     Outcome,
     RepeatKey,
     Session,
@@ -68,9 +68,7 @@ class SessionBook(Protocol):
         """Whose a session is."""
         ...
 
-    async def events_since(
-        self, session_id: str, owner: str, seq: int, limit: int
-    ) -> Sequence[Event] | None:
+    async def history(self, session_id: str, owner: str, seq: int, limit: int) -> History | None:
         """What happened to an owner's session after its event `seq`; None where there is none."""
         ...
 

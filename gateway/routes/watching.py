@@ -11,12 +11,11 @@ from starlette.websockets import WebSocket
 from gateway.deps import PUBLIC, Needs, R
 from gateway.documentation.openapi import errors
 from gateway.domain.identity import Scope
-from gateway.domain.sessions import Session
 from gateway.errors.kinds import DatabaseFailed, InvalidInput, NotFound
 from gateway.errors.tokens import LinkExpired, LinkInvalid, NotPermitted
 from gateway.intake.session_headers import known_owner
-from gateway.resources import Resources
 from gateway.schemas.sessions import events_path, socket_path
+from gateway.services.watching import News
 from gateway.streams.events import MEDIA_TYPE, EventStream
 from gateway.streams.sessions import RETRY, STILL_HERE, Narrator
 from gateway.streams.sockets import converse, may_come_from
@@ -83,12 +82,13 @@ async def events(
     The stream ends after the last `state`. Whoever reconnects behind it gets 204, which tells an
     EventSource to stop.
     """
-    session = await r.sessions.get(session_id, owner)
-    start = _start(last_event_id, after, session)
-    if session.has_ended and start >= session.last_event:
+    start = after if last_event_id is None else _number(last_event_id)
+    begun = await r.watch.look(session_id, owner, start)
+    if begun.has_ended and start >= begun.last_event:
         return Response(status_code=204)
     narrator = Narrator(r.sessions, r.results, session_id, owner)
-    return EventStream(RETRY, _told(r, narrator, session, start), r.watch.room.one())
+    news = r.watch.follow(session_id, owner, begun, start)
+    return EventStream(RETRY, _told(narrator, news), r.watch.room.one())
 
 
 @router.websocket("/ws/tryon/{session_id}")
@@ -106,10 +106,10 @@ async def talk(
         raise NotPermitted
     with r.watch.room.one():
         owner = await viewer(socket, r, session_id, expires, signature)
-        session = await r.sessions.get(session_id, owner)
+        begun = await r.watch.look(session_id, owner, after)
         await socket.accept()
         narrator = Narrator(r.sessions, r.results, session_id, owner)
-        news = r.watch.follow(session_id, owner, _known(after, session))
+        news = r.watch.follow(session_id, owner, begun, after)
 
         async def cancel() -> None:
             await r.sessions.cancel(session_id, owner)
@@ -117,10 +117,8 @@ async def talk(
         await converse(socket, news, narrator, cancel, r.settings.http.socket_pause_s)
 
 
-async def _told(
-    r: Resources, narrator: Narrator, session: Session, start: int
-) -> AsyncGenerator[bytes]:
-    async with aclosing(r.watch.follow(session.session_id, session.owner, start)) as news:
+async def _told(narrator: Narrator, following: AsyncGenerator[News, None]) -> AsyncGenerator[bytes]:
+    async with aclosing(following) as news:
         try:
             async for one in news:
                 yield STILL_HERE if one is None else (await narrator.message(one)).as_event()
@@ -128,14 +126,7 @@ async def _told(
             yield narrator.gone().as_event()
 
 
-def _start(last_event_id: str | None, after: int, session: Session) -> int:
+def _number(last_event_id: str) -> int:
     """Behind which event to begin; what is not a number of ours begins at the beginning."""
-    if last_event_id is None:
-        return _known(after, session)
     is_number = last_event_id.isascii() and last_event_id.isdecimal()
-    return _known(int(last_event_id), session) if is_number else 0
-
-
-def _known(number: int, session: Session) -> int:
-    """No later than what has happened, or what comes next would be passed over."""
-    return min(number, session.last_event)
+    return min(int(last_event_id), _LARGEST) if is_number else 0

@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from pydantic import JsonValue
 
 from gateway.domain import sessions_topics as topics
-from gateway.domain.sessions import Created, Cursor, Draft, Event, RepeatKey, Session
+from gateway.domain.sessions import Created, Cursor, Draft, RepeatKey, Session
 from gateway.domain.sessions_lifecycle import State
 from gateway.errors.kinds import NotFound
 from gateway.errors.limits import SessionsFull
@@ -18,8 +17,6 @@ from gateway.services.audit import NOBODY, Visitor
 from gateway.services.erasing import ASKED, SessionEraser
 from gateway.services.session_drafts import SessionDrafts, SessionRequest
 from gateway.services.waking import alarm_at
-
-_AT_ONCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +121,6 @@ class SessionService:
     async def receipt(self, session_id: str, owner: str) -> Mapping[str, JsonValue]:
         """The receipt of a session that is erased; raises NotFound."""
         return await self._eraser.receipt(session_id, owner)
-
-    async def events_since(
-        self, session_id: str, owner: str, seq: int = 0, limit: int = _AT_ONCE
-    ) -> Sequence[Event]:
-        """What happened to a session after its event `seq`; raises NotFound."""
-        events = await self._book.events_since(session_id, owner, seq, limit)
-        if events is None:
-            raise NotFound
-        return events
 
     async def erase_due(self) -> int:
         """Erase what is forgotten or over, as far as it is still there; how many sessions."""

@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from gateway.domain import sessions_topics as topics
-from gateway.domain.sessions import Event, EventKind
+from gateway.domain.sessions import Event, EventKind, History
 from gateway.domain.sessions_glimpses import Glimpse
 from gateway.domain.sessions_lifecycle import ENDED
 from gateway.errors.kinds import DatabaseFailed, NotFound
@@ -53,16 +53,26 @@ class SessionWatch:
             raise NotFound
         return owner
 
+    async def look(self, session_id: str, owner: str, after: int = 0) -> History:
+        """How a session stands, and what happened after its event `after`; raises NotFound."""
+        found = await self._book.history(session_id, owner, after, _AT_ONCE)
+        if found is None:
+            raise NotFound
+        return found
+
     async def follow(
-        self, session_id: str, owner: str, after: int = 0
+        self, session_id: str, owner: str, begun: History, after: int = 0
     ) -> AsyncGenerator[News, None]:
         """What happens to a session after its event `after`, to its last event.
 
-        Raises NotFound, in the midst of it when the session is erased. A database that is away is
-        waited for.
+        `begun` is what a look after the same event has shown. Raises NotFound when the session is
+        erased in the midst of it. A database that is away is waited for.
         """
         loop, rules = asyncio.get_running_loop(), self._rules
-        for event in await self._since(session_id, owner, after):
+        after = min(after, begun.last_event)  # or what comes next would be passed over
+        if begun.has_ended and after == begun.last_event:
+            return
+        for event in begun.events:
             yield event
             after = event.seq
             if is_last(event):
@@ -109,13 +119,10 @@ class SessionWatch:
 
     async def _since(self, session_id: str, owner: str, seq: int) -> Sequence[Event]:
         try:
-            events = await self._book.events_since(session_id, owner, seq, _AT_ONCE)
+            return (await self.look(session_id, owner, seq)).events
         except DatabaseFailed:
             structlog.get_logger(__name__).warning("a watcher waits for the database")
             return ()
-        if events is None:
-            raise NotFound
-        return events
 
 
 def _fresh(seen: list[Glimpse], news: Sequence[News]) -> Sequence[Glimpse]:

@@ -30,7 +30,7 @@ from gateway.adapters.sql.tables import (
 from gateway.adapters.sql.turns import Turn
 from gateway.adapters.sql.webhook_book import endpoint_row
 from gateway.adapters.sql.webhook_tables import webhook_endpoints
-from gateway.domain.sessions import Created, Cursor, Draft, Event, EventKind, RepeatKey, Session
+from gateway.domain.sessions import Created, Cursor, Draft, EventKind, History, RepeatKey, Session
 from gateway.domain.sessions_lifecycle import OPEN, Move, State
 from gateway.domain.sessions_queue import rank
 from gateway.errors.kinds import Conflict
@@ -97,13 +97,11 @@ class SqlSessionBook:
         told = {"id": session_id, "now": self._clock.now()}
         return await self._database.read(partial(_owner, told))
 
-    async def events_since(
-        self, session_id: str, owner: str, seq: int, limit: int
-    ) -> Sequence[Event] | None:
+    async def history(self, session_id: str, owner: str, seq: int, limit: int) -> History | None:
         """What happened to an owner's session after its event `seq`; None where there is none."""
         mine = {"id": session_id, "owner": owner, "now": self._clock.now()}
         behind = {"session_id": session_id, "seq": seq, "most": limit}
-        return await self._database.read(partial(_news, mine, behind))
+        return await self._database.read(partial(_history, mine, behind))
 
     async def open_items(self) -> Mapping[State, int]:
         """How many items wait, and how many are being made."""
@@ -172,7 +170,7 @@ _OWNER: Final = select(sessions.c.owner).where(sessions.c.id == bindparam("id"),
 _MINE: Final = (sessions.c.id == bindparam("id"), sessions.c.owner == bindparam("owner"), *_ALIVE)
 _FIND: Final = _WHOLE.where(*_MINE).order_by(session_items.c.position)
 _BY_NAME: Final = _WHOLE.where(sessions.c.id == bindparam("id")).order_by(*_BY_ID)
-_EXISTS: Final = select(sessions.c.id).where(*_MINE)
+_STANDING: Final = select(sessions.c.state, sessions.c.last_event).where(*_MINE)
 _NEWS: Final = (
     select(session_events)
     .where(
@@ -224,12 +222,14 @@ def _owner(told: Mapping[str, Any], connection: Connection) -> str | None:
     return connection.execute(_OWNER, told).scalar_one_or_none()
 
 
-def _news(
+def _history(
     mine: Mapping[str, Any], behind: Mapping[str, Any], connection: Connection
-) -> Sequence[Event] | None:
-    if connection.execute(_EXISTS, mine).one_or_none() is None:
+) -> History | None:
+    row = connection.execute(_STANDING, mine).one_or_none()
+    if row is None:
         return None
-    return [event_of(row) for row in connection.execute(_NEWS, behind)]
+    events = [event_of(row) for row in connection.execute(_NEWS, behind)]
+    return History(State(row.state), row.last_event, events)
 
 
 def _make_sure_of_room(connection: Connection, draft: Draft, most_open: int) -> None:

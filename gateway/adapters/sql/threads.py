@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
+import orjson
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import StaticPool
@@ -33,6 +34,7 @@ class SqliteThread:
             url.set(drivername=_DRIVER),
             poolclass=StaticPool,
             connect_args={"timeout": timeout_s, "check_same_thread": False},
+            json_deserializer=orjson.loads,
         )
         event.listen(self._engine, "connect", prepare)
         event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql(begin))

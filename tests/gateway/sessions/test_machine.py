@@ -165,9 +165,10 @@ class Anything(RuleBasedStateMachine):
         if known.is_forgotten:
             assert found is None
             return
-        events = self.do(self.book.events_since(session_id, known.owner, 0, 1000))
+        history = self.do(self.book.history(session_id, known.owner, 0, 1000))
         assert found is not None
-        assert events is not None
+        assert history is not None
+        events = history.events
         assert [event.seq for event in events] == list(range(1, found.last_event + 1))
         told = [event.data["state"] for event in events if event.kind is EventKind.STATE]
         ends = [state for state in told if state in ENDED]

@@ -36,7 +36,8 @@ def watch_of(sessions: Sessions) -> SessionWatch:
 async def seen(watch: SessionWatch, session_id: str, after: int, most: int) -> list[Event]:
     """So many events from behind one of them on, or fewer, if they are the last."""
     found: list[Event] = []
-    async with aclosing(watch.follow(session_id, ENGINE, after)) as news:
+    begun = await watch.look(session_id, ENGINE, after)
+    async with aclosing(watch.follow(session_id, ENGINE, begun, after)) as news:
         async for one in news:
             if isinstance(one, Event):
                 found.append(one)

@@ -148,10 +148,10 @@ class Sessions:
     async def ended_once(self, session_id: str, owner: str) -> Session:
         """A session that ended well, once, and has its pictures."""
         found = await self.book.find(session_id, owner)
-        events = await self.book.events_since(session_id, owner, 0, 1000)
+        history = await self.book.history(session_id, owner, 0, 1000)
         assert found is not None
-        assert events is not None
-        told = [event.data["state"] for event in events if event.kind is EventKind.STATE]
+        assert history is not None
+        told = [event.data["state"] for event in history.events if event.kind is EventKind.STATE]
         assert [state for state in told if state in ENDED] == [State.COMPLETED]
         for item in found.items:
             assert item.outcome is not None

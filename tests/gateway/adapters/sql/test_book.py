@@ -5,7 +5,7 @@ import pytest
 
 from gateway.adapters.sql.book import SqlSessionBook
 from gateway.adapters.sql.queue import SqlSessionQueue
-from gateway.domain.sessions import Cursor, RepeatKey
+from gateway.domain.sessions import Cursor, History, RepeatKey
 from gateway.domain.sessions_lifecycle import State
 from gateway.errors.kinds import Conflict
 from gateway.errors.limits import SessionsFull
@@ -26,7 +26,7 @@ async def test_a_session_is_its_owners_alone(book: SqlSessionBook, clock: Manual
     assert await book.page("bob", 10) == []
     assert await book.cancel(made.session_id, "bob") is None
     assert await book.forget(made.session_id, "bob") is None
-    assert await book.events_since(made.session_id, "bob", 0, 10) is None
+    assert await book.history(made.session_id, "bob", 0, 10) is None
     session = await book.find(made.session_id, "ann")
     assert session is not None
     assert session.state is State.CREATED
@@ -110,7 +110,7 @@ async def test_what_is_forgotten_or_over_is_found_by_nobody_until_it_is_erased(
         await book.erase(session_id)
     assert await book.to_erase(10) == []
     assert await book.repeated("ann", repeat(clock)) is None
-    assert await book.events_since(made.session_id, "ann", 0, 10) is None
+    assert await book.history(made.session_id, "ann", 0, 10) is None
 
 
 async def test_events_go_on_from_the_last_one_seen(
@@ -118,10 +118,10 @@ async def test_events_go_on_from_the_last_one_seen(
 ) -> None:
     made = await book.create(draft(clock.now()))
     await book.cancel(made.session_id, "ann")
-    events = await book.events_since(made.session_id, "ann", 1, 10)
-    assert events is not None
-    assert [(event.seq, event.data) for event in events] == [(2, {"state": "cancelled"})]
-    assert await book.events_since(made.session_id, "ann", 2, 10) == []
+    history = await book.history(made.session_id, "ann", 1, 10)
+    assert history is not None
+    assert [(event.seq, event.data) for event in history.events] == [(2, {"state": "cancelled"})]
+    assert await book.history(made.session_id, "ann", 2, 10) == History(State.CANCELLED, 2, [])
 
 
 async def test_an_owner_has_so_many_open_sessions_and_one_more_when_one_ends(

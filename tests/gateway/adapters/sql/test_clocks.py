@@ -46,10 +46,10 @@ class Machine:
 
     async def ended_once(self, session_id: str) -> Session:
         found = await self.book.find(session_id, "ann")
-        events = await self.book.events_since(session_id, "ann", 0, 100)
+        history = await self.book.history(session_id, "ann", 0, 100)
         assert found is not None
-        assert events is not None
-        told = [event.data["state"] for event in events if event.kind is EventKind.STATE]
+        assert history is not None
+        told = [event.data["state"] for event in history.events if event.kind is EventKind.STATE]
         assert [state for state in told if state in ENDED] == [State.COMPLETED]
         return found
 

@@ -27,8 +27,9 @@ async def seen(book: SqlSessionBook, session_id: str, owner: str = "ann") -> Ses
 
 
 async def states_told(book: SqlSessionBook, session_id: str, owner: str = "ann") -> list[object]:
-    events = await book.events_since(session_id, owner, 0, 100)
-    assert events is not None
+    history = await book.history(session_id, owner, 0, 100)
+    assert history is not None
+    events = history.events
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     return [event.data["state"] for event in events if event.kind is EventKind.STATE]
 
