@@ -17,6 +17,7 @@ from gateway.documentation.openapi import (
 from gateway.domain.identity import Caller, Scope
 from gateway.domain.sessions import Created, Cursor
 from gateway.domain.sessions_lifecycle import State
+from gateway.errors.features import SwitchedOff
 from gateway.errors.kinds import (
     Conflict,
     DatabaseFailed,
@@ -66,6 +67,7 @@ _MADE = (
     DatabaseFailed,
     SessionsFull,
     BudgetSpent,
+    SwitchedOff,
 )
 _READ = (NotFound, InvalidInput, DatabaseFailed)
 
