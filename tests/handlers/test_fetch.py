@@ -52,6 +52,22 @@ def test_what_is_there_is_looked_at_again(tmp_path: Path) -> None:
     assert "vae/config.json: not the bytes" in str(caught.value)
 
 
+def test_what_needs_no_conversion_is_listed_and_held_against_the_list(tmp_path: Path) -> None:
+    plain = replace(IDM_VTON, folder=".", files=("unet/*", "vae/*"), convert=False)
+    for _ in range(2):
+        fetch.fetch(plain, tmp_path, Hub().download, "float16")
+        assert {file.parent.name for file in tmp_path.rglob("manifest.json")} == {"unet", "vae"}
+    hub = Hub()
+
+    def changed(source: fetch.Source, folder: Path) -> None:
+        hub.download(source, folder)
+        (folder / "vae" / "config.json").write_text("{}")
+
+    with pytest.raises(ModelNotLoaded) as caught:
+        fetch.fetch(plain, tmp_path, changed, "float16")
+    assert "vae/config.json: not the bytes" in str(caught.value)
+
+
 def test_what_needs_no_conversion_lies_where_it_was_fetched_to(tmp_path: Path) -> None:
     plain = replace(IDM_VTON, folder="plain", convert=False)
     folder = fetch.fetch(plain, tmp_path, Hub().download, "float16")
