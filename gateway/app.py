@@ -48,10 +48,11 @@ from gateway.routes import (
 from gateway.routes.page import page_routes
 from gateway.settings.tree import Settings
 
+# Looked through in this order: what is asked for most comes first.
 _ROUTES: Final = (
-    tryon,
     sessions,
     watching,
+    tryon,
     webhooks,
     garments,
     person,
