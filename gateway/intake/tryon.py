@@ -22,11 +22,11 @@ from gateway.schemas.requests import (
     ImageSource,
     PersonBody,
     PersonOptions,
-    Said,
     TryOnBody,
     TryOnFields,
     TryOnOptions,
 )
+from gateway.schemas.values import Said
 from gateway.services.bodies import BodiesRequest
 from gateway.services.catalogue import GarmentReference
 from gateway.services.garments import GarmentRequest

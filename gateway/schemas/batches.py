@@ -11,8 +11,8 @@ from gateway.schemas.requests import (
     Strict,
     Text,
     TryOnOptions,
-    one_of,
 )
+from gateway.schemas.values import one_of
 
 
 class PersonOfBatch(Strict):

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field
 
 from gateway.domain.uploads import MEDIA_TYPES
-from gateway.schemas.requests import EXAMPLE_PNG, NUMBER, ImageSource, Strict
+from gateway.schemas.requests import EXAMPLE_PNG, ImageSource, Strict
+from gateway.schemas.values import NUMBER
 
 MOST_WORN: Final = 12
 """Pictures of a wardrobe, and pictures made of it, at most."""

@@ -12,11 +12,10 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic.config import JsonDict
-from pydantic_core import PydanticCustomError
 
 from gateway.domain.options import Category, OutputFormat
 from gateway.domain.uploads import MEDIA_TYPES
+from gateway.schemas.values import NUMBER, Flag, one_of, whole
 
 _ALIASES: Final = {"full_body": Category.DRESSES}
 _NO_CONTROLS: Final = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
@@ -45,28 +44,6 @@ Text = Annotated[str, StringConstraints(max_length=500, pattern=_NO_CONTROLS)]
 GarmentId = Annotated[str, StringConstraints(max_length=64)]
 
 
-class Said(str):
-    """A field of a form: what is a number or a truth elsewhere is text there."""
-
-    __slots__ = ()
-
-
-def _number(value: object) -> object:
-    if isinstance(value, bool) or (isinstance(value, str) and not isinstance(value, Said)):
-        raise PydanticCustomError("number", "must be a number")
-    return value
-
-
-def _flag(value: object) -> object:
-    if not isinstance(value, bool | Said):
-        raise PydanticCustomError("flag", "must be true or false")
-    return value
-
-
-NUMBER: Final = BeforeValidator(_number)
-"""Takes text for a number in forms alone, and a truth nowhere."""
-
-Flag = Annotated[bool, BeforeValidator(_flag)]
 _Seed = Annotated[int, Field(ge=0, le=_MAX_SEED), NUMBER]
 _Steps = Annotated[int, Field(ge=1, le=150), NUMBER]
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), NUMBER]
@@ -76,20 +53,6 @@ class Strict(BaseModel):
     """Knows its fields, and no others."""
 
     model_config = ConfigDict(extra="forbid")
-
-
-def one_of(first: tuple[str, str], second: tuple[str, str], *firsts: str) -> JsonDict:
-    """What a schema says of two fields, each by name and type, of which exactly one is given.
-
-    `firsts` are fields that belong to the first, and are not given with the second.
-    """
-    (one, kind), (other, other_kind) = first, second
-    nulls: JsonDict = {name: {"type": "null"} for name in (one, *firsts)}
-    ways: list[JsonValue] = [
-        {"required": [one], "properties": {one: {"type": kind}, other: {"type": "null"}}},
-        {"required": [other], "properties": {other: {"type": other_kind}, **nulls}},
-    ]
-    return {"oneOf": ways}
 
 
 class TryOnOptions(Strict):
@@ -195,11 +158,6 @@ class PersonOptions(Strict):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-def _whole(value: object) -> object:
-    """The number 40.0 is whole, in JSON as in JSON Schema."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 Whole = Annotated[int, Field(strict=True)]
 Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -232,7 +190,7 @@ class BodiesBody(Strict):
     def _wholes(cls, told: object) -> object:
         if not isinstance(told, dict):
             return told
-        return {name: _whole(value) for name, value in told.items()}
+        return {name: whole(value) for name, value in told.items()}
 
     def given(self) -> dict[str, JsonValue]:
         """Every option that has a value."""

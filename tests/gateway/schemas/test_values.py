@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gateway.schemas.requests import Said, TryOnOptions
+from gateway.schemas.requests import TryOnOptions
+from gateway.schemas.values import Said
 
 NUMBERS = ("steps", "seed", "num_samples", "guidance_scale", "strength", "deadline_s")
 
