@@ -64,7 +64,7 @@ def faults() -> Iterator[list[str]]:
 
 @pytest.fixture
 async def live(tmp_path: Path) -> AsyncIterator[Live]:
-    async with live_gateway(tmp_path, socket_pause_s=0) as running:
+    async with live_gateway(tmp_path, socket_pause_s=0, socket_ping_s=600) as running:
         running.steps.may_step.clear()
         yield running
 
