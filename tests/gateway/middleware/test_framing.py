@@ -128,8 +128,8 @@ async def test_what_nobody_foresaw_ends_with_a_code_and_a_line(
     live: Live, log: io.StringIO
 ) -> None:
     session_id = await live.create()
-    broken = object.__new__(Broken)
-    broken.room = live.gateway.resources.watch.room  # type: ignore[misc]
+    sound = live.gateway.resources.watch
+    broken = Broken(sound._book, sound._notices, sound._rules, sound.room)
     gateway = copy(live.gateway)
     gateway.resources = replace(live.gateway.resources, watch=broken)
     async with served(gateway) as url, raw(url) as one:
