@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
+    from gateway.domain.sessions import Kind
+
 OPTIONS: Final = frozenset({"deadline_s", "least_steps", "preview_every"})
 """Options that only an engine honours whose requests share their steps."""
 
@@ -26,10 +28,12 @@ class Schedule:
 
     `within_s` is how many seconds the caller would wait, and `least_steps` how few steps would do
     rather than none; `preview_every` so many steps a preview is wanted. `user` tells one caller
-    from another and is nobody's name. What is None is left to the worker.
+    from another and is nobody's name; `kind` is its urgency by nature. What is None is left to the
+    worker.
     """
 
     user: str | None = None
+    kind: Kind | None = None
     within_s: float | None = None
     least_steps: int | None = None
     preview_every: int | None = None
@@ -50,9 +54,9 @@ class Schedule:
         """What differs between two who may not share one inference: what each was promised."""
         return f"{self.within_s}/{self.least_steps}"
 
-    def asked_by(self, user: str) -> Schedule:
+    def asked_by(self, user: str, kind: Kind | None = None) -> Schedule:
         """The same for a caller."""
-        return replace(self, user=user)
+        return replace(self, user=user, kind=kind)
 
     def after(self, elapsed_s: float) -> Schedule:
         """What is left of it some seconds later; a time that is over is as short as can be."""
@@ -64,6 +68,7 @@ class Schedule:
         """As the worker reads it."""
         said: dict[str, JsonValue] = {
             "user": self.user,
+            "kind": self.kind,
             "within_s": self.within_s,
             "least_steps": self.least_steps,
             "preview_every": self.preview_every,

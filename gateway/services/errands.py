@@ -11,7 +11,7 @@ import structlog
 from gateway.domain import sessions_topics as topics
 from gateway.domain.jobs import Progress
 from gateway.domain.results import StoredResult
-from gateway.domain.sessions import Claim, Fault, Outcome
+from gateway.domain.sessions import Claim, Fault, Kind, Outcome
 from gateway.domain.sessions_glimpses import Glimpse
 from gateway.domain.sessions_queue import WAITS, Patience, pause_s
 from gateway.errors.kinds import DatabaseFailed, GatewayError, Internal
@@ -188,6 +188,8 @@ def _asked(claim: Claim, now: float) -> TryOnRequest:
         request_id=claim.request_id,
         caller=claim.owner,
         payer=claim.payer,
+        # Of one that is not a batch the worker knows by its steps whether it is a preview.
+        kind=claim.kind if claim.kind is not Kind.STANDARD else None,
         keeping=claim.keeping,
     )
 

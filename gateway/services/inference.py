@@ -24,6 +24,7 @@ from gateway.domain.results import (
     is_of_another,
     request_key,
 )
+from gateway.domain.sessions import Kind
 from gateway.domain.uploads import ImageType
 from gateway.errors.kinds import GatewayError, ModelNotLoaded, NotDeployed, TooLate
 from gateway.metrics import Metrics
@@ -41,7 +42,7 @@ class Question:
     of the pictures that come back; `caller` tells who asks, without a name; `alternatives` is what
     else may be done where the engine does not serve; `payer` is the API key that is charged, unless
     another question of the same caller was the same; `keeping` says how long its pictures are kept,
-    and where, if not as all others are.
+    and where, if not as all others are; `kind` is its urgency, or the worker's to tell.
     """
 
     plan: Plan
@@ -53,6 +54,7 @@ class Question:
     alternatives: tuple[Plan, ...] = ()
     payer: str | None = None
     keeping: Keeping | None = None
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +212,13 @@ class InferenceService:
 
 def _job(question: Question) -> Job:
     plan = question.plan
+    schedule = plan.schedule.asked_by(question.caller, question.kind)
     return Job(
         model=plan.engine.model,
         params=plan.params,
         images={name: picture.png for name, picture in question.images.items()},
         request_id=question.request_id,
-        schedule=plan.schedule.asked_by(question.caller) if plan.engine.shares_steps else None,
+        schedule=schedule if plan.engine.shares_steps else None,
         payer=question.payer,
     )
 

@@ -9,6 +9,7 @@ from gateway.domain.images import Picture
 from gateway.domain.licensing import Licensing
 from gateway.domain.names import Keeping
 from gateway.domain.options import Engine, Given, choose, plan
+from gateway.domain.sessions import Kind
 from gateway.domain.uploads import ImageType
 from gateway.ports.models import OnProgress
 from gateway.services.catalogue import Catalogue, GarmentReference
@@ -21,7 +22,8 @@ class TryOnRequest:
     """What one call asks for; `mask` and `densepose` lie on the person's photo.
 
     What a garment of the catalogue knows of itself need not be given. `payer` is the id of the API
-    key that is charged; `keeping` is where and until when the result is kept, if not as all are.
+    key that is charged; `keeping` is where and until when the result is kept, if not as all are;
+    `kind` says how urgent it is, where it is not the worker that knows.
     """
 
     person: Source
@@ -34,6 +36,7 @@ class TryOnRequest:
     caller: str
     payer: str | None = None
     keeping: Keeping | None = None
+    kind: Kind | None = None
 
     @property
     def overlays(self) -> Mapping[str, Source]:
@@ -90,6 +93,7 @@ class TryOnService:
             caller=request.caller,
             payer=request.payer,
             keeping=request.keeping,
+            kind=request.kind,
         )
 
     async def garment(self, source: Source | GarmentReference) -> tuple[Source | Picture, Given]:

@@ -1,6 +1,7 @@
 """What a caller may say of time: deadlines, fewer steps, presets; none of it is another request."""
 
 import json
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,19 @@ async def test_what_is_said_of_time_goes_to_the_scheduler_and_not_to_the_engine(
         assert user
         assert "127.0.0.1" not in user
         assert set(json.loads(worker.asked[-1]["params"])) == {"category", "output_format", "steps"}
+
+
+async def test_a_batch_is_known_as_one_where_steps_are_given_out(tmp_path: Path) -> None:
+    async with stepping_gateway(tmp_path) as (gateway, worker):
+        headers = {"X-User-Token": "m" * 32, "Prefer": "wait=20"}
+        picture = {"base64": b64encode(gateway.person).decode()}
+        for categories, kind in (["dresses"], None), (["upper_body", "lower_body"], "batch"):
+            garments = [{"garment_image": picture, "category": one} for one in categories]
+            body = {"people": [{"user_image": picture}], "garments": garments}
+            answer = await gateway.client.post("/api/v1/tryon/batches", headers=headers, json=body)
+            assert answer.json().get("state") == "completed", answer.text
+            told = [json.loads(asked["schedule"]).get("kind") for asked in worker.asked]
+            assert told[-len(garments) :] == [kind] * len(garments)
 
 
 async def test_one_caller_has_one_name_and_another_process_gives_another(tmp_path: Path) -> None:
