@@ -135,3 +135,14 @@ def _least_s(
 def area_px(bucket: Bucket) -> int:
     """Give the pixels of a bucket's pictures."""
     return bucket[1] * bucket[2]
+
+
+def counted(before: int, rows: int, of: int, taken: int, steps: int) -> tuple[int, int]:
+    """How many steps of a request were taken, of how many; each counts once per picture.
+
+    `rows` of its `of` pictures have taken so many of their steps, `before` have taken all. One
+    picture, or all at once, are the steps that the caller knows.
+    """
+    if rows == of:
+        return taken, steps
+    return before * steps + rows * taken, of * steps

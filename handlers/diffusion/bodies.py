@@ -14,6 +14,7 @@ from handlers.diffusion import conditioning, latents, sdxl_walks
 from handlers.diffusion.conditioning import Text
 from handlers.diffusion.loading import SdxlNetworks
 from handlers.diffusion.sdxl_walks import Plan, Room, Walk
+from handlers.seats import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,9 @@ class Seat:
 
     @property
     def progress(self) -> tuple[int, int]:
-        """How many steps of its request were taken, of how many; each counts once per picture.
-
-        One picture, or all at once, are the steps that the caller knows.
-        """
-        taken, of = self.walk.index, self.walk.plan.steps
-        if self.rows == self.of:
-            return taken, of
-        return self.before * of + self.rows * taken, self.of * of
+        """How many steps of its request were taken, of how many."""
+        walk = self.walk
+        return counted(self.before, self.rows, self.of, walk.index, walk.plan.steps)
 
     @property
     def is_sound(self) -> bool:

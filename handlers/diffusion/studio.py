@@ -28,6 +28,7 @@ from handlers.diffusion.loading import Networks
 from handlers.diffusion.mixing import Walk
 from handlers.diffusion.noise import SeededNoise
 from handlers.diffusion.settings import Caches
+from handlers.seats import counted
 from handlers.vision import planes
 
 Rgb = NDArray[np.uint8]
@@ -269,14 +270,9 @@ class Seat:
 
     @property
     def progress(self) -> tuple[int, int]:
-        """How many steps of its request were taken, of how many; each counts once per picture.
-
-        One picture, or all at once, are the steps that the caller knows.
-        """
-        walked, of = self.walk.index, self.walk.index + self.walk.steps_left
-        if self.rows == self.of:
-            return walked, of
-        return self.before * of + self.rows * walked, self.of * of
+        """How many steps of its request were taken, of how many."""
+        walked = self.walk.index
+        return counted(self.before, self.rows, self.of, walked, walked + self.steps_left)
 
     @property
     def is_sound(self) -> bool:
