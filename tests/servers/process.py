@@ -175,6 +175,7 @@ class Server:
         all_of_it: list[psutil.Process] = []
         if self.is_up:
             main = psutil.Process(self._process.pid)
+            main.suspend()  # or it might start one more while they are counted
             all_of_it = [main, *main.children(recursive=True)]
         for process in all_of_it:
             with suppress(psutil.NoSuchProcess):

@@ -48,9 +48,7 @@ async def test_two_runners_share_what_is_queued(place: Place) -> None:
             assert [item.attempt for item in found.items] == [1, 1, 1, 1]
 
 
-async def test_one_that_lost_its_lease_leaves_nothing_that_outlives_the_session(
-    place: Place,
-) -> None:
+async def test_one_that_lost_its_lease_leaves_nothing_behind(place: Place) -> None:
     clock = ManualClock()
     async with AsyncExitStack() as stack:
         slow, quick = [
@@ -68,6 +66,7 @@ async def test_one_that_lost_its_lease_leaves_nothing_that_outlives_the_session(
         await until(lambda: not slow.runner.running)
         found = await quick.ended_once(session_id, "drawer")
         assert found.items[0].attempt == 2
+        assert len([key async for key in quick.store.keys("results")]) == 1
         await quick.service.delete(session_id, "drawer")
         assert [key async for key in quick.store.keys("")] == []
 
