@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -84,6 +85,10 @@ def _is_alive(process: psutil.Process) -> bool:
         return False
 
 
+# To the kernel, the parent is the thread that started it: this one stays for as long as the tests.
+_STARTER = ThreadPoolExecutor(1, thread_name_prefix="starter")
+
+
 def _die_with_parent() -> None:
     """Linux ends the server when the tests are ended without a chance to."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -132,8 +137,12 @@ class Server:
     def start(self) -> None:
         """Start, and wait until it answers; raises DidNotStart."""
         assert not self.is_up
+        self._process = _STARTER.submit(self._begun).result()
+        self._wait_until_ready()
+
+    def _begun(self) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 self._command(),
                 cwd=self.folder,
                 env=os.environ | dict(self._environment()),
@@ -144,7 +153,6 @@ class Server:
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - calls the kernel, takes no lock
                 **self._user,
             )
-        self._wait_until_ready()
 
     def _wait_until_ready(self) -> None:
         end = time.monotonic() + _START_S
