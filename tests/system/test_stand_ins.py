@@ -19,8 +19,8 @@ def test_the_stack_runs_on_stand_ins_and_says_so(tmp_path: Path) -> None:
     settings = plan.settings | {"VTON_STORAGE__URL": (tmp_path / "objects").as_uri()}
     plan = replace(plan, logs=tmp_path / "logs", settings=settings, stand_ins=True)
     with Stack(plan, threading.Event()) as stack, httpx.Client(base_url=stack.url) as browser:
-        told = browser.get("/health").json()["components"]
-        assert told["recommendations"]["details"]["stand_ins"] is True
+        told = browser.get("/health").json()["features"]
+        assert [told[name]["on"] for name in ("recommendations", "stand_ins")] == [True, True]
         browser.headers["Origin"] = stack.url
         account = {"email": "ada@example.org", "password": "ada's password"}
         assert browser.post("/api/v1/auth/login", json=account).status_code == 200

@@ -75,6 +75,7 @@ def no_compiler(*_graph: object) -> Any:  # noqa: ANN401  what a backend gives
 
 def test_what_cannot_be_had_is_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
     nets = tiny.fresh_networks()
+    caplog.clear()
     away = replace(nets, visits=Visits(nets.device, [nets.tryon]))
     wish = Speed(channels_last=True, compiled=True, fused_qkv=True, cuda_graphs=4)
     with caplog.at_level(logging.WARNING):
