@@ -114,7 +114,8 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
             _refuse(app, routes.router, feature)
     if settings.http.docs:
         app.include_router(docs.router)
-        app.include_router(aliases.docs_router)
+        if settings.features.aliases:
+            app.include_router(aliases.docs_router)
     app.router.routes.extend(page_routes())
     install_error_handlers(app)
     install_openapi(app)

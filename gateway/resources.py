@@ -179,7 +179,7 @@ async def _ground(
     remote = await open_pixazo(settings.pixazo, local, breakers, stack) if has_remote else {}
     models = RoutedModels(hosts, remote)
     paid = ChargedModels(models, budgets, clock)
-    inference = InferenceService(paid, results, clock, metrics)
+    inference = InferenceService(models, results, clock, metrics, budgets)
     order = EngineOrder(default, settings.tryon.fallback)
     tryon = TryOnService(registry.engines, order, licensing, pictures, catalogue, inference)
     here = (registry, licensing, database, budgets, breakers, hosts, models, paid, local.desk)

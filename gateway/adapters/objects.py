@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -81,6 +81,7 @@ class ObjectStoreAdapter:
                 return False
             return True
 
+    @whole
     async def delete(self, key: str) -> None:
         """Erase the bytes, if there are any."""
         with _storage_errors():
@@ -150,6 +151,9 @@ def _clear(folder: Path, before: float) -> int:
     ]
     for file in old:
         file.unlink(missing_ok=True)
+        if folder not in {file.parent, file.parent.parent}:
+            with suppress(OSError):  # somebody else's file is in it
+                file.parent.rmdir()
     return len(old)
 
 

@@ -15,13 +15,13 @@ from typing import Final
 from pydantic import ValidationError
 
 from gateway.assembly.identity import open_keys
+from gateway.cli.here import settings_here
 from gateway.domain.api_keys import PREFIX, ApiKey
-from gateway.domain.identity import KEY_SCOPES, VISITOR_SCOPES
+from gateway.domain.identity import KEY_SCOPES
 from gateway.errors.kinds import InvalidInput, NotFound
 from gateway.schemas.auth import KeyBody
 from gateway.services.api_keys import ApiKeyService
 from gateway.services.audit import AuditService
-from gateway.settings.tree import load_settings
 from gateway.telemetry import configure_logging
 
 _OPERATOR: Final = "operator"
@@ -69,7 +69,8 @@ def revoke(options: argparse.Namespace) -> int:
 def _add_create(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     one = actions.add_parser("create", help=create.__doc__, description=create.__doc__)
     one.add_argument("--name", required=True, help="what it is for, as lists show it")
-    every, usual = ",".join(sorted(KEY_SCOPES)), ",".join(sorted(VISITOR_SCOPES))
+    every = ",".join(sorted(KEY_SCOPES))
+    usual = ",".join(KeyBody.model_fields["scopes"].get_default())
     one.add_argument(
         "--scopes",
         type=lambda text: text.split(","),
@@ -131,7 +132,7 @@ async def _revoke(key_id: str) -> None:
 
 def _opened() -> AbstractAsyncContextManager[tuple[ApiKeyService, AuditService]]:
     """The database of the settings; only warnings are told beside what is asked for."""
-    settings = load_settings()
+    settings = settings_here()
     configure_logging("WARNING", settings.secrets(), sys.stderr)
     return open_keys(settings)
 

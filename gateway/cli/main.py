@@ -12,12 +12,12 @@ from typing import Final
 import shtab
 
 import gateway
+from gateway.cli.here import root, settings_here
 from gateway.cli.keys import add_keys
 from gateway.cli.privacy import add_privacy
 from gateway.cli.sessions import TOKEN_VARIABLE, add_sessions, add_token, sessions_of
-from gateway.errors.kinds import GatewayError, Misconfigured
+from gateway.errors.kinds import GatewayError
 from gateway.settings.listing import in_force
-from gateway.settings.tree import load_settings
 from gateway.stack import demo
 from gateway.stack.client import TryOnRefused, try_on
 from gateway.stack.plan import Plan, plan_for
@@ -50,7 +50,7 @@ def serve(options: argparse.Namespace) -> int:
 
     Standard output carries the logs, one JSON object per line; what is for people goes beside it.
     """
-    settings = load_settings(_root() / "config")
+    settings = settings_here()
     ports = Ports(
         gateway=settings.http.port if options.port is None else options.port,
         inference=options.inference_port,
@@ -119,7 +119,7 @@ def rollout(options: argparse.Namespace) -> int:
 
 def config(_: argparse.Namespace) -> int:
     """Print every setting in force, with its unit; secrets stay masked."""
-    print(in_force(load_settings(_root() / "config")), end="")
+    print(in_force(settings_here()), end="")
     return 0
 
 
@@ -130,10 +130,10 @@ def completion(options: argparse.Namespace) -> int:
 
 
 def _planned(options: argparse.Namespace) -> Plan:
-    root = _root()
-    settings = load_settings(root / "config")
+    folder = root()
+    settings = settings_here()
     return plan_for(
-        root,
+        folder,
         options.engine or [_ENGINE],
         options.model,
         options.config,
@@ -159,14 +159,6 @@ def _assignment(text: str) -> tuple[str, str]:
     if not name or not mark:
         raise argparse.ArgumentTypeError(f"expected OPTION=VALUE, found {text!r}")
     return name, value
-
-
-def _root() -> Path:
-    """The folder that holds config.properties and config/."""
-    for folder in (Path.cwd(), Path(gateway.__file__).parents[1]):
-        if (folder / "config.properties").is_file():
-            return folder
-    raise Misconfigured("config.properties was not found: run vton in the project's folder")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,15 +7,16 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from gateway.cli.here import settings_here
 from gateway.domain.receipts import ReceiptKey, is_genuine
 from gateway.metrics import Metrics
 from gateway.resources import open_resources
-from gateway.settings.tree import Settings, load_settings
+from gateway.settings.tree import Settings
 
 
 def forget(_: argparse.Namespace) -> int:
     """Erase what is over or was deleted, once, as the server does by itself every hour."""
-    erased = asyncio.run(_run(load_settings()))
+    erased = asyncio.run(_run(settings_here()))
     _say("  ".join(f"{kind} {count}" for kind, count in erased.items()))
     return 0
 
@@ -24,7 +25,7 @@ def verify_receipt(options: argparse.Namespace) -> int:
     """Check a deletion receipt, by its public key or by this deployment's own."""
     public: str | None = options.public_key
     if public is None:
-        secret = load_settings().storage.signing_secret.get_secret_value()
+        secret = settings_here().storage.signing_secret.get_secret_value()
         public = ReceiptKey(secret.encode()).public
     try:
         receipt = json.loads(options.receipt.read_text())

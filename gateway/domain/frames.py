@@ -45,7 +45,7 @@ class Frame:
     def json(self) -> Mapping[str, JsonValue]:
         """Decode the payload as a JSON object; raises BrokenStream if it is none."""
         try:
-            value = json.loads(self.payload)
+            value = json.loads(self.payload, parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
             message = f"frame {self.kind.name} does not hold JSON"
             raise BrokenStream(message) from error
@@ -53,6 +53,11 @@ class Frame:
             message = f"frame {self.kind.name} does not hold an object"
             raise BrokenStream(message)
         return value
+
+
+def _refuse(constant: str) -> None:
+    """JSON has no NaN and no infinity (RFC 8259, 6), and no database takes them."""
+    raise ValueError(constant)
 
 
 class BrokenStream(ValueError):

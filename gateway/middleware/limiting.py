@@ -10,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from gateway.domain.limits import Limit, Spent, headers_of, limit_of
 from gateway.errors.kinds import InvalidInput
 from gateway.errors.limits import BudgetSpent, RateLimited
+from gateway.middleware.security_headers import STARTS
 from gateway.services.audit import Visitor
 from gateway.services.limits import Asked
 
@@ -50,7 +51,7 @@ class LimitHeaders:
         standing = scope[_STANDING] = Standing()
 
         async def told(message: Message) -> None:
-            if message["type"] in {"http.response.start", "websocket.http.response.start"}:
+            if message["type"] in STARTS:
                 headers = MutableHeaders(scope=message)
                 headers.update(headers_of(list(standing.spent.values()), standing.budget))
             await send(message)

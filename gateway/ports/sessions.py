@@ -60,10 +60,6 @@ class SessionBook(Protocol):
         """Sessions that are forgotten or over, and still have to be erased."""
         ...
 
-    async def erase(self, session_id: str) -> None:
-        """Drop a session's rows, after its objects."""
-        ...
-
     async def owner_of(self, session_id: str) -> str | None:
         """Whose a session is."""
         ...

@@ -67,7 +67,7 @@ def webhook_described(endpoint: Endpoint, *, is_new: bool = False) -> WebhookRes
         session_id=endpoint.session_id,
         created_at=_at(endpoint.created_at),
         disabled=endpoint.disabled,
-        secret=endpoint.secrets[0].secret if is_new else None,
+        secret=endpoint.secrets[0].secret if is_new and endpoint.secrets else None,
     )
 
 

@@ -14,7 +14,13 @@ from gateway.domain.results import StoredResult
 from gateway.domain.sessions import Claim, Fault, Kind, Outcome
 from gateway.domain.sessions_glimpses import Glimpse
 from gateway.domain.sessions_queue import WAITS, Patience, pause_s
-from gateway.errors.kinds import DatabaseFailed, GatewayError, Internal
+from gateway.errors.kinds import (
+    DatabaseFailed,
+    GatewayError,
+    Internal,
+    NotFound,
+    StorageFailed,
+)
 from gateway.metrics import Metrics
 from gateway.ports.sessions import Notices, SessionQueue
 from gateway.services.pictures import StoredReference
@@ -86,7 +92,11 @@ class Errand:
         answer = await shop.tryon.run(_asked(claim, shop.now()), self._hear)
         result = answer.result
         if answer.is_cached:
-            result = await shop.results.copy(result, claim.keeping)
+            try:
+                result = await shop.results.copy(result, claim.keeping)
+            except NotFound:  # whose it was has erased it meanwhile: nothing is wrong with the item
+                shop.results.forget(result.names)
+                raise StorageFailed from None
         return Outcome(result, answer.is_cached, answer.processing_time_ms)
 
     def _hear(self, progress: Progress) -> None:

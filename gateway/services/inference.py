@@ -6,12 +6,14 @@ that was asked; the answer then says who, and why.
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
 from pydantic import JsonValue
 
+from gateway.domain.budgets import gpu_s_of
 from gateway.domain.fallback import Fallback, fallback
 from gateway.domain.images import Picture
 from gateway.domain.jobs import Job, Prediction, Progress, Readiness
@@ -26,10 +28,17 @@ from gateway.domain.results import (
 )
 from gateway.domain.sessions import Kind
 from gateway.domain.uploads import ImageType
-from gateway.errors.kinds import GatewayError, ModelNotLoaded, NotDeployed, TooLate
+from gateway.errors.kinds import (
+    GatewayError,
+    ModelNotLoaded,
+    NotDeployed,
+    StorageFailed,
+    TooLate,
+)
 from gateway.metrics import Metrics
 from gateway.ports.clock import Clock
 from gateway.ports.models import Models, OnProgress
+from gateway.services.budgets import BudgetService
 from gateway.services.results import ResultService
 from gateway.services.single_flight import SingleFlight
 
@@ -83,9 +92,15 @@ class InferenceService:
     """Reuses what is known or under way, and asks the model for the rest."""
 
     def __init__(
-        self, models: Models, results: ResultService, clock: Clock, metrics: Metrics
+        self,
+        models: Models,
+        results: ResultService,
+        clock: Clock,
+        metrics: Metrics,
+        budgets: BudgetService | None = None,
     ) -> None:
         self._models = models
+        self._budgets = budgets
         self._results = results
         self._clock = clock
         self._metrics = metrics
@@ -105,7 +120,8 @@ class InferenceService:
         engine = question.plan.engine
         version = self._models.version_for(engine.model, question.request_id)
         key = request_key(question.images, question.plan, version, question.caller)
-        flight = f"{key} {question.plan.schedule.promise}"
+        place = "" if question.keeping is None else question.keeping.place
+        flight = f"{key} {question.plan.schedule.promise} {place}"
         result = await self._results.recall(key)
         reuse = "hit" if result is not None else "joined" if flight in self._flights else "miss"
         self._metrics.memo.labels(reuse).inc()
@@ -115,12 +131,14 @@ class InferenceService:
         else:
             made = Made(engine, result)
         duration_ms = round((self._clock.monotonic() - started) * 1000, 1)
-        return Answer(made.engine, made.result, reuse != "miss", duration_ms)
+        is_known = reuse != "miss" or made.is_known
+        return Answer(made.engine, made.result, is_known, duration_ms)
 
     async def _discard(self, made: Made) -> None:
         """Erase what was made for somebody who has gone; what was known is others' as well."""
         if not made.is_known:
-            await self._results.erase(made.result)
+            with suppress(StorageFailed):  # what is left then goes at its expiry
+                await self._results.erase(made.result)
 
     async def _serve(
         self,
@@ -179,15 +197,28 @@ class InferenceService:
         tell: OnProgress,
     ) -> StoredResult:
         job = _job(question).after(self._clock.monotonic() - began_s)
+        started = self._clock.monotonic()
         prediction = await self._predict(job, question, tell)
+        took_s = self._clock.monotonic() - started
         metadata = finished_metadata(prediction, question.plan)
-        return await self._results.keep(
+        result = await self._results.keep(
             None if is_lowered(prediction) or is_of_another(prediction, version) else key,
             prediction.images,
             question.image_type,
             metadata,
             question.keeping,
         )
+        try:
+            await self._charge(question.payer, prediction, took_s)
+        except asyncio.CancelledError:
+            await self._results.erase(result)
+            raise
+        return result
+
+    async def _charge(self, payer: str | None, prediction: Prediction, took_s: float) -> None:
+        """Have the payer pay for what he gets: not for what could not be kept."""
+        if self._budgets is not None and payer is not None:
+            await self._budgets.charge(payer, gpu_s_of(prediction.metadata, took_s))
 
     async def _predict(self, job: Job, question: Question, tell: OnProgress) -> Prediction:
         engine = question.plan.engine

@@ -71,9 +71,11 @@ class LimitService:
     async def budget(self, asked: Asked) -> Budget | None:
         """How the budget of the caller's key stands, if it has one; raises DatabaseFailed."""
         caller = asked.caller
-        budget = None if caller is None else await self._budgets.of(caller)
-        if caller is not None and budget is not None and budget.is_spent:
-            whose = Bucket(asked.limit, caller.key_id or "", _AUDITED)
+        if caller is None or caller.key_id is None:
+            return None
+        budget = await self._budgets.of(caller)
+        if budget is not None and budget.is_spent:
+            whose = Bucket(asked.limit, caller.key_id, _AUDITED)
             await self._note(asked, whose, budget.reset_s)
         return budget
 

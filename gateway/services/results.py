@@ -1,5 +1,6 @@
 """Results: kept under keys of our own, remembered, handed out behind signed links."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -114,8 +115,10 @@ class ResultService:
         await self._delete(result.names)
 
     async def _delete(self, names: Collection[str]) -> None:
-        for name in names:
-            await self._store.delete(f"{Folder.RESULTS}/{name}")
+        deleting = (self._store.delete(f"{Folder.RESULTS}/{name}") for name in names)
+        for failed in await asyncio.gather(*deleting, return_exceptions=True):
+            if failed is not None:
+                raise failed
 
     def forget(self, names: Collection[str]) -> int:
         """Remember no result that has one of these pictures; how many there were."""

@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 
 from gateway.domain.names import Folder, expiry_of, session_of
+from gateway.errors.kinds import DatabaseFailed
 from gateway.metrics import Metrics
 from gateway.ports.clock import Clock
 from gateway.ports.erasing import Eraser
@@ -57,8 +58,11 @@ class RetentionService:
 
     async def _strays(self, named: Sequence[str | None]) -> frozenset[str]:
         """Of the sessions whose folders there are, those that are missing again."""
-        before = self._missing
-        self._missing = await self._rows.missing({one for one in named if one is not None})
+        before, self._missing = self._missing, frozenset()
+        try:
+            self._missing = await self._rows.missing({one for one in named if one is not None})
+        except DatabaseFailed:
+            structlog.get_logger(__name__).warning("strays are looked for the next time")
         return self._missing & before
 
     async def _forget(self, keys: Sequence[str]) -> None:

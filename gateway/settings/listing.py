@@ -14,7 +14,7 @@ _NO_SECRETS: Final = Redactor()
 
 
 def in_force(settings: Settings) -> str:
-    """The settings of a deployment, secrets and what holds one masked; it can be read back."""
+    """The settings of a deployment, secrets and what holds one masked."""
     return _listed(settings, MASK, Redactor(settings.secrets()))
 
 

@@ -88,10 +88,6 @@ class SqlSessionBook:
         wanted = _WHOLE.where(sessions.c.id.in_(due)).order_by(*_BY_ID)
         return await self._database.read(partial(_all, wanted))
 
-    async def erase(self, session_id: str) -> None:
-        """Drop a session's rows, after its objects."""
-        await self._database.write(partial(_erase, session_id))
-
     async def owner_of(self, session_id: str) -> str | None:
         """Whose a session is."""
         told = {"id": session_id, "now": self._clock.now()}
@@ -150,8 +146,9 @@ class SqlSessionBook:
         return Created(_whole(draft.session_id, connection), is_repeat=False)
 
     def _earlier(self, owner: str, repeat: RepeatKey, connection: Connection) -> str | None:
-        row = connection.execute(_KNOWN, {"owner": owner, "key": repeat.key}).one_or_none()
-        if row is None or row.expires_at <= self._clock.now():
+        told = {"owner": owner, "key": repeat.key, "now": self._clock.now()}
+        row = connection.execute(_KNOWN, told).one_or_none()
+        if row is None:
             return None
         if row.body_hash != repeat.body_hash:
             raise Conflict("This Idempotency-Key was used for another request.")
@@ -180,8 +177,15 @@ _NEWS: Final = (
     .order_by(session_events.c.seq)
     .limit(bindparam("most"))
 )
-_KNOWN: Final = select(idempotency_keys).where(
-    idempotency_keys.c.owner == bindparam("owner"), idempotency_keys.c.key == bindparam("key")
+_KNOWN: Final = (
+    select(idempotency_keys)
+    .join(sessions, sessions.c.id == idempotency_keys.c.session_id)
+    .where(
+        idempotency_keys.c.owner == bindparam("owner"),
+        idempotency_keys.c.key == bindparam("key"),
+        idempotency_keys.c.expires_at > bindparam("now"),
+        *_ALIVE,
+    )
 )
 # Not `in_`, which is spelt out anew for every execution.
 _IS_OPEN: Final = or_(*(sessions.c.state == state.value for state in sorted(OPEN)))
@@ -210,12 +214,6 @@ def _all(wanted: Select[Any], connection: Connection) -> Sequence[Session]:
 def _whole(session_id: str, connection: Connection) -> Session:
     """A session, forgotten or not."""
     return _placed(connection.execute(_BY_NAME, {"id": session_id}).all(), connection)
-
-
-def _erase(session_id: str, connection: Connection) -> None:
-    mine = idempotency_keys.c.session_id == session_id
-    connection.execute(delete(idempotency_keys).where(mine))
-    connection.execute(delete(sessions).where(sessions.c.id == session_id))
 
 
 def _owner(told: Mapping[str, Any], connection: Connection) -> str | None:

@@ -6,7 +6,6 @@ from sqlalchemy import Double, Integer, bindparam, case, select, update
 
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.identity_tables import api_keys
-from gateway.adapters.whole import whole
 from gateway.domain.budgets import day_of
 from gateway.ports.clock import Clock
 
@@ -32,17 +31,14 @@ class SqlPurse:
         """The GPU seconds that a key has cost today."""
         told = api_keys.c
         wanted = select(told.spent_day, told.spent_gpu_s).where(told.id == key_id)
-        async with self._database.reading() as connection:
-            row = (await connection.execute(wanted)).one_or_none()
+        row = await self._database.read(lambda connection: connection.execute(wanted).one_or_none())
         return 0.0 if row is None else spent_today(*row, self._clock.now())
 
-    @whole
     async def charge(self, key_id: str, gpu_s: float) -> None:
         """Add to what a key has cost today."""
         told = {"today": day_of(self._clock.now()), "cost_s": gpu_s}
         charged = update(api_keys).where(api_keys.c.id == key_id).values(_CHARGED)
-        async with self._database.writing() as connection:
-            await connection.execute(charged, told)
+        await self._database.write(lambda connection: connection.execute(charged, told))
 
 
 def spent_today(day: int, gpu_s: float, now: float) -> float:

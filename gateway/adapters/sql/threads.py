@@ -9,7 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
-import orjson
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import StaticPool
@@ -34,7 +33,6 @@ class SqliteThread:
             url.set(drivername=_DRIVER),
             poolclass=StaticPool,
             connect_args={"timeout": timeout_s, "check_same_thread": False},
-            json_deserializer=orjson.loads,
         )
         event.listen(self._engine, "connect", prepare)
         event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql(begin))
@@ -42,7 +40,7 @@ class SqliteThread:
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run a transaction, which is kept if the work ends well.
 
-        Whoever is cancelled meanwhile does not hear of its end, but it comes to one.
+        Whoever is cancelled meanwhile does not hear of its end, but what is begun comes to one.
         """
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
 

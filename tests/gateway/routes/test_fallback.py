@@ -73,6 +73,25 @@ async def test_an_engine_that_takes_too_long_is_stood_in_for(tmp_path: Path) -> 
         assert told["fallback_from"] == {"engine": "quick", "reason": "timed_out"}
 
 
+async def test_what_stood_in_before_is_copied_for_the_next_session(tmp_path: Path) -> None:
+    path, headers = "/api/v1/tryon/sessions", {"X-User-Token": "m" * 32, "Prefer": "wait=20"}
+    async with _impatient(tmp_path, fallback="geometric") as gateway:
+        files = {
+            "user_image": ("p.jpg", gateway.person, "image/jpeg"),
+            "garment_image": ("g.jpg", gateway.garment, "image/jpeg"),
+        }
+        told = []
+        for _ in range(2):
+            gateway.torchserve.faults.append(Fault.STALLS)
+            asked = {"headers": headers, "files": files, "data": {"engine": "quick"}}
+            told.append((await gateway.client.post(path, **asked)).json())
+        first, second = told
+        assert [one["state"] for one in told] == ["completed", "completed"]
+        await gateway.client.delete(f"{path}/{first['session_id']}", headers=headers)
+        answer = await gateway.client.get(second["items"][0]["result_urls"][0])
+        assert answer.status_code == 200
+
+
 @pytest.mark.prop(43)
 async def test_without_a_fallback_it_is_a_clear_error(tmp_path: Path) -> None:
     async with _impatient(tmp_path) as gateway:

@@ -4,7 +4,10 @@ from dataclasses import replace
 import pytest
 
 from gateway.adapters.sql.book import SqlSessionBook
+from gateway.adapters.sql.database import Database
+from gateway.adapters.sql.eraser import SqlEraser
 from gateway.adapters.sql.queue import SqlSessionQueue
+from gateway.domain.audit import AuditEvent
 from gateway.domain.sessions import Cursor, History, RepeatKey
 from gateway.domain.sessions_lifecycle import State
 from gateway.errors.kinds import Conflict
@@ -94,20 +97,23 @@ async def test_cancelling_ends_what_is_open_once(
 
 
 async def test_what_is_forgotten_or_over_is_found_by_nobody_until_it_is_erased(
-    book: SqlSessionBook, queue: SqlSessionQueue, clock: ManualClock
+    book: SqlSessionBook, queue: SqlSessionQueue, database: Database, clock: ManualClock
 ) -> None:
     made = await book.create(draft(clock.now()), repeat(clock))
     over = await book.create(replace(draft(clock.now()), expires_at=clock.now()))
     assert await book.forget(made.session_id, "ann")
     assert await book.forget(made.session_id, "ann") is None
     assert await book.find(made.session_id, "ann") is None
+    assert await book.repeated("ann", repeat(clock)) is None
     assert await book.page("ann", 10) == []
     assert await queue.claim("one", ENGINES) is None
     due = {session.session_id: session for session in await book.to_erase(10)}
     assert set(due) == {made.session_id, over.session_id}
     assert len(due[made.session_id].object_keys) == 2
+    eraser = SqlEraser(database, clock)
     for session_id in due:
-        await book.erase(session_id)
+        line = AuditEvent(session_id, 0, "erased", "")
+        assert await eraser.finish(session_id, lambda _, line=line: line)  # type: ignore[misc]
     assert await book.to_erase(10) == []
     assert await book.repeated("ann", repeat(clock)) is None
     assert await book.history(made.session_id, "ann", 0, 10) is None
