@@ -56,7 +56,7 @@ class SqlSessionBook:
     async def find(self, session_id: str, owner: str) -> Session | None:
         """An owner's session; nobody else's, and none that is over."""
         mine = {"id": session_id, "owner": owner, "now": self._clock.now()}
-        return await self._database.read(partial(_find, mine))
+        return await self._database.glance(partial(_find, mine))
 
     async def page(
         self, owner: str, limit: int, after: Cursor | None = None, state: State | None = None
@@ -91,13 +91,13 @@ class SqlSessionBook:
     async def owner_of(self, session_id: str) -> str | None:
         """Whose a session is."""
         told = {"id": session_id, "now": self._clock.now()}
-        return await self._database.read(partial(_owner, told))
+        return await self._database.glance(partial(_owner, told))
 
     async def history(self, session_id: str, owner: str, seq: int, limit: int) -> History | None:
         """What happened to an owner's session after its event `seq`; None where there is none."""
         mine = {"id": session_id, "owner": owner, "now": self._clock.now()}
         behind = {"session_id": session_id, "seq": seq, "most": limit}
-        return await self._database.read(partial(_history, mine, behind))
+        return await self._database.glance(partial(_history, mine, behind))
 
     async def open_items(self) -> Mapping[State, int]:
         """How many items wait, and how many are being made."""

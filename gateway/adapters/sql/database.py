@@ -1,7 +1,7 @@
 """One database, SQLite or Postgres, chosen by URL: its engine, its transactions, its failures."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -9,10 +9,10 @@ from typing import Any, Final, TypeVar
 import asyncpg
 from sqlalchemy import Connection, event, func, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from gateway.adapters.sql.threads import SqliteThread
+from gateway.adapters.sql.threads import SqliteConnection, SqliteThread
 from gateway.adapters.whole import whole
 from gateway.errors.kinds import DatabaseFailed, Misconfigured
 
@@ -61,13 +61,16 @@ class Database:
             _make_folder(parsed)
             options |= {"connect_args": {"timeout": timeout_s}}
         self.engine: Final[AsyncEngine] = create_async_engine(parsed, **options)
+        self._glancer: SqliteConnection | None = None
         self._reader: SqliteThread | None = None
         self._writer: SqliteThread | None = None
         if not self.is_postgres:
             event.listen(self.engine.sync_engine, "connect", _prepare)
             event.listen(self.engine.sync_engine, "begin", _begin)
-            self._reader = SqliteThread(parsed, timeout_s, "BEGIN", _prepare)
-            self._writer = SqliteThread(parsed, timeout_s, "BEGIN IMMEDIATE", _prepare)
+            self._glancer = SqliteConnection(parsed, 0, "BEGIN", _prepare)
+            reader = SqliteConnection(parsed, timeout_s, "BEGIN", _prepare)
+            writer = SqliteConnection(parsed, timeout_s, "BEGIN IMMEDIATE", _prepare)
+            self._reader, self._writer = SqliteThread(reader), SqliteThread(writer)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What statements find that change nothing, all in one go; raises DatabaseFailed.
@@ -78,6 +81,17 @@ class Database:
             if self._reader is not None:
                 return await self._reader.run(work)
             return await self._visit(work)
+
+    async def glance(self, work: Callable[[Connection], T]) -> T:
+        """As `read`, for the few rows that a key leads to; raises DatabaseFailed.
+
+        SQLite finds them sooner than another thread would have begun to look. Where it would have
+        to wait for somebody, a thread does.
+        """
+        if self._glancer is not None:
+            with suppress(OperationalError):
+                return self._glancer.transact(work)
+        return await self.read(work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Let statements change what they do all in one go, or nothing; raises DatabaseFailed."""
@@ -135,6 +149,8 @@ class Database:
         for thread in (self._reader, self._writer):
             if thread is not None:
                 await thread.close()
+        if self._glancer is not None:
+            self._glancer.close()
         await self.engine.dispose()
 
 
