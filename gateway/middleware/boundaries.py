@@ -16,6 +16,7 @@ from gateway.errors.kinds import NotFound, SlowBody, TooLarge
 from gateway.middleware.request_ids import HEADER, request_id_from
 from gateway.middleware.security_headers import STARTS
 from gateway.responses import as_gateway_error, error_response, log_error
+from gateway.services.results import PATH as RESULTS
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -48,7 +49,7 @@ class RequestScope:
         scope["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(
-            request_id=request_id, endpoint=scope["path"], user_id=ANONYMOUS
+            request_id=request_id, endpoint=_endpoint(scope["path"]), user_id=ANONYMOUS
         )
         answer = _Answer(send, request_id)
         if scope["type"] == _SOCKET:
@@ -75,6 +76,11 @@ class RequestScope:
             duration_ms=round(duration_s * 1000, 2),
             sent_bytes=answer.sent_bytes,
         )
+
+
+def _endpoint(path: str) -> str:
+    """A path as it is logged: the name of a picture would be a trace that outlives it."""
+    return f"{RESULTS}…" if path.startswith(RESULTS) else path
 
 
 class _Answer:

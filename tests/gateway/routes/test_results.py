@@ -1,3 +1,5 @@
+import io
+
 import pytest
 
 from tests.gateway.running import Gateway
@@ -18,6 +20,14 @@ async def test_a_link_gives_the_picture_and_is_safe_to_embed(gateway: Gateway) -
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "private, max-age=3600, immutable"
     assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+
+
+async def test_the_name_of_a_picture_is_in_no_log(gateway: Gateway, log: io.StringIO) -> None:
+    url = await made(gateway)
+    assert (await gateway.client.get(url)).status_code == 200
+    assert (await gateway.client.get(url.partition("?")[0])).status_code == 422
+    assert url.partition("?")[0].rpartition("/")[2] not in log.getvalue()
+    assert '"/api/v1/results/…"' in log.getvalue()
 
 
 async def test_a_link_ends_with_its_hour(gateway: Gateway) -> None:
