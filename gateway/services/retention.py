@@ -14,13 +14,15 @@ from gateway.ports.storage import ObjectStore
 from gateway.services.worker_memory import WorkerMemory, digest_of
 
 _AT_ONCE: Final = 50
+_ACCEPTING_S: Final = 900.0
+"""Pictures come before the session's row: by far more than the longest time between them."""
 
 
 class RetentionService:
     """Walks the store and erases every object whose name says that its time is over.
 
-    And every one in the folder of a session that is not there, and was not when this was last
-    looked at: a gateway died before it had accepted the session, or a runner after it was erased.
+    And every one in the folder of a session that has not been there for a while: a gateway died
+    before it had accepted the session, or a runner after it was erased.
     """
 
     def __init__(
@@ -33,7 +35,7 @@ class RetentionService:
     ) -> None:
         self._store = store
         self._rows = rows
-        self._missing: frozenset[str] = frozenset()
+        self._missing: dict[str, float] = {}
         self._clock = clock
         self._metrics = metrics
         self._workers = workers
@@ -57,13 +59,15 @@ class RetentionService:
         return erased
 
     async def _strays(self, named: Sequence[str | None]) -> frozenset[str]:
-        """Of the sessions whose folders there are, those that are missing again."""
-        before, self._missing = self._missing, frozenset()
+        """Of the sessions whose folders there are, those that have been missing for long."""
+        now = self._clock.monotonic()
         try:
-            self._missing = await self._rows.missing({one for one in named if one is not None})
+            missing = await self._rows.missing({one for one in named if one is not None})
         except DatabaseFailed:
             structlog.get_logger(__name__).warning("strays are looked for the next time")
-        return self._missing & before
+            return frozenset()
+        self._missing = {one: self._missing.get(one, now) for one in missing}
+        return frozenset(one for one in missing if now - self._missing[one] >= _ACCEPTING_S)
 
     async def _forget(self, keys: Sequence[str]) -> None:
         contents = [await self._store.get(key) for key in keys]

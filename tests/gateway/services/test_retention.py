@@ -41,7 +41,9 @@ async def test_what_is_of_no_session_is_erased_once_it_can_no_longer_be_of_a_new
     key = ObjectName.new(stray, bytes(16)).key(Folder.UPLOADS)
     await gateway.resources.store.put(key, b"x", "image/png")
     retention = gateway.resources.erasing.retention
-    assert await retention.sweep() == 0
+    for _ in range(2):
+        assert await retention.sweep() == 0
+    gateway.clock.time_s += 900
     assert key in await keys(gateway)
     assert await retention.sweep() == 1
     left = await keys(gateway)
