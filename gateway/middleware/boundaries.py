@@ -51,18 +51,16 @@ class RequestScope:
         structlog.contextvars.bind_contextvars(
             request_id=request_id, endpoint=_endpoint(scope["path"]), user_id=ANONYMOUS
         )
-        answer = _Answer(send, request_id)
-        if scope["type"] == _SOCKET:
-            await self._app(scope, receive, answer)
-            return
-        started = time.perf_counter()
+        answer, started = _Answer(send, request_id), time.perf_counter()
         try:
             await self._app(scope, receive, answer)
         finally:
-            self._record(scope, answer, time.perf_counter() - started)
+            if scope["type"] != _SOCKET or answer.is_begun:  # as an answer: it was no socket then
+                self._record(scope, answer, time.perf_counter() - started)
 
     def _record(self, scope: Scope, answer: _Answer, duration_s: float) -> None:
-        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        asked = scope.get("method", "GET")  # as a handshake is
+        method = asked if asked in _METHODS else "OTHER"
         route = getattr(scope.get("route"), "path", "(none)")
         self._metrics.requests.labels(method, route, answer.status).inc()
         self._metrics.latency_s.labels(method, route).observe(duration_s)
@@ -71,7 +69,7 @@ class RequestScope:
         structlog.get_logger(__name__).log(
             logging.DEBUG if scope["path"].startswith(_QUIET_PATHS) else logging.INFO,
             "request",
-            method=scope["method"],
+            method=asked,
             status=answer.status,
             duration_ms=round(duration_s * 1000, 2),
             sent_bytes=answer.sent_bytes,
@@ -89,6 +87,7 @@ class _Answer:
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
         self._request_id = request_id
+        self.is_begun = False
         self.status = _CLIENT_CLOSED
         self.error_code: str | None = None
         self.sent_bytes = 0
@@ -97,6 +96,7 @@ class _Answer:
         if message["type"] in STARTS:
             headers = MutableHeaders(scope=message)
             headers[HEADER] = self._request_id
+            self.is_begun = True
             self.status = message["status"]
             self.error_code = headers.get("X-Error-Code")
         elif message["type"] == "http.response.body":

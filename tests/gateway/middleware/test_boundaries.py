@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Scope
 from gateway.app import create_app
 from gateway.settings.tree import Settings
 from tests.gateway.running import Gateway
+from tests.gateway.socket_asking import asked_by_socket
 from tests.gateway.torchserve_stand_in import Fault
 
 pytestmark = pytest.mark.anyio
@@ -131,3 +132,11 @@ async def test_requests_errors_and_retries_are_counted(gateway: Gateway) -> None
     assert 'vton_result_cache_total{outcome="hit"} 1.0' in text
     assert 'vton_inference_seconds_count{engine="geometric",outcome="ok"} 1.0' in text
     assert 'vton_worker_cache_total{engine="geometric",outcome="miss",part="person"} 1.0' in text
+
+
+async def test_a_socket_that_is_refused_is_counted_as_every_refusal(gateway: Gateway) -> None:
+    app = create_app(gateway.resources.settings, gateway.resources)
+    assert (await asked_by_socket(app, "/ws/tryon/none", {})).status_code == 404
+    text = (await gateway.client.get("/metrics")).text
+    route = 'method="GET",route="/ws/tryon/{session_id}"'
+    assert f'vton_http_requests_total{{{route},status="404"}} 1.0' in text
