@@ -252,7 +252,7 @@ async def test_who_pings_and_never_reads_is_hung_up_on_and_costs_no_memory(tmp_p
                     break
             else:
                 raise AssertionError
-            # A gigabyte may have come by then; both ends, and all the other tests, are in this process.
+            # A gigabyte may have come by then; both ends and the other tests are in this process.
             assert process.memory_info().rss - before < 256 * MIB
         await until(lambda: nobody_is_left(live))
 
