@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import httpx
+import uvicorn
 from websockets.asyncio.client import connect
 
 from gateway.adapters.notices_memory import MemoryNotices
 from tests.gateway.running import Gateway
-from tests.gateway.served import served
+from tests.gateway.served import server_of, url_of
 from tests.gateway.steps_stand_in import SteppingStandIn, stepping_gateway
 
 PATH: Final = "/api/v1/tryon/sessions"
@@ -57,7 +58,11 @@ class Live:
 
     gateway: Gateway
     steps: SteppingStandIn
-    url: str
+    server: uvicorn.Server
+
+    @property
+    def url(self) -> str:
+        return url_of(self.server)
 
     async def create(self, **fields: object) -> str:
         files = {
@@ -118,9 +123,9 @@ async def live_gateway(folder: Path, **http: float) -> AsyncIterator[Live]:
     http = {"still_here_s": 0.05, **http}
     async with (
         stepping_gateway(folder, sessions=QUICK, http=http) as (gateway, steps),
-        served(gateway) as url,
+        server_of(gateway) as server,
     ):
-        yield Live(gateway, steps, url)
+        yield Live(gateway, steps, server)
 
 
 async def until(holds: Callable[[], bool]) -> None:
