@@ -20,9 +20,14 @@ from gateway.middleware.limiting import check_budget, count
 from gateway.resources import Resources
 
 
-# None of these waits for anything, and yet they are `async`: others are sent to a thread each time.
-async def _resources(connection: HTTPConnection) -> Resources:
+def resources_of(connection: HTTPConnection) -> Resources:
+    """What the gateway holds open; for dependencies, where one more layer of them costs time."""
     return cast("Resources", connection.app.state.resources)
+
+
+# Not all of these wait for something, and yet they are `async`: others are sent to a thread.
+async def _resources(connection: HTTPConnection) -> Resources:
+    return resources_of(connection)
 
 
 R = Annotated[Resources, Depends(_resources)]
@@ -44,8 +49,9 @@ class Needs:
     limit: Limit | None = None
     asks_engine: bool = False
 
-    async def __call__(self, connection: HTTPConnection, r: R) -> Caller:
+    async def __call__(self, connection: HTTPConnection) -> Caller:
         """Raise Unauthenticated, NotPermitted, CsrfFailed, RateLimited, BudgetSpent, NotFound."""
+        r = resources_of(connection)
         if not r.doors.identity.is_open_to_somebody(self.scope):
             raise NotFound
         known: Caller | None = connection.scope.get("caller")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Query
+from fastapi.requests import HTTPConnection
 
-from gateway.deps import R, needs
+from gateway.deps import needs, resources_of
 from gateway.domain.identity import Caller, Scope, visitor_owner
 from gateway.domain.limits import Limit
 from gateway.domain.sessions_webhooks import WebhookKind
@@ -81,20 +82,21 @@ class WebhookWish:
     kinds: tuple[str, ...]
 
 
-def webhook_wish(url: WebhookUrl = None, kinds: WebhookEvents = ()) -> WebhookWish | None:
+async def webhook_wish(url: WebhookUrl = None, kinds: WebhookEvents = ()) -> WebhookWish | None:
     """Read the wish to be told of a session."""
     return None if url is None else WebhookWish(url, tuple(kind.value for kind in kinds))
 
 
 async def session_headers(
+    connection: HTTPConnection,
     caller: Annotated[Caller, needs(Scope.TRYON, Limit.INFERENCE, asks_engine=True)],
-    r: R,
     spans: Annotated[Spans, Depends(session_spans)],
     key: RepeatedKey = None,
     prefer: Prefer = None,
     wish: Annotated[WebhookWish | None, Depends(webhook_wish)] = None,
 ) -> SessionHeaders:
     """Read the headers, and which endpoint is to be told; raises InvalidInput, SwitchedOff."""
+    r = resources_of(connection)
     fresh = None if caller.is_known else secrets.token_urlsafe(_TOKEN_BYTES)
     owner = caller.owner if fresh is None else visitor_owner(fresh)
     webhook = None

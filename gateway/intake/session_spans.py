@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import Header
 from fastapi.requests import HTTPConnection
 
-from gateway.deps import R
+from gateway.deps import resources_of
 from gateway.domain.identity import Caller
 from gateway.errors.kinds import InvalidInput
 from gateway.settings.sessions import SessionSettings
@@ -49,10 +49,11 @@ class Spans:
 
 
 async def session_spans(
-    connection: HTTPConnection, r: R, cancel_after: CancelAfter = None, keep_for: KeepFor = None
+    connection: HTTPConnection, cancel_after: CancelAfter = None, keep_for: KeepFor = None
 ) -> Spans:
     """Read them; raises InvalidInput for what cannot be read, or is more than the caller may."""
-    longest_s = longest(connection.scope["caller"], r.settings.sessions)
+    told = resources_of(connection).settings.sessions
+    longest_s = longest(connection.scope["caller"], told)
     return Spans(cancel_after_s(cancel_after), keep_s(keep_for, longest_s))
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
-from gateway.deps import PUBLIC, Needs, R
+from gateway.deps import PUBLIC, Needs, R, resources_of
 from gateway.documentation.openapi import errors
 from gateway.domain.identity import Scope
 from gateway.errors.kinds import DatabaseFailed, InvalidInput, NotFound
@@ -42,7 +42,6 @@ After = Annotated[int, Query(ge=0, le=_LARGEST, description="only what came afte
 
 async def viewer(
     connection: HTTPConnection,
-    r: R,
     session_id: SessionId,
     expires: Expires = None,
     signature: Signature = None,
@@ -54,8 +53,8 @@ async def viewer(
     is_socket = connection.scope["type"] == "websocket"
     if signature is None:
         needed = Scope.TRYON if is_socket else Scope.READ
-        return known_owner(await Needs(needed)(connection, r))
-    sign = socket_path if is_socket else events_path
+        return known_owner(await Needs(needed)(connection))
+    sign, r = socket_path if is_socket else events_path, resources_of(connection)
     r.results.check(sign(session_id), expires or "", signature)
     return await r.watch.owner_of(session_id)
 
@@ -105,7 +104,7 @@ async def talk(
     if not may_come_from(socket, r.settings.http.cors_origins):
         raise NotPermitted
     with r.watch.room.one():
-        owner = await viewer(socket, r, session_id, expires, signature)
+        owner = await viewer(socket, session_id, expires, signature)
         begun = await r.watch.look(session_id, owner, after)
         await socket.accept()
         narrator = Narrator(r.sessions, r.results, session_id, owner)

@@ -6,13 +6,10 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from fastapi import FastAPI
-from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 
 from gateway.app import create_app
-from gateway.deps import Needs, nobody_in_particular
 from gateway.settings.tree import Settings
+from tests.gateway.every_route import SOCKET, routes
 from tests.gateway.identity.crowd import (
     OBJECTS,
     SECTIONS,
@@ -28,7 +25,6 @@ from tests.gateway.socket_asking import asked_by_socket
 
 pytestmark = pytest.mark.anyio
 
-SOCKET: Final = "SOCKET"
 OWNED: Final = {"session_id", "key_id", "webhook_id", "message_id", "receipt_id"}
 """Parts of paths that name a thing of somebody's; `furnish` makes some of each."""
 
@@ -89,34 +85,8 @@ VOLATILE: Final = {"x-request-id", "ratelimit", "x-ratelimit-remaining", "x-rate
 """Headers that differ from call to call, whatever is asked."""
 
 
-def calls(dependant: Dependant) -> list[Any]:
-    found = [dependant.call]
-    for inner in dependant.dependencies:
-        found += calls(inner)
-    return found
-
-
-def routes(app: FastAPI) -> dict[str, list[Any]]:
-    """Each method with its path, and all that it depends on."""
-    found = {}
-    for context in iter_route_contexts(app.routes):
-        if isinstance(context.original_route, APIRoute | APIWebSocketRoute):
-            for method in sorted(context.methods or {SOCKET}):
-                found[f"{method} {context.path}"] = calls(context.dependant)
-    return found
-
-
 def parts(route: str) -> set[str]:
     return set(re.findall(r"{(\w+)", route))
-
-
-def test_every_route_says_what_it_needs() -> None:
-    silent = [
-        route
-        for route, asked in routes(create_app(Settings())).items()
-        if nobody_in_particular not in asked and not any(isinstance(one, Needs) for one in asked)
-    ]
-    assert silent == []
 
 
 def test_of_every_route_it_is_known_whose_is_what_it_shows() -> None:
