@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.domain.names import Folder, Keeping
 from gateway.domain.sessions_lifecycle import ENDED, State
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from gateway.domain.results import StoredResult
     from gateway.domain.webhooks import Endpoint
     from gateway.errors.codes import ErrorCode
+
+
+FIRST_EVENT: Final = 1
+"""The number of the event that tells that a session was accepted."""
 
 
 class Kind(StrEnum):
@@ -88,6 +92,25 @@ class Draft:
     most_open: int | None = None
     payer: str | None = None
 
+    def accepted(self, place: Place | None) -> Session:
+        """The session that it becomes by being written, to which nothing has happened yet."""
+        items = (Item.accepted(number, ask) for number, ask in enumerate(self.asks))
+        return Session(
+            session_id=self.session_id,
+            owner=self.owner,
+            kind=self.kind,
+            engine=self.engine,
+            state=State.CREATED,
+            created_at=self.created_at,
+            started_at=None,
+            ended_at=None,
+            expires_at=self.expires_at,
+            cancel_at=self.cancel_at,
+            items=tuple(items),
+            last_event=FIRST_EVENT,
+            place=place,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RepeatKey:
@@ -141,6 +164,11 @@ class Item:
     progress: Progress | None
     outcome: Outcome | None
     fault: Fault | None
+
+    @classmethod
+    def accepted(cls, position: int, ask: Ask) -> Item:
+        """One that waits for its first attempt."""
+        return cls(position, State.CREATED, ask, 0, None, None, None, None, None)
 
 
 @dataclass(frozen=True, slots=True)

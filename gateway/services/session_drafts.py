@@ -139,7 +139,7 @@ class SessionDrafts:
             asyncio.gather(*(self._wearer(one) for one in request.wearers)),
             asyncio.gather(*(self._garment(photo) for photo, _ in garments)),
         )
-        stored = await asyncio.gather(*(self._stored(one, kept) for one in people + clothes))
+        stored = await self._stored(people + clothes, kept)
         asks = tuple(
             Ask({**person, **garment}, wishes[j], i, j)
             for i, person in enumerate(stored[: len(people)])
@@ -183,11 +183,12 @@ class SessionDrafts:
     async def _garment(self, source: Source | Picture) -> Mapping[str, Picture]:
         return {GARMENT: await self._pictures.photo(source)}
 
-    async def _stored(self, pictures: Mapping[str, Picture], kept: Keeping) -> Mapping[str, str]:
-        names = await asyncio.gather(
-            *(self._pictures.put(picture, kept) for picture in pictures.values())
-        )
-        return dict(zip(pictures, map(str, names), strict=True))
+    async def _stored(
+        self, shown: Sequence[Mapping[str, Picture]], kept: Keeping
+    ) -> Sequence[Mapping[str, str]]:
+        puts = [self._pictures.put(picture, kept) for one in shown for picture in one.values()]
+        names = iter(await asyncio.gather(*puts))
+        return [{field: str(next(names)) for field in one} for one in shown]
 
 
 def _overlays(wearer: Wearer) -> dict[str, JsonValue]:

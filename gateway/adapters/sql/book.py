@@ -19,8 +19,9 @@ from sqlalchemy import (
 )
 
 from gateway.adapters.sql.database import Database
+from gateway.adapters.sql.drafts import write
 from gateway.adapters.sql.places import place_of
-from gateway.adapters.sql.records import ITEM, ask_json, event_of, session_of, sessions_of
+from gateway.adapters.sql.records import ITEM, event_of, session_of, sessions_of
 from gateway.adapters.sql.tables import (
     idempotency_keys,
     session_events,
@@ -28,11 +29,15 @@ from gateway.adapters.sql.tables import (
     sessions,
 )
 from gateway.adapters.sql.turns import Turn
-from gateway.adapters.sql.webhook_book import endpoint_row
-from gateway.adapters.sql.webhook_tables import webhook_endpoints
-from gateway.domain.sessions import Created, Cursor, Draft, EventKind, History, RepeatKey, Session
+from gateway.domain.sessions import (
+    Created,
+    Cursor,
+    Draft,
+    History,
+    RepeatKey,
+    Session,
+)
 from gateway.domain.sessions_lifecycle import OPEN, Move, State
-from gateway.domain.sessions_queue import rank
 from gateway.errors.kinds import Conflict
 from gateway.errors.limits import SessionsFull
 from gateway.ports.clock import Clock
@@ -142,8 +147,9 @@ class SqlSessionBook:
         if draft.most_open is not None:
             self._database.hold(connection, f"open {draft.owner}")
             _make_sure_of_room(connection, draft, draft.most_open)
-        _write(connection, draft)
-        return Created(_whole(draft.session_id, connection), is_repeat=False)
+        write(connection, draft)
+        place = place_of(connection, draft.session_id, draft.engine)
+        return Created(draft.accepted(place), is_repeat=False)
 
     def _earlier(self, owner: str, repeat: RepeatKey, connection: Connection) -> str | None:
         told = {"owner": owner, "key": repeat.key, "now": self._clock.now()}
@@ -189,12 +195,11 @@ _KNOWN: Final = (
 )
 # Not `in_`, which is spelt out anew for every execution.
 _IS_OPEN: Final = or_(*(sessions.c.state == state.value for state in sorted(OPEN)))
-_OPENED: Final = select(func.count(sessions.c.id)).where(
-    sessions.c.owner == bindparam("owner"), _IS_OPEN, ~sessions.c.is_forgotten
+_OPENED: Final = (
+    select(func.count())
+    .select_from(sessions)
+    .where(sessions.c.owner == bindparam("owner"), _IS_OPEN, ~sessions.c.is_forgotten)
 )
-_ADD: Final = insert(sessions)
-_ADD_ITEMS: Final = insert(session_items)
-_ADD_EVENT: Final = insert(session_events)
 
 
 def _find(mine: Mapping[str, Any], connection: Connection) -> Session | None:
@@ -203,7 +208,8 @@ def _find(mine: Mapping[str, Any], connection: Connection) -> Session | None:
 
 
 def _placed(rows: Sequence[Row[Any]], connection: Connection) -> Session:
-    place = place_of(connection, rows[0]) if State(rows[0].state) in OPEN else None
+    row = rows[0]
+    place = place_of(connection, row.id, row.engine) if State(row.state) in OPEN else None
     return session_of(rows, place)
 
 
@@ -250,42 +256,3 @@ def _keep(connection: Connection, draft: Draft, repeat: RepeatKey) -> None:
             expires_at=repeat.expires_at,
         )
     )
-
-
-def _write(connection: Connection, draft: Draft) -> None:
-    state = State.CREATED.value
-    session = {
-        "id": draft.session_id,
-        "owner": draft.owner,
-        "kind": draft.kind.value,
-        "engine": draft.engine,
-        "state": state,
-        "request_id": draft.request_id,
-        "created_at": draft.created_at,
-        "expires_at": draft.expires_at,
-        "cancel_at": draft.cancel_at,
-        "last_event": 1,
-        "is_forgotten": False,
-        "payer": draft.payer,
-    }
-    connection.execute(_ADD, session)
-    connection.execute(_ADD_ITEMS, [_item(draft, place) for place in range(len(draft.asks))])
-    first = {"kind": EventKind.STATE.value, "at": draft.created_at, "data": {"state": state}}
-    connection.execute(_ADD_EVENT, {"session_id": draft.session_id, "seq": 1, **first})
-    if draft.webhook is not None:
-        connection.execute(insert(webhook_endpoints), endpoint_row(draft.webhook))
-
-
-def _item(draft: Draft, position: int) -> dict[str, Any]:
-    return {
-        "session_id": draft.session_id,
-        "position": position,
-        "owner": draft.owner,
-        "engine": draft.engine,
-        "state": State.CREATED.value,
-        "rank": rank(draft.kind, draft.created_at, position),
-        "attempt": 0,
-        "tries": 0,
-        "not_before": draft.created_at,
-        "ask": ask_json(draft.asks[position]),
-    }

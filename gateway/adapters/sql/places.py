@@ -7,7 +7,6 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Label,
-    Row,
     Select,
     bindparam,
     case,
@@ -25,9 +24,9 @@ _RECENT: Final = 20
 _ENGINE: Final[BindParameter[str]] = bindparam("engine")
 
 
-def place_of(connection: Connection, session: Row[Any]) -> Place | None:
+def place_of(connection: Connection, session_id: str, engine: str) -> Place | None:
     """The place of the first of a session's open items; None where none is open."""
-    told = {"session_id": session.id, "engine": session.engine}
+    told = {"session_id": session_id, "engine": engine}
     row = connection.execute(_PLACE, told).one()
     if row.left == 0:
         return None

@@ -56,6 +56,8 @@ sessions: Final = Table(
     Column("is_forgotten", Boolean, nullable=False, index=True),
     Column("payer", _ID),
     Index("ix_sessions_list", "owner", "created_at", "id"),
+    # All that is asked before a session is let in, so that who has many waits no longer.
+    Index("ix_sessions_open", "owner", "state", "is_forgotten"),
 )
 
 session_items: Final = Table(

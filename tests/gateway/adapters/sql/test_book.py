@@ -35,6 +35,17 @@ async def test_a_session_is_its_owners_alone(book: SqlSessionBook, clock: Manual
     assert session.state is State.CREATED
 
 
+async def test_what_is_accepted_is_told_as_it_was_written(
+    book: SqlSessionBook, clock: ManualClock
+) -> None:
+    await book.create(draft(clock.now() - 1, owner="bob"))
+    one = replace(draft(clock.now(), items=3), cancel_at=clock.now() + 9, payer="key")
+    made = await book.create(one, repeat(clock))
+    assert made.session == await book.find(made.session_id, "ann")
+    assert made.session.place is not None
+    assert made.session.place.queue_position == 1
+
+
 async def test_ten_of_the_same_request_at_once_make_one_session(
     book: SqlSessionBook, clock: ManualClock
 ) -> None:
