@@ -1,5 +1,6 @@
 """One database, SQLite or Postgres, chosen by URL: its engine, its transactions, its failures."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from hashlib import sha256
@@ -43,7 +44,7 @@ class Database:
     """Connections to the database at `url`: `sqlite:///file` or `postgresql://…`.
 
     There are at most `pool_size`; to have one, or SQLite's turn to write, may take `timeout_s`.
-    Raises Misconfigured for any other URL.
+    Of Postgres's, one is left to what `goes_first`. Raises Misconfigured for any other URL.
     """
 
     def __init__(self, url: str, pool_size: int, timeout_s: float) -> None:
@@ -61,6 +62,8 @@ class Database:
             _make_folder(parsed)
             options |= {"connect_args": {"timeout": timeout_s}}
         self.engine: Final[AsyncEngine] = create_async_engine(parsed, **options)
+        self._timeout_s = timeout_s
+        self._callers = asyncio.Semaphore(pool_size - 1 if self.is_postgres else pool_size)
         self._glancer: SqliteConnection | None = None
         self._reader: SqliteThread | None = None
         self._writer: SqliteThread | None = None
@@ -70,7 +73,8 @@ class Database:
             self._glancer = SqliteConnection(parsed, 0, "BEGIN", _prepare)
             reader = SqliteConnection(parsed, timeout_s, "BEGIN", _prepare)
             writer = SqliteConnection(parsed, timeout_s, "BEGIN IMMEDIATE", _prepare)
-            self._reader, self._writer = SqliteThread(reader), SqliteThread(writer)
+            self._reader = SqliteThread(reader, timeout_s)
+            self._writer = SqliteThread(writer, timeout_s)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What statements find that change nothing, all in one go; raises DatabaseFailed.
@@ -80,7 +84,8 @@ class Database:
         with _database_errors():
             if self._reader is not None:
                 return await self._reader.run(work)
-            return await self._visit(work)
+            async with self._room():
+                return await self._visit(work)
 
     async def glance(self, work: Callable[[Connection], T]) -> T:
         """As `read`, for the few rows that a key leads to; raises DatabaseFailed.
@@ -93,17 +98,33 @@ class Database:
                 return self._glancer.transact(work)
         return await self.read(work)
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Let statements change what they do all in one go, or nothing; raises DatabaseFailed."""
+    async def write(self, work: Callable[[Connection], T], *, goes_first: bool = False) -> T:
+        """Let statements change what they do all in one go, or nothing; raises DatabaseFailed.
+
+        What the gateway owes to what it has accepted goes first: it waits for no caller.
+        """
         with _database_errors():
             if self._writer is not None:
-                return await self._writer.run(work)
-            return await self._visit(work)
+                return await self._writer.run(work, goes_first=goes_first)
+            if goes_first:
+                return await self._visit(work)
+            async with self._room():
+                return await self._visit(work)
 
     async def now(self) -> float:
         """Unix time in seconds, as the database has it."""
         told = select(_POSTGRES_TIME if self.is_postgres else _SQLITE_TIME)
         return float(await self.read(lambda connection: connection.execute(told).scalar_one()))
+
+    @asynccontextmanager
+    async def _room(self) -> AsyncIterator[None]:
+        """One of the connections that callers may have, for the length of the block."""
+        async with asyncio.timeout(self._timeout_s):
+            await self._callers.acquire()
+        try:
+            yield
+        finally:
+            self._callers.release()
 
     @whole
     async def _visit(self, work: Callable[[Connection], T]) -> T:
@@ -114,7 +135,7 @@ class Database:
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that changes nothing; raises DatabaseFailed."""
         with _database_errors():
-            async with self.engine.connect() as connection:
+            async with self._room(), self.engine.connect() as connection:
                 yield await connection.execution_options(**{_IS_READING: True})
 
     @asynccontextmanager
@@ -124,7 +145,7 @@ class Database:
         SQLite has one writer at a time, and this is it from its first line.
         """
         with _database_errors():
-            async with self.engine.begin() as connection:
+            async with self._room(), self.engine.begin() as connection:
                 yield connection
 
     async def lock(self, connection: AsyncConnection, name: str) -> None:

@@ -38,7 +38,9 @@ class SqlPurse:
         """Add to what a key has cost today."""
         told = {"today": day_of(self._clock.now()), "cost_s": gpu_s}
         charged = update(api_keys).where(api_keys.c.id == key_id).values(_CHARGED)
-        await self._database.write(lambda connection: connection.execute(charged, told))
+        await self._database.write(
+            lambda connection: connection.execute(charged, told), goes_first=True
+        )
 
 
 def spent_today(day: int, gpu_s: float, now: float) -> float:

@@ -70,15 +70,15 @@ class SqlSessionQueue:
 
     async def claim(self, runner: str, engines: Collection[str]) -> Claim | None:
         """Take the item that is next for these engines, from whoever lost it, too."""
-        return await self._database.write(partial(self._claim, runner, engines))
+        return await self._database.write(partial(self._claim, runner, engines), goes_first=True)
 
     async def beat(self, held: Collection[ClaimKey]) -> Collection[ClaimKey]:
         """Renew the leases of claims; those that still hold."""
-        return await self._database.write(partial(self._beat, held))
+        return await self._database.write(partial(self._beat, held), goes_first=True)
 
     async def progress(self, claim: Claim, progress: Progress) -> bool:
         """Say how far an item is; whether it is still the runner's."""
-        return await self._database.write(partial(self._progress, claim, progress))
+        return await self._database.write(partial(self._progress, claim, progress), goes_first=True)
 
     async def complete(self, claim: Claim, outcome: Outcome) -> bool:
         """End an item well; whether it was still the runner's, or has ended so before."""
@@ -105,13 +105,15 @@ class SqlSessionQueue:
         """End sessions past their time, and items that nobody survived; how many were touched."""
         due = await self._database.read(self._due)
         for session_id in due:
-            await self._database.write(partial(self._tidy_one, session_id))
+            await self._database.write(partial(self._tidy_one, session_id), goes_first=True)
         return len(due)
 
     async def _end(
         self, claim: Claim, move: Move, changes: dict[str, Any], told: Mapping[str, Any]
     ) -> bool:
-        return await self._database.write(partial(self._ended, claim, move, changes, told))
+        return await self._database.write(
+            partial(self._ended, claim, move, changes, told), goes_first=True
+        )
 
     def _claim(self, runner: str, engines: Collection[str], connection: Connection) -> Claim | None:
         passed_over: set[str] = set()

@@ -5,8 +5,10 @@ changes threads several times for each statement.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, create_engine, event
@@ -58,21 +60,56 @@ class SqliteConnection:
 
 
 class SqliteThread:
-    """A thread that has a connection to itself."""
+    """A thread that has a connection to itself, and those who wait for their turn at it."""
 
-    def __init__(self, connection: SqliteConnection) -> None:
+    def __init__(self, connection: SqliteConnection, timeout_s: float) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self._connection = connection
+        self._timeout_s = timeout_s
+        self._first = deque[Callable[[], None]]()
+        self._others = deque[Callable[[], None]]()
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
+    async def run(self, work: Callable[[Connection], T], *, goes_first: bool = False) -> T:
         """Run a transaction, which is kept if the work ends well.
 
-        Whoever is cancelled meanwhile does not hear of its end, but what is begun comes to one.
+        Raises TimeoutError, and runs nothing, if its turn does not come in time; what goes first
+        passes all who do not, and waits as long as it takes. Whoever is cancelled meanwhile does
+        not hear of its end, but what is begun comes to one.
         """
-        transact = self._connection.transact
-        return await asyncio.get_running_loop().run_in_executor(self._thread, transact, work)
+        visit: Future[T] = Future()
+        line = self._first if goes_first else self._others
+        line.append(partial(self._visit, visit, work))
+        self._thread.submit(self._next)
+        told = asyncio.wrap_future(visit)
+        if not goes_first:
+            await self._turn(visit, told)
+        return await told
 
     async def close(self) -> None:
         """Let what is begun come to its end, then close the connection."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
         self._thread.shutdown()
+
+    async def _turn(self, visit: Future[T], told: asyncio.Future[T]) -> None:
+        """Wait for the end, or only as long as a turn may take to come."""
+        try:
+            await asyncio.wait({told}, timeout=self._timeout_s)
+        except asyncio.CancelledError:
+            visit.cancel()
+            told.cancel()
+            raise
+        if not told.done() and visit.cancel():
+            raise TimeoutError
+
+    def _next(self) -> None:
+        (self._first or self._others).popleft()()
+
+    def _visit(self, visit: Future[T], work: Callable[[Connection], T]) -> None:
+        if not visit.set_running_or_notify_cancel():
+            return
+        try:
+            found = self._connection.transact(work)
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            visit.set_exception(error)
+        else:
+            visit.set_result(found)

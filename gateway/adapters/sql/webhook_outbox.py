@@ -67,11 +67,11 @@ class SqlWebhookOutbox:
 
     async def take(self, most: int) -> Sequence[Errand]:
         """Take messages that are due, from whoever lost them, too."""
-        return await self._database.write(partial(self._take, most))
+        return await self._database.write(partial(self._take, most), goes_first=True)
 
     async def settle(self, errand: Errand, tried: Tried) -> bool:
         """Write down what came of a try; whether the message was still this deliverer's."""
-        return await self._database.write(partial(self._settle, errand, tried))
+        return await self._database.write(partial(self._settle, errand, tried), goes_first=True)
 
     async def clear(self, older_than_s: float) -> int:
         """Forget deliveries that ended so long ago; how many there were."""
