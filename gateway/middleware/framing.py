@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.server import ServerProtocol
 
 from gateway.errors.kinds import MalformedBody
 from gateway.middleware.request_ids import HEADER, request_id_from
-from gateway.middleware.unread import Unread
+from gateway.middleware.unread import MustRead
 from gateway.responses import error_response
 
 if TYPE_CHECKING:
@@ -35,20 +35,18 @@ def protocol(stall_s: float) -> type[asyncio.Protocol]:
     """Uvicorn's WebSockets for those who read within so many seconds what they are sent."""
 
     class Bounded(_Bounded):
-        longest_s = stall_s
+        longest_unread_s = stall_s
 
     return Bounded
 
 
-class _Bounded(WebSocketsSansIOProtocol):
+class _Bounded(MustRead, WebSocketsSansIOProtocol):
     """Hangs up on who does not read, and counts the frames of a message as part of its size.
 
     uvicorn waits for ever for a client that reads nothing, answers its pings into memory, and
     joins any number of empty fragments.
     """
 
-    longest_s: ClassVar[float]
-    _unread: Unread
     _message_bytes = 0
 
     def __init__(
@@ -60,20 +58,7 @@ class _Bounded(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._unread = Unread(self.loop, transport, self.longest_s)
         transport.set_write_buffer_limits(high=0)  # whatever is left unsent counts as unread
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._unread.end()
-        super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._unread.begin()
-
-    def resume_writing(self) -> None:
-        self._unread.end()
-        super().resume_writing()
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send; a handshake that was refused is complete, too, and no error to be logged."""

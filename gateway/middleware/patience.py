@@ -8,7 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.errors.kinds import MalformedBody
 from gateway.middleware.request_ids import HEADER, request_id_from
-from gateway.middleware.unread import Unread
+from gateway.middleware.unread import MustRead
 from gateway.responses import error_response
 
 if TYPE_CHECKING:
@@ -25,42 +25,30 @@ def protocol(head_s: float, stall_s: float) -> type[asyncio.Protocol]:
     """
 
     class Timed(_Impatient):
-        longest_s = head_s
+        longest_head_s = head_s
         longest_unread_s = stall_s
 
     return Timed
 
 
-class _Impatient(HttpToolsProtocol):
+class _Impatient(MustRead, HttpToolsProtocol):
     """Hangs up on a head that trickles or never ends; what is no HTTP gets the one error shape.
 
     uvicorn times only the pause after an answer, and counts no bytes of a head. Bodies are timed
     and counted where they are read.
     """
 
-    longest_s: ClassVar[float]
-    longest_unread_s: ClassVar[float]
-    _unread: Unread
+    longest_head_s: ClassVar[float]
     _hanging_up: asyncio.TimerHandle | None = None
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._unread = Unread(self.loop, transport, self.longest_unread_s)
         self._hurry()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._calm()
-        self._unread.end()
         super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._unread.begin()
-
-    def resume_writing(self) -> None:
-        self._unread.end()
-        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -88,7 +76,7 @@ class _Impatient(HttpToolsProtocol):
 
     def _hurry(self) -> None:
         if self._hanging_up is None:
-            self._hanging_up = self.loop.call_later(self.longest_s, self.transport.abort)
+            self._hanging_up = self.loop.call_later(self.longest_head_s, self.transport.abort)
 
     def _calm(self) -> None:
         if self._hanging_up is not None:

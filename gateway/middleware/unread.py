@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import asyncio
+import asyncio
+from typing import ClassVar
 
 
 class Unread:
@@ -41,3 +39,34 @@ class Unread:
             self._again(waiting_bytes)
         else:
             self._transport.abort()
+
+
+class MustRead(asyncio.Protocol):
+    """Stands before one of uvicorn's protocols: its client reads within `longest_unread_s`.
+
+    The protocol behind it says by `pause_writing` that there is more than is read.
+    """
+
+    longest_unread_s: ClassVar[float]
+    loop: asyncio.AbstractEventLoop
+    _unread: Unread
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Watch what is sent from here on."""
+        super().connection_made(transport)
+        self._unread = Unread(self.loop, transport, self.longest_unread_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody is there any more who could read."""
+        self._unread.end()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """More was sent than is read."""
+        super().pause_writing()
+        self._unread.begin()
+
+    def resume_writing(self) -> None:
+        """It was read."""
+        self._unread.end()
+        super().resume_writing()
