@@ -1,4 +1,8 @@
+import gzip
+import tracemalloc
+from base64 import b64decode
 from collections.abc import AsyncIterator
+from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,6 +13,14 @@ from tests.gateway.receiver import Receiver, receiving
 from tests.servers.process import free_port
 
 pytestmark = pytest.mark.anyio
+
+_ZEROS: Final = gzip.compress(bytes(64 << 20), 9, mtime=0)
+_BROTLI: Final = "z///f/gnAOKxQCD3/p/////wTwDEYQGA7v0/////4Z8AiMMiAN37f/7//8M/ARCHBQC69/8D"
+_PACKED: Final = [
+    ("gzip", _ZEROS),
+    ("gzip, gzip", gzip.compress(_ZEROS)),
+    ("br", b64decode(_BROTLI)),
+]
 
 
 class Names:
@@ -102,6 +114,30 @@ async def test_an_answer_beyond_the_limit_is_none(receiver: Receiver) -> None:
     async with Outgoing(5, 100, allow_private=True) as outgoing:
         with pytest.raises(Unreachable, match="too large"):
             await outgoing.call("POST", receiver.url, {})
+
+
+@pytest.mark.parametrize(("coding", "packed"), _PACKED)
+async def test_an_answer_is_never_unpacked(receiver: Receiver, coding: str, packed: bytes) -> None:
+    """64 MB of zeros are 65 kB in gzip, 269 bytes in gzip twice and 54 in Brotli."""
+    receiver.answer = packed
+    receiver.headers.append((b"content-encoding", coding.encode()))
+    async with Outgoing(5, 1 << 17, allow_private=True) as outgoing:
+        tracemalloc.start()
+        try:
+            with pytest.raises(Unreachable, match="packed"):
+                await outgoing.call("POST", receiver.url, {})
+            assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        finally:
+            tracemalloc.stop()
+    (received,) = receiver.received
+    assert received.headers["accept-encoding"] == "identity"
+
+
+async def test_identity_is_no_coding(receiver: Receiver) -> None:
+    receiver.answer = b"thanks"
+    receiver.headers.append((b"content-encoding", b"Identity"))
+    async with Outgoing(5, 100, allow_private=True) as outgoing:
+        assert (await outgoing.call("POST", receiver.url, {})).body == b"thanks"
 
 
 async def test_a_receiver_that_says_nothing_is_given_up(receiver: Receiver) -> None:
