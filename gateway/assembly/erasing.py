@@ -1,8 +1,9 @@
 """Puts erasing and the audit together; what they stand on is chosen in `resources`."""
 
 import secrets
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from gateway.assembly.background import every
@@ -27,6 +28,7 @@ class ErasingRules:
     audit_s: float
     interval_s: float
     sessions_s: float
+    messages_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +93,13 @@ def erasing(on: SessionGround, outside: Outside, rules: ErasingRules) -> Erasing
     )
     sessions = SessionEraser(ground)
     retention = RetentionService(on.store, outside.rows, on.clock, on.metrics, memory)
-    works = {
+    works: dict[str, Callable[[], Awaitable[int]]] = {
         "sessions": sessions.erase_due,
         "objects": retention.sweep,
         "unfinished": on.store.clear_unfinished,
         "remembered": on.results.tidy,
         "repeat_keys": outside.rows.clear_keys,
+        "webhook_messages": partial(outside.rows.clear_messages, rules.messages_s),
         "audit_lines": audit.clear,
     }
     job = ErasingService(ground, works)

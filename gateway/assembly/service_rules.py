@@ -42,4 +42,4 @@ def erasing_rules(settings: Settings) -> ErasingRules:
     """How what is over is erased."""
     secret = settings.storage.signing_secret.get_secret_value().encode()
     pauses = (settings.storage.sweep_interval_s, settings.sessions.erase_interval_s)
-    return ErasingRules(secret, settings.audit.retention_s, *pauses)
+    return ErasingRules(secret, settings.audit.retention_s, *pauses, settings.webhooks.kept_s)

@@ -5,11 +5,9 @@ import random
 import secrets
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any
 
-from gateway.assembly.background import every
 from gateway.ports.clock import Clock
 from gateway.ports.sessions import Notices
 from gateway.ports.webhooks import OutgoingCalls, WebhookBook, WebhookOutbox
@@ -17,8 +15,6 @@ from gateway.services.webhook_deliverer import WebhookDeliverer
 from gateway.services.webhook_secrets import OpenedOutbox, WebhookSecrets
 from gateway.services.webhooks import WebhookService
 from gateway.settings.webhooks import WebhookSettings
-
-_CLEAR_INTERVAL_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +26,7 @@ class Webhooks:
 
     def work(self, told: WebhookSettings) -> list[Coroutine[Any, Any, None]]:
         """What goes on beside the requests."""
-        clear = partial(self.deliverer.clear, told.kept_s)
-        return [self.deliverer.run(told.poll_s), every(_CLEAR_INTERVAL_S, clear)]
+        return [self.deliverer.run(told.poll_s)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,10 @@ class Eraser(Protocol):
         """Erase keys of repeated requests that are over; how many."""
         ...
 
+    async def clear_messages(self, older_than_s: float) -> int:
+        """Erase messages of webhooks that ended, or were to be sent, so long ago; how many."""
+        ...
+
     async def overdue(self) -> tuple[int, float]:
         """How many sessions are to be erased, and for how many seconds the oldest is over."""
         ...

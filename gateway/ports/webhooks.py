@@ -72,7 +72,3 @@ class WebhookOutbox(Protocol):
     async def settle(self, errand: Errand, tried: Tried) -> bool:
         """Write down what came of a try; whether the message was still this deliverer's."""
         ...
-
-    async def clear(self, older_than_s: float) -> int:
-        """Forget deliveries that ended so long ago; how many there were."""
-        ...

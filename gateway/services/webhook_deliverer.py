@@ -53,10 +53,6 @@ class WebhookDeliverer:
                 if not await self._start(group, under_way, alarm):
                     await alarm.wait(poll_s)
 
-    async def clear(self, older_than_s: float) -> None:
-        """Forget deliveries that ended so long ago."""
-        await self._outbox.clear(older_than_s)
-
     async def deliver_due(self) -> int:
         """Try what is due now, once each; how many there were."""
         errands = await self._outbox.take(self._at_once)

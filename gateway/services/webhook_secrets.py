@@ -51,7 +51,3 @@ class OpenedOutbox:
     async def settle(self, errand: Errand, tried: Tried) -> bool:
         """Write down what came of a try; whether the message was still this deliverer's."""
         return await self._outbox.settle(errand, tried)
-
-    async def clear(self, older_than_s: float) -> int:
-        """Forget deliveries that ended so long ago; how many there were."""
-        return await self._outbox.clear(older_than_s)

@@ -28,7 +28,7 @@ from gateway.adapters.sql.tables import (
     session_items,
     sessions,
 )
-from gateway.adapters.sql.turns import Turn
+from gateway.adapters.sql.turns import Turns
 from gateway.domain.sessions import (
     Created,
     Cursor,
@@ -44,11 +44,12 @@ from gateway.ports.clock import Clock
 
 
 class SqlSessionBook:
-    """Implements the SessionBook port."""
+    """Implements the SessionBook port; `tells` whether endpoints of webhooks are told."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, tells: bool = True) -> None:
         self._database = database
         self._clock = clock
+        self._turns = Turns(tells)
 
     async def create(self, draft: Draft, repeat: RepeatKey | None = None) -> Created:
         """Write a session down, unless its request was made before."""
@@ -121,7 +122,7 @@ class SqlSessionBook:
         return (~sessions.c.is_forgotten, sessions.c.expires_at > self._clock.now())
 
     def _cancel(self, session_id: str, owner: str, connection: Connection) -> bool | None:
-        turn = Turn.take(connection, session_id, self._clock.now(), owner)
+        turn = self._turns.take(connection, session_id, self._clock.now(), owner)
         if turn is None:
             return None
         was_open = turn.end_all(Move.CANCEL)
@@ -129,7 +130,7 @@ class SqlSessionBook:
         return was_open
 
     def _forget(self, session_id: str, owner: str, connection: Connection) -> Session | None:
-        turn = Turn.take(connection, session_id, self._clock.now(), owner)
+        turn = self._turns.take(connection, session_id, self._clock.now(), owner)
         if turn is None:
             return None
         turn.end_all(Move.CANCEL)

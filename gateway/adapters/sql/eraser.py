@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Table, delete, func, or_, select
+from sqlalchemy import Table, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.adapters.sql.audit_log import write
@@ -17,6 +17,7 @@ from gateway.adapters.sql.tables import (
 from gateway.adapters.sql.webhook_tables import webhook_deliveries, webhook_endpoints
 from gateway.adapters.whole import whole
 from gateway.domain.audit import AuditEvent
+from gateway.domain.webhooks import DeliveryState
 from gateway.ports.clock import Clock
 
 _AT_ONCE: Final = 500
@@ -71,6 +72,18 @@ class SqlEraser:
         over = delete(idempotency_keys).where(idempotency_keys.c.expires_at <= self._clock.now())
         async with self._database.writing() as connection:
             return (await connection.execute(over)).rowcount
+
+    @whole
+    async def clear_messages(self, older_than_s: float) -> int:
+        """Erase messages of webhooks that ended, or were to be sent, so long ago; how many.
+
+        The latter are left by a deployment that delivers none any more.
+        """
+        messages, before = webhook_deliveries.c, self._clock.now() - older_than_s
+        never = and_(messages.state == DeliveryState.WAITING.value, messages.not_before < before)
+        old = delete(webhook_deliveries).where(or_(messages.ended_at < before, never))
+        async with self._database.writing() as connection:
+            return (await connection.execute(old)).rowcount
 
     @whole
     async def overdue(self) -> tuple[int, float]:

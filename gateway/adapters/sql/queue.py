@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
     and_,
@@ -23,10 +22,11 @@ from sqlalchemy import (
 )
 
 from gateway.adapters.sql.database import Database
+from gateway.adapters.sql.due import Due, is_in_time
 from gateway.adapters.sql.fencing import has_ended_so, is_still
 from gateway.adapters.sql.records import claim_of, fault_json, outcome_json, progress_json
 from gateway.adapters.sql.tables import session_items, sessions
-from gateway.adapters.sql.turns import Turn
+from gateway.adapters.sql.turns import Turn, Turns
 from gateway.domain.jobs import Progress
 from gateway.domain.sessions import Claim, ClaimKey, EventKind, Fault, Outcome
 from gateway.domain.sessions_lifecycle import OPEN, Move, State, origins
@@ -61,12 +61,16 @@ class QueueRules:
 
 
 class SqlSessionQueue:
-    """Implements the SessionQueue port."""
+    """Implements the SessionQueue port; `tells` whether endpoints of webhooks are told."""
 
-    def __init__(self, database: Database, clock: Clock, rules: QueueRules) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, rules: QueueRules, *, tells: bool = True
+    ) -> None:
         self._database = database
         self._clock = clock
         self._rules = rules
+        self._due = Due(rules.max_tries, rules.horizon_s)
+        self._turns = Turns(tells)
 
     async def claim(self, runner: str, engines: Collection[str]) -> Claim | None:
         """Take the item that is next for these engines, from whoever lost it, too."""
@@ -103,10 +107,10 @@ class SqlSessionQueue:
 
     async def tidy(self) -> int:
         """End sessions past their time, and items that nobody survived; how many were touched."""
-        due = await self._database.read(self._due)
-        for session_id in due:
+        over = await self._database.read(self._over)
+        for session_id in over:
             await self._database.write(partial(self._tidy_one, session_id), goes_first=True)
-        return len(due)
+        return len(over)
 
     async def _end(
         self, claim: Claim, move: Move, changes: dict[str, Any], told: Mapping[str, Any]
@@ -144,7 +148,7 @@ class SqlSessionQueue:
 
     def _progress(self, claim: Claim, progress: Progress, connection: Connection) -> bool:
         told = progress_json(progress)
-        turn = Turn.take(connection, claim.session_id, self._clock.now())
+        turn = self._turns.take(connection, claim.session_id, self._clock.now())
         if turn is None or not _note(connection, claim, told):
             return False
         turn.tell(EventKind.PROGRESS, {"item": claim.position, **told})
@@ -164,10 +168,10 @@ class SqlSessionQueue:
             select(session_items, *_OF_SESSION)
             .join(sessions, sessions.c.id == items.session_id)
             .where(
-                or_(self._waits(now), self._is_lost(now)),
+                or_(self._due.waits(now), self._due.is_lost(now)),
                 items.engine.in_(engines),
                 items.owner.not_in(passed_over),
-                *_is_in_time(now),
+                *is_in_time(now),
             )
             .order_by(items.rank, items.session_id)
             .limit(1)
@@ -184,7 +188,7 @@ class SqlSessionQueue:
         return count < self._rules.per_owner
 
     def _take(self, connection: Connection, row: Row[Any], runner: str, now: float) -> None:
-        turn = Turn.take(connection, row.session_id, now)
+        turn = self._turns.take(connection, row.session_id, now)
         if turn is None:
             return
         move = Move.CLAIM if State(row.state) in origins(Move.CLAIM) else Move.TAKE_OVER
@@ -212,7 +216,7 @@ class SqlSessionQueue:
         told: Mapping[str, Any],
         connection: Connection,
     ) -> bool:
-        turn = Turn.take(connection, claim.session_id, self._clock.now())
+        turn = self._turns.take(connection, claim.session_id, self._clock.now())
         if turn is None:
             return False
         state = turn.move_item(claim.position, move, claim.attempt, changes)
@@ -223,17 +227,17 @@ class SqlSessionQueue:
         turn.close()
         return True
 
-    def _due(self, connection: Connection) -> Collection[str]:
+    def _over(self, connection: Connection) -> Collection[str]:
         now = self._clock.now()
         over = select(sessions.c.id).where(
             sessions.c.state.in_(OPEN),
             (sessions.c.expires_at <= now) | (sessions.c.cancel_at <= now),
         )
-        lost = select(session_items.c.session_id).where(self._is_beyond(now))
+        lost = select(session_items.c.session_id).where(self._due.is_beyond(now))
         return set(connection.execute(over.union(lost)).scalars())
 
     def _tidy_one(self, session_id: str, connection: Connection) -> None:
-        turn = Turn.take(connection, session_id, self._clock.now())
+        turn = self._turns.take(connection, session_id, self._clock.now())
         if turn is not None:
             self._tidy(connection, turn)
             turn.close()
@@ -246,7 +250,7 @@ class SqlSessionQueue:
             turn.end_all(Move.EXPIRE if is_over or never_begun else Move.CANCEL)
             return
         items = session_items.c
-        lost = select(session_items).where(items.session_id == session.id, self._is_beyond(now))
+        lost = select(session_items).where(items.session_id == session.id, self._due.is_beyond(now))
         for row in connection.execute(lost).all():
             fault = fault_json(given_up(row.tries))
             changes = {"fault": fault, "progress": None}
@@ -255,27 +259,6 @@ class SqlSessionQueue:
                 told = {"item": row.position, "state": state.value, **fault}
                 turn.tell(EventKind.ITEM, told)
         turn.settle()
-
-    def _waits(self, now: float) -> ColumnElement[bool]:
-        items = session_items.c
-        is_due = self._is_past(items.not_before, now)
-        return and_(items.state.in_(origins(Move.CLAIM)), is_due)
-
-    def _is_lost(self, now: float) -> ColumnElement[bool]:
-        """Its runner let the lease pass, and it may be begun again."""
-        return and_(self._lease_is_over(now), session_items.c.tries < self._rules.max_tries)
-
-    def _is_beyond(self, now: float) -> ColumnElement[bool]:
-        """Its runner let the lease pass once too often."""
-        return and_(self._lease_is_over(now), session_items.c.tries >= self._rules.max_tries)
-
-    def _lease_is_over(self, now: float) -> ColumnElement[bool]:
-        items = session_items.c
-        is_past = self._is_past(items.lease_until, now)
-        return and_(items.state.in_(origins(Move.TAKE_OVER)), is_past)
-
-    def _is_past(self, column: ColumnElement[Any], now: float) -> ColumnElement[bool]:
-        return or_(column <= now, column > now + self._rules.horizon_s)
 
 
 _RUNNING: Final = select(func.count(session_items.c.position)).where(
@@ -288,13 +271,3 @@ _RUNNING: Final = select(func.count(session_items.c.position)).where(
 def _note(connection: Connection, claim: Claim, told: Mapping[str, Any]) -> bool:
     noted = update(session_items).where(*is_still(claim)).values(progress=told)
     return connection.execute(noted).rowcount == 1
-
-
-def _is_in_time(now: float) -> tuple[ColumnElement[bool], ...]:
-    """The session is not about to end by itself."""
-    return (
-        sessions.c.state.in_(OPEN),
-        ~sessions.c.is_forgotten,
-        sessions.c.expires_at > now,
-        or_(sessions.c.cancel_at.is_(None), sessions.c.cancel_at > now),
-    )

@@ -5,6 +5,7 @@ turns: its events are numbered without a gap, and the last of its items sees tha
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,25 +19,34 @@ from gateway.domain.sessions_lifecycle import ENDED, OPEN, Move, State, after, e
 from gateway.domain.sessions_webhooks import kind_of
 
 
-class Turn:
-    """A transaction's turn at one session; `close` writes what happened in it."""
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Gives turns at sessions; `tells` whether endpoints of webhooks are told of what happens."""
 
-    def __init__(self, connection: Connection, session: Row[Any], now: float) -> None:
-        self._connection = connection
-        self._now = now
-        self._events: list[Mapping[str, Any]] = []
-        self._changes: dict[str, Any] = {}
-        self.session = session
-        self.state = State(session.state)
+    tells: bool
 
-    @classmethod
     def take(
-        cls, connection: Connection, session_id: str, now: float, owner: str | None = None
+        self, connection: Connection, session_id: str, now: float, owner: str | None = None
     ) -> "Turn | None":
         """Wait for the session; None where there is none, or it is not the owner's."""
         told = {"id": session_id, "owner": owner, "now": now}
         row = connection.execute(_HELD if owner is None else _OWN, told).one_or_none()
-        return None if row is None else cls(connection, row, now)
+        return None if row is None else Turn(connection, row, now, tells=self.tells)
+
+
+class Turn:
+    """A transaction's turn at one session; `close` writes what happened in it."""
+
+    def __init__(
+        self, connection: Connection, session: Row[Any], now: float, *, tells: bool
+    ) -> None:
+        self._connection = connection
+        self._now = now
+        self._tells = tells
+        self._events: list[Mapping[str, Any]] = []
+        self._changes: dict[str, Any] = {}
+        self.session = session
+        self.state = State(session.state)
 
     def tell(self, kind: EventKind, data: Mapping[str, Any]) -> None:
         """Say what happened."""
@@ -106,7 +116,7 @@ class Turn:
         self._connection.execute(_CHANGE, {"own": self.session.id, **changes})
         if rows:
             self._connection.execute(_TELL, rows)
-        for event in self._events:
+        for event in self._events if self._tells else ():
             self._tell_outside(event)
 
     def _tell_outside(self, event: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from secrets import token_hex
 from typing import Any, Final
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
 
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.webhook_tables import webhook_deliveries, webhook_endpoints
@@ -72,13 +72,6 @@ class SqlWebhookOutbox:
     async def settle(self, errand: Errand, tried: Tried) -> bool:
         """Write down what came of a try; whether the message was still this deliverer's."""
         return await self._database.write(partial(self._settle, errand, tried), goes_first=True)
-
-    async def clear(self, older_than_s: float) -> int:
-        """Forget deliveries that ended so long ago; how many there were."""
-        old = delete(webhook_deliveries).where(
-            webhook_deliveries.c.ended_at < self._clock.now() - older_than_s
-        )
-        return await self._database.write(lambda connection: connection.execute(old).rowcount)
 
     def _take(self, most: int, connection: Connection) -> Sequence[Errand]:
         messages, told, now = webhook_deliveries.c, webhook_endpoints.c, self._clock.now()

@@ -167,3 +167,42 @@ async def test_a_private_address_is_not_told_of_anything(tmp_path: Path) -> None
         body = {"url": "http://127.0.0.1/"}
         answer = await gateway.client.post(HOOKS, headers=MINE, json=body)
         assert answer.status_code == 422
+
+
+async def test_what_nobody_will_ever_deliver_is_not_queued(tmp_path: Path) -> None:
+    idle = {"allow_private": True, "is_running": False}
+    async with running_gateway(tmp_path, sessions=QUICK, webhooks=idle) as others_deliver:
+        url = {"url": "http://127.0.0.1:9/hook"}
+        made = await others_deliver.client.post(HOOKS, headers=MINE, json=url)
+        path = f"{HOOKS}/{made.json()['webhook_id']}"
+        await create(others_deliver)
+        assert len(await deliveries(others_deliver, path)) == 2
+    off = {"webhooks": False}
+    async with running_gateway(tmp_path, sessions=QUICK, features=off) as without:
+        assert (await create(without)).json()["state"] == "completed"
+        assert without.torchserve.asked
+    async with running_gateway(tmp_path, webhooks=idle) as others_deliver:
+        assert len(await deliveries(others_deliver, path)) == 2
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+async def test_messages_are_erased_in_time_whoever_delivers_them(
+    tmp_path: Path, *, is_on: bool
+) -> None:
+    idle = {"allow_private": True, "is_running": False, "kept_s": 60}
+    async with running_gateway(tmp_path, sessions=QUICK, webhooks=idle) as others_deliver:
+        url = {"url": "http://127.0.0.1:9/hook"}
+        made = await others_deliver.client.post(HOOKS, headers=MINE, json=url)
+        path = f"{HOOKS}/{made.json()['webhook_id']}"
+        session = (await create(others_deliver)).json()
+    told: dict[str, Any] = {"webhooks": idle, "features": {"webhooks": is_on}}
+    async with running_gateway(tmp_path, **told) as gateway:
+        job = gateway.resources.erasing.job
+        for wait_s, erased in ((59, 0), (2, 2)):
+            gateway.clock.time_s += wait_s
+            await job.run()
+            assert job.totals["webhook_messages"] == erased
+        kept = await gateway.client.get(f"{SESSIONS}/{session['session_id']}", headers=MINE)
+        assert kept.status_code == 200
+    async with running_gateway(tmp_path, webhooks=idle) as others_deliver:
+        assert await deliveries(others_deliver, path) == []

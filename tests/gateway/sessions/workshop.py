@@ -170,7 +170,7 @@ def engines(names: Collection[str]) -> Mapping[str, Engine]:
 def _erasing(ground: SessionGround, database: Database, worker: Drawer) -> Erasing:
     lines, rows = SqlAuditLog(database), SqlEraser(database, ground.clock)
     outside = Outside(rows, lines, worker, ground.engines)
-    return erasing(ground, outside, ErasingRules(b"secret", 90 * DAY_S, 60.0, 60.0))
+    return erasing(ground, outside, ErasingRules(b"secret", 90 * DAY_S, 60.0, 60.0, 7 * DAY_S))
 
 
 @asynccontextmanager

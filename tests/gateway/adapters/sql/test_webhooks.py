@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from gateway.adapters.sql.book import SqlSessionBook
 from gateway.adapters.sql.database import Database
+from gateway.adapters.sql.eraser import SqlEraser
 from gateway.adapters.sql.webhook_book import SqlWebhookBook
 from gateway.adapters.sql.webhook_outbox import SqlWebhookOutbox, enqueue
 from gateway.domain.webhooks import DeliveryState, Endpoint, Secret, Tried
@@ -40,6 +41,11 @@ def endpoint(
     url = f"https://example.com/{name}"
     told = tuple(kinds.split())
     return Endpoint(name, owner, url, (Secret("whsec_1"),), told, session_id)
+
+
+@pytest.fixture
+def rows(database: Database, clock: ManualClock) -> SqlEraser:
+    return SqlEraser(database, clock)
 
 
 class Teller:
@@ -236,15 +242,35 @@ async def test_a_session_may_have_an_endpoint_of_its_own_and_takes_all_of_it_alo
 
 
 async def test_ended_deliveries_are_cleared_and_open_ones_stay(
-    hooks: SqlWebhookBook, outbox: SqlWebhookOutbox, tell: Teller, clock: ManualClock
+    hooks: SqlWebhookBook,
+    outbox: SqlWebhookOutbox,
+    tell: Teller,
+    clock: ManualClock,
+    rows: SqlEraser,
 ) -> None:
     await hooks.add(endpoint(), 9)
     for _ in range(2):
         await tell()
-    (first,) = await outbox.take(1)
+    (first, second) = await outbox.take(2)
     await outbox.settle(first, ACCEPTED)
+    await outbox.settle(second, LATER)
     clock.time_s += 100
-    assert await outbox.clear(101) == 0
-    assert await outbox.clear(99) == 1
+    assert await rows.clear_messages(101) == 0
+    assert await rows.clear_messages(99) == 1
     (left,) = await hooks.deliveries("ann", "ep_1", 9)
     assert left.state is DeliveryState.WAITING
+
+
+async def test_what_nobody_has_tried_for_long_is_cleared(
+    hooks: SqlWebhookBook,
+    outbox: SqlWebhookOutbox,
+    tell: Teller,
+    clock: ManualClock,
+    rows: SqlEraser,
+) -> None:
+    await hooks.add(endpoint(), 9)
+    await tell()
+    clock.time_s += 100
+    assert await rows.clear_messages(101) == 0
+    assert await rows.clear_messages(99) == 1
+    assert await outbox.take(9) == []
