@@ -7,7 +7,6 @@ answer is read to a limit and never unpacked, and a call takes no longer than it
 """
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
@@ -16,6 +15,7 @@ from typing import Any, Final, Self
 import httpcore
 import httpx
 
+from gateway.adapters.lookups import Lookups
 from gateway.domain.addresses import is_public
 from gateway.domain.webhooks import Answer, Unreachable
 
@@ -23,6 +23,7 @@ Lookup = Callable[[str, int], Awaitable[list[str]]]
 """The addresses of a name, as text; raises OSError."""
 
 _CONNECT_S: Final = 5.0
+_AT_ONCE: Final = 32
 _AS_IT_IS: Final = "identity"
 
 
@@ -43,8 +44,9 @@ class Outgoing:
     ) -> None:
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
+        self._lookups = Lookups(_AT_ONCE)
         backend = _CheckedBackend(
-            lookup or _lookup, (lambda _: True) if allow_private else is_allowed
+            lookup or self._lookups, (lambda _: True) if allow_private else is_allowed
         )
         self._client = httpx.AsyncClient(
             transport=_CheckedTransport(backend),
@@ -84,7 +86,8 @@ class Outgoing:
         return Answer(response.status_code, dict(response.headers), bytes(body))
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and look no name up any more."""
+        self._lookups.close()
         await self._client.aclose()
 
     async def __aenter__(self) -> Self:
@@ -110,7 +113,7 @@ class _CheckedTransport(httpx.AsyncHTTPTransport):
         super().__init__(trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=ssl.create_default_context(),
-            max_connections=32,
+            max_connections=_AT_ONCE,
             max_keepalive_connections=0,  # the next call may be in a day
             network_backend=backend,
         )
@@ -148,12 +151,6 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failed = error
         raise failed
-
-
-async def _lookup(host: str, port: int) -> list[str]:
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def _reason(error: BaseException) -> str:
