@@ -1,8 +1,7 @@
 """Delivers messages to endpoints, several at once, until it is told to end."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -46,7 +45,10 @@ class WebhookDeliverer:
         self._at_once = at_once
 
     async def run(self, poll_s: float) -> None:
-        """Deliver for ever: whenever a notice comes, and every `poll_s` seconds at least."""
+        """Deliver for ever: whenever a notice comes, and every `poll_s` seconds at least.
+
+        Whatever goes wrong is logged, and looked at again with the next poll.
+        """
         under_way: set[asyncio.Task[None]] = set()
         async with alarm_at(self._notices, TOPIC) as alarm, asyncio.TaskGroup() as group:
             while True:
@@ -61,18 +63,21 @@ class WebhookDeliverer:
 
     async def deliver(self, errand: Errand) -> None:
         """Try one message, and write down what came of it."""
-        log = structlog.get_logger(__name__)
+        log = _log().bind(message_id=errand.message_id)
         try:
             tried = await self._try(errand)
         except Exception:
-            log.exception("a webhook cannot be sent", message_id=errand.message_id)
+            log.exception("a webhook cannot be sent")
             tried = self._failed(errand, "not sent")
-        with suppress(DatabaseFailed):  # its time comes again
+        try:
             await self._outbox.settle(errand, tried)
+        except DatabaseFailed:
+            pass  # its time comes again
+        except Exception:
+            log.exception("what came of a webhook cannot be written down")
         if not tried.is_accepted:
             log.info(
                 "webhook not delivered",
-                message_id=errand.message_id,
                 tries=errand.tries + 1,
                 status=tried.status,
                 error=tried.error,
@@ -85,16 +90,22 @@ class WebhookDeliverer:
         room = self._at_once - len(under_way)
         if room == 0:
             return False
-        try:
-            errands = await self._outbox.take(room)
-        except DatabaseFailed:
-            return False
+        errands = await self._due(room)
         for errand in errands:
             task = group.create_task(self.deliver(errand))
             under_way.add(task)
             task.add_done_callback(under_way.discard)
             task.add_done_callback(lambda _: alarm.ring())
         return bool(errands)
+
+    async def _due(self, most: int) -> Sequence[Errand]:
+        try:
+            return await self._outbox.take(most)
+        except DatabaseFailed:
+            return ()
+        except Exception:  # noqa: BLE001 - the next look may succeed
+            _log().exception("webhooks that are due cannot be taken")
+            return ()
 
     async def _try(self, errand: Errand) -> Tried:
         now = self._clock.now()
@@ -113,3 +124,8 @@ class WebhookDeliverer:
     def _failed(self, errand: Errand, error: str) -> Tried:
         wait_s = pause_s(errand.tries + 1, self._spread())
         return Tried(is_accepted=False, error=error, wait_s=wait_s)
+
+
+def _log() -> structlog.stdlib.BoundLogger:
+    log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+    return log

@@ -1,93 +1,15 @@
-import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from itertools import count
-
 import pytest
 from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook
 
-from gateway.adapters.clock import SystemClock
-from gateway.adapters.notices_memory import MemoryNotices
-from gateway.adapters.outgoing import Outgoing
-from gateway.adapters.sql.database import Database
-from gateway.adapters.sql.migrating import open_database
 from gateway.adapters.sql.webhook_book import SqlWebhookBook
-from gateway.adapters.sql.webhook_outbox import SqlWebhookOutbox, enqueue
 from gateway.adapters.sql.webhook_tables import webhook_endpoints
-from gateway.domain.webhooks import PAUSES_S, DeliveryState, Endpoint, Secret
-from gateway.errors.kinds import Conflict, DatabaseFailed, InvalidInput, NotFound
-from gateway.services.webhook_deliverer import TOPIC, WebhookDeliverer
-from gateway.services.webhook_secrets import OpenedOutbox, WebhookSecrets
-from gateway.services.webhooks import WebhookService
-from gateway.settings.webhooks import WebhookSettings
-from tests.gateway.receiver import Receiver, receiving
-from tests.servers.postgres_server import PostgresServer
+from gateway.domain.webhooks import PAUSES_S, DeliveryState, Secret
+from gateway.errors.kinds import Conflict, InvalidInput, NotFound
+from gateway.services.webhook_secrets import WebhookSecrets
+from tests.gateway.hooks import Hooks
 
 pytestmark = pytest.mark.anyio
-
-
-@dataclass
-class MovableClock(SystemClock):
-    """The machine's clock, which can be put forward."""
-
-    ahead_s: float = 0.0
-
-    def now(self) -> float:
-        return super().now() + self.ahead_s
-
-
-@dataclass
-class Hooks:
-    """Webhooks with a receiver."""
-
-    service: WebhookService
-    deliverer: WebhookDeliverer
-    database: Database
-    receiver: Receiver
-    clock: MovableClock
-    notices: MemoryNotices
-
-    async def add(self) -> Endpoint:
-        return await self.service.add("ann", self.receiver.url + "/hook")
-
-    async def tell(self, kind: str = "session.completed") -> None:
-        told, now = {"session_id": "s"}, self.clock.now()
-        await self.database.write(lambda to: enqueue(to, "ann", None, kind, told, now))
-        await self.notices.publish(TOPIC)
-
-    async def states(self, endpoint: Endpoint) -> list[DeliveryState]:
-        deliveries = await self.service.deliveries("ann", endpoint.endpoint_id, 99)
-        return [one.state for one in deliveries]
-
-
-@pytest.fixture
-async def hooks(database_url: str) -> AsyncIterator[Hooks]:
-    async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(database_url, 4, 10))
-        receiver = await stack.enter_async_context(receiving())
-        outgoing = await stack.enter_async_context(Outgoing(5, 1000, allow_private=True))
-        clock, notices, drawn = MovableClock(), MemoryNotices(), count()
-        outbox = SqlWebhookOutbox(database, clock, lease_s=30)
-        secrets = WebhookSecrets("the deployment's")
-        yield Hooks(
-            service=WebhookService(
-                SqlWebhookBook(database, clock),
-                clock,
-                lambda size: next(drawn).to_bytes(size, "big"),
-                WebhookSettings(allow_private=True, max_endpoints=3),
-                secrets,
-            ),
-            deliverer=WebhookDeliverer(
-                OpenedOutbox(outbox, secrets), outgoing, notices, clock, lambda: 0.0, at_once=4
-            ),
-            database=database,
-            receiver=receiver,
-            clock=clock,
-            notices=notices,
-        )
 
 
 async def test_an_outside_library_verifies_what_arrives(hooks: Hooks) -> None:
@@ -193,19 +115,6 @@ async def test_gone_disables_an_endpoint_until_it_is_enabled(hooks: Hooks) -> No
     assert await hooks.deliverer.deliver_due() == 1
 
 
-async def test_messages_go_out_as_soon_as_they_are_told_of(hooks: Hooks) -> None:
-    await hooks.add()
-    running = asyncio.create_task(hooks.deliverer.run(poll_s=60))
-    for number in range(10):
-        await hooks.tell(f"session.{number}")
-    async with asyncio.timeout(20):
-        await hooks.receiver.has_received(10)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    kinds = {json.loads(one.body)["type"] for one in hooks.receiver.received}
-    assert kinds == {f"session.{number}" for number in range(10)}
-
-
 async def test_a_message_that_cannot_be_signed_holds_nobody_up(hooks: Hooks) -> None:
     endpoint = await hooks.add()
     async with hooks.database.writing() as connection:
@@ -241,24 +150,3 @@ async def test_too_many_endpoints_and_wrong_urls_are_refused(hooks: Hooks) -> No
         await hooks.add()
     with pytest.raises(Conflict):
         await hooks.add()
-
-
-@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-async def test_delivering_goes_on_after_the_database_was_away(
-    hooks: Hooks, postgres_server: PostgresServer
-) -> None:
-    await hooks.add()
-    running = asyncio.create_task(hooks.deliverer.run(poll_s=0.01))
-    await hooks.tell("session.1")
-    await hooks.receiver.has_received(1)
-    postgres_server.kill()
-    with pytest.raises(DatabaseFailed):
-        await hooks.tell("session.lost")
-    postgres_server.start()
-    await hooks.tell("session.2")
-    async with asyncio.timeout(20):
-        await hooks.receiver.has_received(2)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    kinds = [json.loads(one.body)["type"] for one in hooks.receiver.received]
-    assert {*kinds} == {"session.1", "session.2"}

@@ -1,0 +1,91 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway.domain.webhooks import Errand, Tried
+from gateway.errors.kinds import DatabaseFailed
+from gateway.ports.webhooks import WebhookOutbox
+from gateway.services.webhook_deliverer import WebhookDeliverer
+from tests.gateway.hooks import Hooks
+from tests.servers.postgres_server import PostgresServer
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class StumblingOutbox:
+    """An outbox with a mistake in it: the next of these fail as nobody has foreseen."""
+
+    outbox: WebhookOutbox
+    faults: list[str] = field(default_factory=list)
+
+    async def take(self, most: int) -> Sequence[Errand]:
+        self._may_stumble("take")
+        return await self.outbox.take(most)
+
+    async def settle(self, errand: Errand, tried: Tried) -> bool:
+        self._may_stumble("settle")
+        return await self.outbox.settle(errand, tried)
+
+    def _may_stumble(self, step: str) -> None:
+        if step in self.faults:
+            self.faults.remove(step)
+            raise RuntimeError(step)
+
+
+@asynccontextmanager
+async def running(deliverer: WebhookDeliverer, poll_s: float) -> AsyncIterator[None]:
+    """Deliver until the end of the block, which must not take long."""
+    task = asyncio.create_task(deliverer.run(poll_s))
+    try:
+        async with asyncio.timeout(20):
+            yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_messages_go_out_as_soon_as_they_are_told_of(hooks: Hooks) -> None:
+    await hooks.add()
+    async with running(hooks.deliverer, poll_s=60):
+        for number in range(10):
+            await hooks.tell(f"session.{number}")
+        await hooks.receiver.has_received(10)
+    kinds = {json.loads(one.body)["type"] for one in hooks.receiver.received}
+    assert kinds == {f"session.{number}" for number in range(10)}
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_delivering_goes_on_after_the_database_was_away(
+    hooks: Hooks, postgres_server: PostgresServer
+) -> None:
+    await hooks.add()
+    async with running(hooks.deliverer, poll_s=0.01):
+        await hooks.tell("session.1")
+        await hooks.receiver.has_received(1)
+        postgres_server.kill()
+        with pytest.raises(DatabaseFailed):
+            await hooks.tell("session.lost")
+        postgres_server.start()
+        await hooks.tell("session.2")
+        await hooks.receiver.has_received(2)
+    kinds = [json.loads(one.body)["type"] for one in hooks.receiver.received]
+    assert {*kinds} == {"session.1", "session.2"}
+
+
+@pytest.mark.parametrize("step", ["take", "settle"])
+async def test_delivering_goes_on_after_a_mistake_of_ours(hooks: Hooks, step: str) -> None:
+    await hooks.add()
+    outbox = StumblingOutbox(hooks.outbox, [step])
+    deliverer = WebhookDeliverer(
+        outbox, hooks.outgoing, hooks.notices, hooks.clock, lambda: 0.0, at_once=1
+    )
+    async with running(deliverer, poll_s=0.01):
+        await hooks.tell("session.1")
+        await hooks.tell("session.2")
+        await hooks.receiver.has_received(2)
+    assert outbox.faults == []
