@@ -39,9 +39,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How many open items of the same engine go first, and the seconds until it is done, if known.
+    """How many items of its engine will be begun before it, and the seconds until all is done.
 
-    An item that is being made has nobody before it.
+    Both are foreseen, see `sessions_places`. An item that is being made has nobody before it.
     """
 
     queue_position: int

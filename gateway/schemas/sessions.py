@@ -69,8 +69,13 @@ class SessionResponse(Strict):
     ended_at: datetime | None
     expires_at: datetime = Field(description="when it is erased with its pictures")
     cancel_at: datetime | None = Field(description="when it ends by itself, if it has not ended")
-    queue_position: int | None = Field(description="items that go first; 0: next, or being made")
-    estimate_s: float | None = Field(description="seconds until it is done, as far as is known")
+    queue_position: int | None = Field(
+        description="items of its engine that will be begun before it, as things stand, those whose"
+        " owners have as many under way as they may left for later; 0: next, or being made"
+    )
+    estimate_s: float | None = Field(
+        description="seconds until all of it is done, if each item takes as long as the last ones"
+    )
     last_event: int = Field(description="the number of the last thing that happened to it")
     items: list[ItemResponse]
     urls: SessionUrls
