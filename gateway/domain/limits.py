@@ -8,7 +8,7 @@ from enum import StrEnum
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final
 
-from gateway.domain.budgets import DAY_S
+from gateway.domain.durations import DAY_S
 from gateway.domain.identity import SAFE_METHODS, Caller, Kind
 
 if TYPE_CHECKING:

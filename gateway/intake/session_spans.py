@@ -8,6 +8,7 @@ from fastapi import Header
 from fastapi.requests import HTTPConnection
 
 from gateway.deps import resources_of
+from gateway.domain.durations import DAY_S
 from gateway.domain.identity import Caller
 from gateway.errors.kinds import InvalidInput
 from gateway.settings.sessions import SessionSettings
@@ -17,7 +18,7 @@ KEEP_FOR: Final = "Keep-For"
 _SECONDS: Final = (
     r"^(?:[1-9][0-9]{0,5}(?:\.[0-9]{1,3})?|0\.(?:[1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9]))s?$"
 )
-_UNITS_S: Final = {"": 1, "s": 1, "h": 3600, "d": 86_400}
+_UNITS_S: Final = {"": 1, "s": 1, "h": 3600, "d": DAY_S}
 _SPAN: Final = r"^[1-9][0-9]{0,7}[shd]?$"
 
 CancelAfter = Annotated[

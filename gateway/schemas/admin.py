@@ -5,12 +5,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from gateway.domain.durations import DAY_S
 from gateway.domain.rollouts import Rollout, RolloutState
 from gateway.domain.versions import Tally
 from gateway.schemas.requests import Strict
 from gateway.services.rollouts import Version
-
-_A_DAY_S = 86_400
 
 
 class RolloutBody(Strict):
@@ -28,7 +27,7 @@ class RolloutBody(Strict):
     canary_s: float | None = Field(
         default=None,
         gt=0,
-        le=_A_DAY_S,
+        le=DAY_S,
         allow_inf_nan=False,
         description="how long they try it; the deployment's own when absent",
     )

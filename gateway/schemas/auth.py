@@ -1,18 +1,18 @@
 """Bodies and answers of sign-in and of API keys."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr
 
 from gateway.domain.api_keys import ApiKey
+from gateway.domain.durations import DAY_S
 from gateway.domain.identity import Caller, KeyLimits, Kind, Role, Scope
 from gateway.schemas.requests import Strict
 from gateway.services.api_keys import KeyWish
 from gateway.services.sign_in import SignedIn
 
 GrantedScope = Literal["read", "tryon", "live", "recommendations", "webhooks", "catalogue"]
-_DAY_S: Final = 86_400.0
 _USUAL: tuple[GrantedScope, ...] = ("read", "tryon", "live", "recommendations", "webhooks")
 
 
@@ -105,7 +105,7 @@ class KeyBody(Strict):
             owner=owner,
             name=self.name,
             scopes=frozenset(Scope(name) for name in self.scopes),
-            expires_in_s=None if days is None else days * _DAY_S,
+            expires_in_s=None if days is None else days * DAY_S,
             limits=KeyLimits(**self.limits.model_dump()),
         )
 

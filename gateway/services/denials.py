@@ -4,11 +4,12 @@ from collections import OrderedDict
 from typing import Final
 
 from gateway.domain.access_tokens import Verified
+from gateway.domain.durations import DAY_S
 from gateway.ports.clock import Clock
 from gateway.ports.identity import DenialBook
 
 _MOST_KNOWN: Final = 10_000
-_LONGEST_TOKEN_S: Final = 86_400.0
+_LONGEST_TOKEN_S: Final = DAY_S
 
 
 class Denials:

@@ -1,10 +1,8 @@
 """The settings of the audit."""
 
-from typing import Final
-
 from pydantic import BaseModel, ConfigDict, Field
 
-_DAY_S: Final = 86_400
+from gateway.domain.durations import DAY_S
 
 
 class AuditSettings(BaseModel):
@@ -13,7 +11,7 @@ class AuditSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     retention_s: int = Field(
-        default=90 * _DAY_S, gt=0, description="age at which audit lines and receipts are erased"
+        default=90 * DAY_S, gt=0, description="age at which audit lines and receipts are erased"
     )
     refusals_per_min: int = Field(
         default=100, ge=1, description="rows a minute at most that tell of who was not let in"

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from gateway.domain.access_tokens import ASYMMETRIC, SYMMETRIC, TokenRules
+from gateway.domain.durations import DAY_S
 from gateway.settings.comma_lists import CommaList
 
 _MIN_SECRET_CHARS: Final = 32
@@ -56,7 +57,7 @@ class SupabaseSettings(_Section):
         default=True, description="cookies for HTTPS alone; browsers make an exception of localhost"
     )
     cookie_s: int = Field(
-        default=30 * 86_400, gt=0, description="how long a browser keeps the cookies"
+        default=30 * DAY_S, gt=0, description="how long a browser keeps the cookies"
     )
 
     @property

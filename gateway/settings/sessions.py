@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from gateway.domain.durations import DAY_S
+
 _FILE: Final = "sessions.sqlite"
-_DAY_S: Final = 86_400
 
 
 class _Section(BaseModel):
@@ -45,16 +46,16 @@ class SessionSettings(_Section):
     """Sessions, and the runner that has their items made."""
 
     retention_s: int = Field(
-        default=86_400, gt=0, description="age at which a session and its pictures are erased"
+        default=DAY_S, gt=0, description="age at which a session and its pictures are erased"
     )
     account_retention_s: int = Field(
-        default=30 * _DAY_S,
+        default=30 * DAY_S,
         gt=0,
-        le=90 * _DAY_S,
+        le=90 * DAY_S,
         description="longest that a signed-in user or an API key may choose to have one kept",
     )
     repeat_s: int = Field(
-        default=86_400, gt=0, description="how long an Idempotency-Key is remembered"
+        default=DAY_S, gt=0, description="how long an Idempotency-Key is remembered"
     )
     max_items: int = Field(default=64, ge=1, description="items of a batch at most")
     per_user: int = Field(default=4, ge=1, description="items of one user that run at once")

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from gateway.domain.durations import DAY_S
 from gateway.domain.options import Patience
 from gateway.errors.kinds import Misconfigured
 from gateway.settings.admin import AdminSettings, RolloutSettings
@@ -75,7 +76,7 @@ class StorageSettings(_Section):
     url: str = Field(
         default="file://./var/objects", description="file://, memory:// or s3://bucket/path"
     )
-    retention_s: int = Field(default=86_400, gt=0, description="age at which pictures are erased")
+    retention_s: int = Field(default=DAY_S, gt=0, description="age at which pictures are erased")
     sweep_interval_s: float = Field(
         default=3600.0, gt=0, description="pause between two erasing runs"
     )

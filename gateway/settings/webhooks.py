@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-_DAY_S: Final = 86_400
+from gateway.domain.durations import DAY_S
+
 _MARGIN_S: Final = 10.0
 
 
@@ -54,10 +55,10 @@ class WebhookSettings(_Section):
     poll_s: float = Field(default=2.0, gt=0, description="longest time between two looks")
     max_endpoints: int = Field(default=16, ge=1, description="endpoints of one user at most")
     rotation_s: int = Field(
-        default=_DAY_S, ge=0, description="how long a replaced secret signs beside its successor"
+        default=DAY_S, ge=0, description="how long a replaced secret signs beside its successor"
     )
     kept_s: int = Field(
-        default=7 * _DAY_S, gt=0, description="how long an ended delivery can be looked at"
+        default=7 * DAY_S, gt=0, description="how long an ended delivery can be looked at"
     )
 
     @property

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from gateway.adapters.sql.threads import SqliteConnection, SqliteThread
 from gateway.adapters.whole import whole
+from gateway.domain.durations import DAY_S
 from gateway.errors.kinds import DatabaseFailed, Misconfigured
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ _DRIVERS: Final = {
 _IS_READING: Final = "is_reading"
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
 _POSTGRES_TIME: Final = func.extract("epoch", func.clock_timestamp())
-_SQLITE_TIME: Final = (func.julianday("now") - 2_440_587.5) * 86_400.0
+_SQLITE_TIME: Final = (func.julianday("now") - 2_440_587.5) * float(DAY_S)
 _PRIVATE: Final = 0o700
 _LOCK_BYTES: Final = 8
 # Before there is a connection, the driver's own errors come through as they are.

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from gateway.domain.budgets import DAY_S, Budget, day_of, gpu_s_of, until_tomorrow_s
+from gateway.domain.budgets import Budget, day_of, gpu_s_of, until_tomorrow_s
+from gateway.domain.durations import DAY_S
 from gateway.domain.limits import Bucket, Limit, Rate, Spent, headers_of
 from gateway.errors.limits import BudgetSpent
 
