@@ -9,6 +9,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    and_,
     bindparam,
     delete,
     func,
@@ -107,8 +108,7 @@ class SqlSessionBook:
     async def history(self, session_id: str, owner: str, seq: int, limit: int) -> History | None:
         """What happened to an owner's session after its event `seq`; None where there is none."""
         mine = {"id": session_id, "owner": owner, "now": self._clock.now()}
-        behind = {"session_id": session_id, "seq": seq, "most": limit}
-        return await self._database.glance(partial(_history, mine, behind))
+        return await self._database.glance(partial(_history, mine | {"seq": seq, "most": limit}))
 
     async def open_items(self) -> Mapping[State, int]:
         """How many items wait, and how many are being made."""
@@ -189,19 +189,20 @@ _OF_ITEM: Final = [column.label(f"{ITEM}{column.name}") for column in session_it
 _WHOLE: Final = select(sessions, *_OF_ITEM).join(
     session_items, session_items.c.session_id == sessions.c.id
 )
+_OF_EVENT: Final = [session_events.c[name] for name in ("seq", "kind", "at", "data")]
 _BY_ID: Final = (sessions.c.id, session_items.c.position)
 _ALIVE: Final = (~sessions.c.is_forgotten, sessions.c.expires_at > bindparam("now"))
 _OWNER: Final = select(sessions.c.owner).where(sessions.c.id == bindparam("id"), *_ALIVE)
 _MINE: Final = (sessions.c.id == bindparam("id"), sessions.c.owner == bindparam("owner"), *_ALIVE)
 _FIND: Final = _WHOLE.where(*_MINE).order_by(session_items.c.position)
 _BY_NAME: Final = _WHOLE.where(sessions.c.id == bindparam("id")).order_by(*_BY_ID)
-_STANDING: Final = select(sessions.c.state, sessions.c.last_event).where(*_MINE)
 _NEWS: Final = (
-    select(session_events)
-    .where(
-        session_events.c.session_id == bindparam("session_id"),
-        session_events.c.seq > bindparam("seq"),
+    select(sessions.c.state, sessions.c.last_event, *_OF_EVENT)
+    .outerjoin(
+        session_events,
+        and_(session_events.c.session_id == sessions.c.id, session_events.c.seq > bindparam("seq")),
     )
+    .where(*_MINE)
     .order_by(session_events.c.seq)
     .limit(bindparam("most"))
 )
@@ -232,14 +233,12 @@ def _owner(told: Mapping[str, Any], connection: Connection) -> str | None:
     return connection.execute(_OWNER, told).scalar_one_or_none()
 
 
-def _history(
-    mine: Mapping[str, Any], behind: Mapping[str, Any], connection: Connection
-) -> History | None:
-    row = connection.execute(_STANDING, mine).one_or_none()
-    if row is None:
+def _history(asked: Mapping[str, Any], connection: Connection) -> History | None:
+    rows = connection.execute(_NEWS, asked).all()
+    if not rows:
         return None
-    events = [event_of(row) for row in connection.execute(_NEWS, behind)]
-    return History(State(row.state), row.last_event, events)
+    events = [event_of(row) for row in rows if row.seq is not None]
+    return History(State(rows[0].state), rows[0].last_event, events)
 
 
 def _make_sure_of_room(connection: Connection, draft: Draft, most_open: int) -> None:
