@@ -16,6 +16,7 @@ from gateway.errors.kinds import NotFound, SlowBody, TooLarge
 from gateway.middleware.request_ids import HEADER, request_id_from
 from gateway.middleware.security_headers import STARTS
 from gateway.responses import as_gateway_error, error_response, log_error
+from gateway.services.pictures import INPUTS
 from gateway.services.results import PATH as RESULTS
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class RequestScope:
 
 def _endpoint(path: str) -> str:
     """A path as it is logged: the name of a picture would be a trace that outlives it."""
-    return f"{RESULTS}…" if path.startswith(RESULTS) else path
+    return next((f"{shown}…" for shown in (RESULTS, INPUTS) if path.startswith(shown)), path)
 
 
 class _Answer:

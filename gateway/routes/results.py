@@ -8,8 +8,12 @@ from gateway.deps import PUBLIC, R
 from gateway.documentation.openapi import IMAGE, errors
 from gateway.errors.kinds import InvalidInput, NotFound, StorageFailed
 from gateway.errors.tokens import LinkExpired, LinkInvalid
+from gateway.services.results import OpenedImage
 
 router = APIRouter(prefix="/api/v1", tags=["results"], dependencies=[PUBLIC])
+
+Expires = Annotated[str, Query(max_length=16, description="Unix seconds")]
+Signature = Annotated[str, Query(max_length=64)]
 
 
 @router.get(
@@ -21,13 +25,14 @@ router = APIRouter(prefix="/api/v1", tags=["results"], dependencies=[PUBLIC])
     },
 )
 async def result(
-    name: Annotated[str, Path(max_length=128)],
-    expires: Annotated[str, Query(max_length=16, description="Unix seconds")],
-    signature: Annotated[str, Query(max_length=64)],
-    r: R,
+    name: Annotated[str, Path(max_length=128)], expires: Expires, signature: Signature, r: R
 ) -> Response:
     """The picture that a try-on made; only as the answer's own link names it."""
-    opened = await r.results.open_signed(name, expires, signature)
+    return picture(await r.results.open_signed(name, expires, signature))
+
+
+def picture(opened: OpenedImage) -> Response:
+    """A picture that pages of any origin may show, kept by who asked as long as its link holds."""
     headers = {
         "Cache-Control": f"private, max-age={opened.max_age_s}, immutable",
         "Content-Disposition": "inline",

@@ -53,6 +53,7 @@ class SessionUrls(Strict):
 
     self: str
     cancel: str
+    inputs: str
     events: str
     socket: str
 
@@ -121,6 +122,7 @@ def described(session: Session, results: ResultService) -> SessionResponse:
         urls=SessionUrls(
             self=url,
             cancel=f"{url}/cancel",
+            inputs=f"{url}/inputs",
             events=results.signed(events_path(session.session_id), LINK_TTL_S),
             socket=results.signed(socket_path(session.session_id), LINK_TTL_S),
         ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from gateway.domain.collage import SheetRules
 from gateway.domain.images import Picture, check_proportions, picture_of_png
@@ -11,6 +12,8 @@ from gateway.errors.kinds import NotFound
 from gateway.ports.clock import Clock
 from gateway.ports.pictures import PictureDecoder
 from gateway.ports.storage import ObjectStore
+
+INPUTS: Final = "/api/v1/inputs/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,10 @@ class PictureService:
         name = ObjectName.new(keeping, self._randomness(TOKEN_BYTES))
         await self._store.put(name.key(Folder.UPLOADS), picture.png, ImageType.PNG.media_type)
         return name
+
+    async def stored(self, name: str) -> bytes:
+        """The PNG of a picture in the store; raises NotFound."""
+        return await self._find(StoredReference("name", name))
 
     async def photo(self, source: Source | Picture) -> Picture:
         """The normalised photo; raises NotFound for an unknown or expired reference."""

@@ -157,15 +157,15 @@ class ResultService:
         expires_at = int(self._clock.now()) + ttl_s
         return rules.public_url + signed_path(rules.secret, path, expires_at)
 
-    def check(self, path: str, expires: str, signature: str) -> None:
-        """Accept a link that `signed` made; raises LinkInvalid or LinkExpired."""
-        verify(self._link_rules.secret, path, expires, signature, self._clock.now())
+    def check(self, path: str, expires: str, signature: str) -> int:
+        """For how many seconds a link of `signed` holds; raises LinkInvalid, LinkExpired."""
+        now = self._clock.now()
+        verify(self._link_rules.secret, path, expires, signature, now)
+        return int(int(expires) - now)
 
     async def open_signed(self, name: str, expires: str, signature: str) -> OpenedImage:
         """The picture behind a signed link; raises LinkInvalid, LinkExpired or NotFound."""
-        now = self._clock.now()
-        verify(self._link_rules.secret, f"{PATH}{name}", expires, signature, now)
-        return await self.open(name, max_age_s=int(int(expires) - now))
+        return await self.open(name, max_age_s=self.check(f"{PATH}{name}", expires, signature))
 
     async def open(self, name: str, max_age_s: int = 0) -> OpenedImage:
         """A stored picture by its name; raises NotFound."""

@@ -116,6 +116,21 @@ export class SessionClient {
   }
 
   /**
+   * The pictures that a session was made with: for each item, links by the fields they came in.
+   *
+   * @param {string} sessionId
+   * @param {CallOptions} [call]
+   * @returns {Promise<Record<string, string>[]>}
+   */
+  async inputs(sessionId, call = {}) {
+    const { items } = await this.#json(`${PATH}/${sessionId}/inputs`, {}, call);
+    return items.map((/** @type {any} */ one) => {
+      const links = Object.entries(one.image_urls);
+      return Object.fromEntries(links.map(([field, url]) => [field, this.#client.absolute(url)]));
+    });
+  }
+
+  /**
    * The owner's sessions, the newest first.
    *
    * @param {{limit?: number, cursor?: string, state?: State}} [which]

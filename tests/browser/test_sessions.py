@@ -29,6 +29,12 @@ LISTEN = """(url) => new Promise((resolve) => {
     source.addEventListener(name, (event) => heard.push([name, event.lastEventId]));
   source.onerror = () => source.readyState === EventSource.CLOSED && resolve(heard);
 })"""
+INPUTS = """async () => {
+  const { TryOnClient } = await import("/client.js");
+  const { SessionClient } = await import("/sessions.js");
+  const sessions = new SessionClient(new TryOnClient(), { userToken: "m".repeat(32) });
+  return sessions.inputs("s1");
+}"""
 FETCH = "async (url) => (await fetch(url, { cache: 'no-store' })).status"
 WATCH = """async ({ after }) => {
   const { TryOnClient } = await import("/client.js");
@@ -70,6 +76,17 @@ def test_a_watch_that_is_cut_goes_on_where_it_broke(page: Page, cut: int) -> Non
     heard = page.evaluate(WATCH, {"after": 0})
     assert [number for _, number in heard] == [1, 2, 3, 4, 5]
     assert asked == ([0] if cut == len(ALL) else [0, cut])
+
+
+def test_a_session_shows_what_it_was_made_with(page: Page) -> None:
+    links = {"user_image": "/api/v1/inputs/p", "garment_image": "/api/v1/inputs/g"}
+    told = {"session_id": "s1", "items": [{"item": 0, "image_urls": links}]}
+    page.route("**/api/v1/tryon/sessions/s1/inputs", lambda route: route.fulfill(json=told))
+    (shown,) = page.evaluate(INPUTS)
+    assert {field: url.partition("/api")[2] for field, url in shown.items()} == {
+        "user_image": "/v1/inputs/p",
+        "garment_image": "/v1/inputs/g",
+    }
 
 
 def test_a_watch_outlives_a_server_that_is_away_and_ends_for_what_is_not_there(page: Page) -> None:

@@ -38,7 +38,10 @@ ONLY_ONES_OWN: Final = {
     "GET /api/v1/auth/me",
     "POST /api/v1/auth/logout",
 }
-BY_ITS_LINK: Final = {"GET /api/v1/results/{name:path}"}  # test_hidden.py
+BY_ITS_LINK: Final = {
+    "GET /api/v1/results/{name:path}",
+    "GET /api/v1/inputs/{name:path}",
+}  # test_hidden.py
 MAKES: Final = {
     # What comes of it is the caller's own; so must be uploads that it names (test_hidden.py).
     "POST /api/v1/tryon/sessions",
