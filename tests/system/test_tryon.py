@@ -1,4 +1,5 @@
 import io
+from base64 import b64encode
 
 import httpx
 import pytest
@@ -7,6 +8,10 @@ from PIL import Image
 from tests.system.running import GARMENT, PERSON, Running, unlike
 
 pytestmark = pytest.mark.system
+
+
+def in_json(picture: bytes) -> dict[str, str]:
+    return {"base64": b64encode(picture).decode()}
 
 
 @pytest.mark.prop(14)
@@ -52,6 +57,19 @@ def test_the_second_garment_on_a_person_skips_person_analysis(running: Running) 
     third = running.infer(person, garments[0])[-1][1]
     assert third["cache"] == {"person": "hit", "garment": "hit"}
     assert running.gauge("vton_person_cache_hits") >= 2
+
+
+@pytest.mark.prop(17)
+def test_of_a_batch_the_person_is_analysed_once(running: Running) -> None:
+    people = [{"user_image": in_json(unlike(PERSON))}]
+    garments = [{"garment_image": in_json(unlike(GARMENT))} for _ in range(3)]
+    url = f"{running.stack.url}/api/v1/tryon/batches"
+    asked = {"people": people, "garments": garments}
+    answer = httpx.post(url, json=asked, headers={"Prefer": "wait=60"}, timeout=70)
+    items = answer.json()["items"]
+    assert [item["state"] for item in items] == ["completed"] * 3
+    seen = sorted(item["metadata"]["cache"]["person"] for item in items)
+    assert seen == ["hit", "hit", "miss"]
 
 
 @pytest.mark.prop(32)
