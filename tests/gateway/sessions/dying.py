@@ -5,7 +5,8 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
 from typing import Final
 
 from gateway.adapters.clock import SystemClock
@@ -27,6 +28,7 @@ _FORKS.set_forkserver_preload(
     ]
 )
 _AT_ONCE: Final = 4
+_LONGEST_S: Final = 120.0
 
 
 @dataclass
@@ -46,13 +48,28 @@ async def killed(
     """Work in a process that dies at a step; the steps it took if it did not."""
     ours, theirs = _FORKS.Pipe(duplex=False)
     process = _FORKS.Process(target=work, args=(place, session_id, engine, fatal, theirs))
-    await asyncio.to_thread(process.start)
-    theirs.close()
-    await asyncio.to_thread(process.join, 60)
+    with ours:
+        with theirs:
+            process.start()
+        code = await _exit_code(process)
+        assert code in {0, -signal.SIGKILL}, f"the process ended with {code}"
+        return ours.recv() if code == 0 else None
+
+
+async def _exit_code(process: ForkServerProcess) -> int | None:
+    """How a process ended.
+
+    Whoever starts a process looks after all others, and an exit code can be read once: of two
+    threads that read it at once, one finds 255. So the loop's thread alone starts and reads.
+    """
+    is_over = bool(await asyncio.to_thread(wait, [process.sentinel], _LONGEST_S))
+    if not is_over:
+        process.kill()
+    process.join()
     code = process.exitcode
     process.close()
-    assert code in {0, -signal.SIGKILL}
-    return ours.recv() if code == 0 else None
+    assert is_over, f"the process was still running after {_LONGEST_S:.0f} s"
+    return code
 
 
 async def die_at_every_step(
