@@ -1,9 +1,10 @@
 """A gateway in this process, in front of a TorchServe stand-in on loopback."""
 
 import json
+import time
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -102,6 +103,19 @@ class ManualClock:
         return self.time_s
 
 
+@dataclass
+class GoingClock(ManualClock):
+    """A clock that goes on by itself as well: what is put off for a moment has its time."""
+
+    began_s: float = field(default_factory=time.monotonic)
+
+    def now(self) -> float:
+        return self.time_s + time.monotonic() - self.began_s
+
+    def monotonic(self) -> float:
+        return self.now()
+
+
 class Gateway:
     """What a test talks to."""
 
@@ -195,12 +209,13 @@ async def running_gateway(
     folder: Path,
     without: Collection[str] = (),
     stand_in: StandIn | None = None,
+    clock: ManualClock | None = None,
     **sections: Any,  # noqa: ANN401
 ) -> AsyncIterator[Gateway]:
     """A gateway with these settings, and a stand-in behind it; `without` some configurations."""
     for name in CONFIGURATION.keys() - {*without}:
         (folder / name).write_text(CONFIGURATION[name])
-    stand_in, clock = stand_in or StandIn(), ManualClock()
+    stand_in, clock = stand_in or StandIn(), clock or ManualClock()
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serve(stand_in.app()))
         stack.callback(stand_in.stalled.set)  # not before nobody waits for it any more
