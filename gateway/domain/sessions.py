@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from gateway.domain.ids import is_id
 from gateway.domain.names import Folder, Keeping
 from gateway.domain.sessions_lifecycle import ENDED, State
 
@@ -131,12 +132,12 @@ class Cursor:
     @classmethod
     def parse(cls, text: str) -> Cursor | None:
         """Read a cursor back; None for anything that is not one."""
-        created_at, separator, session_id = text.partition("~")
+        created_at, _, session_id = text.partition("~")
         try:
             at = float.fromhex(created_at)
         except (ValueError, OverflowError):
             return None
-        return cls(at, session_id) if separator and math.isfinite(at) else None
+        return cls(at, session_id) if math.isfinite(at) and is_id(session_id) else None
 
     def __str__(self) -> str:
         return f"{self.created_at.hex()}~{self.session_id}"

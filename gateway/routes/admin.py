@@ -22,6 +22,7 @@ from gateway.errors.kinds import (
     TooLarge,
     TypeNotAllowed,
 )
+from gateway.intake.path_ids import PathId
 from gateway.responses import invalid_input
 from gateway.schemas.admin import (
     RolloutBody,
@@ -98,7 +99,7 @@ async def retire(name: Name, version: str, r: R) -> None:
 
 
 @router.get("/rollouts/{rollout_id}", responses=errors(*_ERRORS))
-async def rollout(name: Name, rollout_id: str, r: R) -> RolloutResponse:
+async def rollout(name: Name, rollout_id: PathId, r: R) -> RolloutResponse:
     """Tell how far a rollout is, and how it came there."""
     return RolloutResponse.of(r.rollouts.get(name, rollout_id))
 
@@ -106,7 +107,7 @@ async def rollout(name: Name, rollout_id: str, r: R) -> RolloutResponse:
 @router.post(
     "/rollouts/{rollout_id}/rollback", status_code=202, responses=errors(*_ERRORS, Conflict)
 )
-async def roll_back(name: Name, rollout_id: str, r: R) -> RolloutResponse:
+async def roll_back(name: Name, rollout_id: PathId, r: R) -> RolloutResponse:
     """Have a rollout that is under way go back to the version before."""
     return RolloutResponse.of(r.rollouts.back(name, rollout_id))
 

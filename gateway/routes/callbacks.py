@@ -1,12 +1,13 @@
 """POST /api/v1/engines/pixazo/callback/{token}: the remote engine says that it is done."""
 
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 
 from gateway.deps import PUBLIC, R
 from gateway.documentation.openapi import errors
 from gateway.errors.kinds import InvalidInput, NotFound, SlowBody, TooLarge
+from gateway.intake.path_ids import PathId
 
 router = APIRouter(prefix="/api/v1", tags=["engines"], dependencies=[PUBLIC])
 
@@ -18,7 +19,7 @@ _MAX_BYTES: Final = 64 << 10
     status_code=204,
     responses=errors(NotFound, TooLarge, SlowBody, InvalidInput),
 )
-async def callback(token: Annotated[str, Path(max_length=64)], request: Request, r: R) -> None:
+async def callback(token: PathId, request: Request, r: R) -> None:
     """What the remote engine was asked to call; the token is that of one request, and its secret.
 
     Whoever does not know a token that is waited for finds nothing here.

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from gateway.deps import R, needs
 from gateway.documentation.openapi import (
@@ -15,6 +15,7 @@ from gateway.documentation.openapi import (
 from gateway.domain.garments import ID_PATTERN
 from gateway.domain.identity import Scope
 from gateway.errors.kinds import InvalidInput, NotFound, PinsFull, StorageFailed
+from gateway.intake.path_ids import PathId
 from gateway.intake.tryon import read_garment
 from gateway.schemas.garments import GarmentResponse, GarmentsResponse
 from gateway.services.catalogue import GarmentReference
@@ -23,7 +24,6 @@ from gateway.streams.presence import while_there
 router = APIRouter(prefix="/api/v1/garments", tags=["garments"])
 
 _FIELD: Final = "garment_id"
-GarmentId = Annotated[str, Path(max_length=64)]
 
 
 @router.post(
@@ -66,7 +66,7 @@ async def page(
     dependencies=[needs(Scope.READ)],
     responses=errors(NotFound, InvalidInput, StorageFailed),
 )
-async def one(garment_id: GarmentId, r: R) -> GarmentResponse:
+async def one(garment_id: PathId, r: R) -> GarmentResponse:
     """Say what is known of a garment."""
     return GarmentResponse.of(await r.catalogue.find(GarmentReference(_FIELD, garment_id)))
 
@@ -78,7 +78,7 @@ async def one(garment_id: GarmentId, r: R) -> GarmentResponse:
     response_class=Response,
     responses=errors(NotFound, InvalidInput, StorageFailed),
 )
-async def remove(garment_id: GarmentId, request: Request, r: R) -> None:
+async def remove(garment_id: PathId, request: Request, r: R) -> None:
     """Erase a garment for good; its engine forgets it, too."""
     reference = GarmentReference(_FIELD, garment_id)
     await r.garments.remove(reference, request.scope["request_id"], request.scope["caller"].owner)

@@ -10,6 +10,7 @@ from gateway.domain.identity import Caller, Scope
 from gateway.domain.uploads import ImageType
 from gateway.errors.kinds import DatabaseFailed, InvalidInput, NotFound, StorageFailed
 from gateway.errors.tokens import LinkExpired, LinkInvalid
+from gateway.intake.path_ids import PathId
 from gateway.intake.session_headers import known_owner
 from gateway.routes.results import Expires, Signature, picture
 from gateway.schemas.inputs import InputsResponse, inputs_described
@@ -25,7 +26,7 @@ router = APIRouter(prefix="/api/v1")
     responses=errors(NotFound, InvalidInput, DatabaseFailed),
 )
 async def inputs(
-    session_id: Annotated[str, Path(max_length=64)],
+    session_id: PathId,
     r: R,
     caller: Annotated[Caller, needs(Scope.READ)],
 ) -> InputsResponse:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from gateway.deps import R, needs
 from gateway.documentation.openapi import errors
@@ -19,6 +19,7 @@ from gateway.errors.kinds import (
 )
 from gateway.errors.tokens import NotPermitted
 from gateway.intake.credentials import credentials_of
+from gateway.intake.path_ids import PathId
 from gateway.intake.tryon import from_json
 from gateway.resources import Resources
 from gateway.schemas.auth import KeyBody, KeyResponse, KeysResponse, NewKeyResponse
@@ -37,7 +38,6 @@ _BODY: Final[dict[str, Any]] = {
     }
 }
 Owner = Annotated[Caller, needs(Scope.KEYS)]
-KeyId = Annotated[str, Path(max_length=64)]
 
 
 @router.post(
@@ -81,7 +81,7 @@ async def listed(r: R, caller: Owner) -> KeysResponse:
 @router.delete(
     "/{key_id}", status_code=204, responses=errors(NotFound, InvalidInput, DatabaseFailed)
 )
-async def revoke(key_id: KeyId, request: Request, r: R, caller: Owner) -> None:
+async def revoke(key_id: PathId, request: Request, r: R, caller: Owner) -> None:
     """Revoke a key: it opens nothing from now on."""
     await r.doors.keys.revoke(key_id, _seen(caller))
     await _noted(request, r, "key.revoked", key_id, caller)

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 
 from gateway.deps import PUBLIC, R, needs
 from gateway.documentation.openapi import errors
 from gateway.domain.identity import Caller, Scope
 from gateway.errors.kinds import DatabaseFailed, InvalidInput, NotFound
+from gateway.intake.path_ids import PathId
 from gateway.intake.session_headers import known_owner
 from gateway.schemas.receipts import ReceiptKeyResponse, ReceiptResponse
 
@@ -22,7 +23,7 @@ async def key(r: R) -> ReceiptKeyResponse:
 
 @router.get("/{receipt_id}", responses=errors(NotFound, InvalidInput, DatabaseFailed))
 async def one(
-    receipt_id: Annotated[str, Path(max_length=64)],
+    receipt_id: PathId,
     r: R,
     caller: Annotated[Caller, needs(Scope.READ)],
 ) -> ReceiptResponse:

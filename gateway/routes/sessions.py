@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from gateway.deps import R, needs
 from gateway.documentation.openapi import (
@@ -30,6 +30,7 @@ from gateway.errors.kinds import (
 from gateway.errors.limits import BudgetSpent, SessionsFull
 from gateway.intake.batches import Batch, read_batch
 from gateway.intake.credentials import USER_TOKEN
+from gateway.intake.path_ids import PathId
 from gateway.intake.session_headers import (
     REPLAYED,
     SessionHeaders,
@@ -56,7 +57,6 @@ router = APIRouter(prefix="/api/v1/tryon", tags=["sessions"])
 Owner = Annotated[Caller, needs(Scope.READ)]
 Maker = Annotated[Caller, needs(Scope.TRYON)]
 Headers = Annotated[SessionHeaders, Depends(session_headers)]
-SessionId = Annotated[str, Path(max_length=64)]
 _MADE = (
     *BODY_ERRORS,
     *PICTURE_ERRORS,
@@ -130,21 +130,21 @@ async def page(
 
 
 @router.get("/sessions/{session_id}", responses=errors(*_READ))
-async def one(session_id: SessionId, r: R, caller: Owner) -> SessionResponse:
+async def one(session_id: PathId, r: R, caller: Owner) -> SessionResponse:
     """Say how a session stands, and what came of it."""
     found = await r.sessions.get(session_id, known_owner(caller))
     return described(found, r.results)
 
 
 @router.post("/sessions/{session_id}/cancel", responses=errors(*_READ))
-async def cancel(session_id: SessionId, r: R, caller: Maker) -> SessionResponse:
+async def cancel(session_id: PathId, r: R, caller: Maker) -> SessionResponse:
     """End a session; what has ended stays as it is, and what is being made is dropped."""
     found = await r.sessions.cancel(session_id, known_owner(caller))
     return described(found, r.results)
 
 
 @router.delete("/sessions/{session_id}", responses=errors(*_READ, StorageFailed))
-async def delete(session_id: SessionId, request: Request, r: R, caller: Maker) -> ReceiptResponse:
+async def delete(session_id: PathId, request: Request, r: R, caller: Maker) -> ReceiptResponse:
     """Erase a session with its photos and its results, now and for good.
 
     The answer is a signed receipt. Should a store be away, the session is gone for everybody, and

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
@@ -13,6 +13,7 @@ from gateway.documentation.openapi import errors
 from gateway.domain.identity import Scope
 from gateway.errors.kinds import DatabaseFailed, InvalidInput, NotFound
 from gateway.errors.tokens import LinkExpired, LinkInvalid, NotPermitted
+from gateway.intake.path_ids import AnyId, existing
 from gateway.intake.session_headers import known_owner
 from gateway.schemas.sessions import events_path, socket_path
 from gateway.services.watching import News
@@ -34,7 +35,6 @@ _STREAM: Final = {
 _NOTHING_MORE: Final = {"description": "The session has ended, and all of it is known."}
 _ERRORS: Final = (NotFound, InvalidInput, LinkExpired, LinkInvalid, DatabaseFailed)
 
-SessionId = Annotated[str, Path(max_length=64)]
 Expires = Annotated[str | None, Query(max_length=12, description="of a link in `urls`")]
 Signature = Annotated[str | None, Query(max_length=64, description="of a link in `urls`")]
 After = Annotated[int, Query(ge=0, le=_LARGEST, description="only what came after this event")]
@@ -42,7 +42,7 @@ After = Annotated[int, Query(ge=0, le=_LARGEST, description="only what came afte
 
 async def viewer(
     connection: HTTPConnection,
-    session_id: SessionId,
+    session_id: AnyId,
     expires: Expires = None,
     signature: Signature = None,
 ) -> str:
@@ -53,7 +53,9 @@ async def viewer(
     is_socket = connection.scope["type"] == "websocket"
     if signature is None:
         needed = Scope.TRYON if is_socket else Scope.READ
-        return known_owner(await Needs(needed)(connection))
+        owner = known_owner(await Needs(needed)(connection))
+        existing(session_id)
+        return owner
     sign, r = socket_path if is_socket else events_path, resources_of(connection)
     r.results.check(sign(session_id), expires or "", signature)
     return await r.watch.owner_of(session_id)
@@ -68,7 +70,7 @@ Viewer = Annotated[str, Depends(viewer)]
     responses={200: _STREAM, 204: _NOTHING_MORE, **errors(*_ERRORS)},
 )
 async def events(
-    session_id: SessionId,
+    session_id: AnyId,
     r: R,
     owner: Viewer,
     after: After = 0,
@@ -95,7 +97,7 @@ async def events(
 async def talk(
     socket: WebSocket,
     r: R,
-    session_id: SessionId,
+    session_id: AnyId,
     expires: Expires = None,
     signature: Signature = None,
     after: After = 0,

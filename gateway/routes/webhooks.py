@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 
 from gateway.deps import R, needs
 from gateway.documentation.openapi import BODY_ERRORS, errors
 from gateway.domain.identity import Caller, Scope
 from gateway.errors.kinds import Conflict, DatabaseFailed, InvalidInput, NotFound
+from gateway.intake.path_ids import PathId
 from gateway.intake.session_headers import known_owner
 from gateway.intake.tryon import from_json
 from gateway.schemas.webhooks import (
@@ -22,7 +23,6 @@ from gateway.schemas.webhooks import (
 router = APIRouter(prefix="/api/v1", tags=["webhooks"])
 
 Owner = Annotated[Caller, needs(Scope.WEBHOOKS)]
-Id = Annotated[str, Path(max_length=64)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 _ERRORS: Final = (NotFound, InvalidInput, DatabaseFailed)
 _BODY: Final[dict[str, Any]] = {
@@ -62,33 +62,37 @@ async def listed(r: R, caller: Owner) -> WebhooksResponse:
 
 
 @router.delete("/webhooks/{webhook_id}", status_code=204, responses=errors(*_ERRORS))
-async def remove(webhook_id: Id, r: R, caller: Owner) -> None:
+async def remove(webhook_id: PathId, r: R, caller: Owner) -> None:
     """Tell an endpoint nothing any more, and forget what it was told."""
     await r.webhooks.service.remove(known_owner(caller), webhook_id)
 
 
 @router.post("/webhooks/{webhook_id}/rotate", responses=errors(*_ERRORS))
-async def rotate(webhook_id: Id, r: R, caller: Owner) -> WebhookResponse:
+async def rotate(webhook_id: PathId, r: R, caller: Owner) -> WebhookResponse:
     """Give an endpoint a new secret; the one before signs beside it for a day."""
     endpoint = await r.webhooks.service.rotate(known_owner(caller), webhook_id)
     return webhook_described(endpoint, is_new=True)
 
 
 @router.post("/webhooks/{webhook_id}/enable", status_code=204, responses=errors(*_ERRORS))
-async def enable(webhook_id: Id, r: R, caller: Owner) -> None:
+async def enable(webhook_id: PathId, r: R, caller: Owner) -> None:
     """Tell an endpoint again that answered 410."""
     await r.webhooks.service.enable(known_owner(caller), webhook_id)
 
 
 @router.get("/webhooks/{webhook_id}/deliveries", responses=errors(*_ERRORS))
-async def deliveries(webhook_id: Id, r: R, caller: Owner, limit: Limit = 20) -> DeliveriesResponse:
+async def deliveries(
+    webhook_id: PathId, r: R, caller: Owner, limit: Limit = 20
+) -> DeliveriesResponse:
     """Say what an endpoint was told lately, and whether it took it."""
     found = await r.webhooks.service.deliveries(known_owner(caller), webhook_id, limit)
     return DeliveriesResponse(deliveries=[delivery_described(one) for one in found])
 
 
 @router.get("/tryon/sessions/{session_id}/deliveries", responses=errors(*_ERRORS))
-async def of_session(session_id: Id, r: R, caller: Owner, limit: Limit = 20) -> DeliveriesResponse:
+async def of_session(
+    session_id: PathId, r: R, caller: Owner, limit: Limit = 20
+) -> DeliveriesResponse:
     """Say who was told of a session, and whether they took it."""
     owner = known_owner(caller)
     await r.sessions.get(session_id, owner)
@@ -99,6 +103,6 @@ async def of_session(session_id: Id, r: R, caller: Owner, limit: Limit = 20) -> 
 @router.post(
     "/webhooks/deliveries/{message_id}/redeliver", status_code=204, responses=errors(*_ERRORS)
 )
-async def redeliver(message_id: Id, r: R, caller: Owner) -> None:
+async def redeliver(message_id: PathId, r: R, caller: Owner) -> None:
     """Deliver a message anew, as if it were new."""
     await r.webhooks.service.redeliver(known_owner(caller), message_id)

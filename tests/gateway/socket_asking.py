@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 from fastapi import FastAPI
@@ -16,7 +16,7 @@ async def asked_by_socket(app: FastAPI, url: str, headers: Mapping[str, str]) ->
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
         "scheme": "ws",
-        "path": at.path,
+        "path": unquote(at.path),
         "raw_path": at.path.encode(),
         "query_string": at.query.encode(),
         "headers": [(b"host", b"gateway")]

@@ -127,7 +127,7 @@ async def look_about(place: Place, everybody: list[Somebody]) -> tuple[int, list
                 other = others[number % len(others)]
                 known = (other.owner, route)
                 if known not in nothing:
-                    nothing[known] = await outcome(place, other, route, "x" * len(name))
+                    nothing[known] = await outcome(place, other, route, "0" * len(name))
                 told = await outcome(place, other, route, name)
                 is_closed = part == "key_id" and told[0] in {401, 403}
                 if told != nothing[known] or not (told[0] == httpx.codes.NOT_FOUND or is_closed):
