@@ -56,8 +56,8 @@ class SessionBook(Protocol):
         """End a session and hide it until it is erased; what it was, None where there is none."""
         ...
 
-    async def to_erase(self, limit: int) -> Sequence[Session]:
-        """Sessions that are forgotten or over, and still have to be erased."""
+    async def to_erase(self, limit: int, after: str = "") -> Sequence[Session]:
+        """The first sessions behind an id that are forgotten or over, still to be erased, by id."""
         ...
 
     async def owner_of(self, session_id: str) -> str | None:

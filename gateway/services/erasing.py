@@ -104,15 +104,16 @@ class SessionEraser:
 
     async def erase_due(self) -> int:
         """Erase what is forgotten or over; how many sessions. One that fails waits for the next."""
-        erased, failed = 0, set[str]()
+        erased, failed, last = 0, 0, ""
         now = self._on.clock.now()
-        while due := await self._due(failed):
+        while due := list(await self._on.book.to_erase(_AT_ONCE, last)):
+            last = due[-1].session_id
             random.shuffle(due)  # several gateways do not wait for each other
             for session in due:
                 try:
                     await self.erase(session, EXPIRED if session.expires_at <= now else ASKED)
                 except GatewayError as error:
-                    failed.add(session.session_id)
+                    failed += 1
                     log = structlog.get_logger(__name__)
                     log.warning("a session is yet to be erased", error_code=error.code)
                 else:
@@ -122,7 +123,7 @@ class SessionEraser:
         self._on.metrics.erasing_oldest_s.set(oldest_s)
         if erased or failed:
             log = structlog.get_logger(__name__)
-            log.info("sessions erased", erased=erased, failed=len(failed), oldest_s=oldest_s)
+            log.info("sessions erased", erased=erased, failed=failed, oldest_s=oldest_s)
         return erased
 
     async def _keys(self, session: Session) -> set[str]:
@@ -131,10 +132,6 @@ class SessionEraser:
         for folder in Folder:
             keys |= {key async for key in self._on.store.keys(f"{folder}/{session.session_id}")}
         return keys
-
-    async def _due(self, failed: set[str]) -> list[Session]:
-        found = await self._on.book.to_erase(_AT_ONCE)
-        return [session for session in found if session.session_id not in failed]
 
 
 class ErasingService:

@@ -1,0 +1,69 @@
+"""Erasing sessions: what fails keeps nothing else from going, and memory does not grow."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gateway.adapters.objects import ObjectStoreAdapter
+from gateway.adapters.sql.audit_log import SqlAuditLog
+from gateway.adapters.sql.eraser import SqlEraser
+from gateway.assembly.erasing import Erasing, Outside, erasing
+from gateway.errors.kinds import StorageFailed
+from tests.gateway.adapters.sql.drafts import draft
+from tests.gateway.running import ManualClock
+from tests.gateway.sessions.workshop import DAY_S, Place, Sessions, opened
+
+pytestmark = pytest.mark.anyio
+
+STUCK: Final = "00-stuck-"
+MORE_THAN_A_PAGE: Final = 120
+
+
+class Stubborn(ObjectStoreAdapter):
+    """Erases nothing of some sessions."""
+
+    is_stubborn = True
+
+    async def keys(self, folder: str) -> AsyncIterator[str]:
+        if self.is_stubborn and STUCK in folder:
+            raise StorageFailed
+        async for key in super().keys(folder):
+            yield key
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def sessions(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Sessions]:
+    place = Place(f"sqlite:///{tmp_path}/vton.db", f"file://{tmp_path}/objects")
+    async with opened(place, clock, ["whole"]) as made:
+        yield made
+
+
+def erasing_by(sessions: Sessions, store: ObjectStoreAdapter) -> Erasing:
+    ground, database = sessions.erasing.ground, sessions.book._database
+    rows, lines = SqlEraser(database, ground.clock), SqlAuditLog(database)
+    outside = Outside(rows, lines, sessions.models, ground.engines)
+    return erasing(replace(ground, store=store), outside, sessions.erasing.rules)
+
+
+async def test_however_many_cannot_be_erased_all_others_are(
+    sessions: Sessions, tmp_path: Path, clock: ManualClock
+) -> None:
+    store = Stubborn(f"file://{tmp_path}/objects")
+    job = erasing_by(sessions, store).sessions
+    for number in range(MORE_THAN_A_PAGE):
+        stuck = replace(draft(clock.now()), session_id=f"{STUCK}{number}")
+        await sessions.book.create(stuck)
+    fine = [await sessions.accept("whole", clock.now()) for _ in range(2)]
+    clock.time_s += DAY_S + 1
+    assert await job.erase_due() == len(fine)
+    assert [key async for key in store.keys("uploads")] == []
+    store.is_stubborn = False
+    assert await job.erase_due() == MORE_THAN_A_PAGE
