@@ -27,7 +27,7 @@ from gateway.ports.sessions import Notices, SessionBook
 from gateway.ports.storage import ObjectStore
 from gateway.services.audit import NOBODY, AuditService, Visitor
 from gateway.services.results import ResultService
-from gateway.services.worker_memory import WorkerMemory, digest_of
+from gateway.services.worker_memory import WorkerMemory, digests_in
 
 EVENT: Final = "session.erased"
 ASKED: Final = "asked"
@@ -65,8 +65,7 @@ class SessionEraser:
         on = self._on
         keys = await self._keys(session)
         asked = sorted(key for key in keys if key.startswith(Folder.UPLOADS))
-        contents = [content for key in asked if (content := await on.store.get(key)) is not None]
-        told = await on.workers.forget({digest_of(content) for content in contents})
+        told = await on.workers.forget(await digests_in(on.store, asked))
         for key in sorted(keys):
             await on.store.delete(key)
         made = len(keys) - len(asked)

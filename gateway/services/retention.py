@@ -11,7 +11,7 @@ from gateway.ports.clock import Clock
 from gateway.ports.erasing import Eraser
 from gateway.ports.storage import ObjectStore
 from gateway.services.strays import Strays
-from gateway.services.worker_memory import WorkerMemory, digest_of
+from gateway.services.worker_memory import WorkerMemory, digests_in
 
 _PAGE: Final = 500
 
@@ -65,20 +65,11 @@ class RetentionService:
 
     async def _erase(self, folder: Folder, keys: Sequence[str]) -> int:
         if folder is Folder.UPLOADS:
-            await self._forget(keys)
+            await self._workers.forget(await digests_in(self._store, keys))
         for key in keys:
             await self._store.delete(key)
         self._metrics.erased.labels(folder).inc(len(keys))
         return len(keys)
-
-    async def _forget(self, keys: Sequence[str]) -> None:
-        """Have the workers forget pictures, of which one is held at a time."""
-        digests = set[str]()
-        for key in keys:
-            content = await self._store.get(key)
-            if content is not None:
-                digests.add(digest_of(content))
-        await self._workers.forget(digests)
 
     def _is_over(self, key: str) -> bool:
         expires_at = expiry_of(key)

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from gateway.domain.jobs import Job
 from gateway.ports.erasing import Workers
+from gateway.ports.storage import ObjectStore
 
 _AT_ONCE: Final = 500
 _MOST_UNTOLD: Final = 100_000
@@ -27,6 +28,16 @@ class Told:
 def digest_of(content: bytes) -> str:
     """A picture's name towards the workers: they know it by the bytes that they were sent."""
     return sha256(content).hexdigest()
+
+
+async def digests_in(store: ObjectStore, keys: Iterable[str]) -> Collection[str]:
+    """The names of stored pictures towards the workers; one is held at a time."""
+    digests = set[str]()
+    for key in keys:
+        content = await store.get(key)
+        if content is not None:
+            digests.add(digest_of(content))
+    return digests
 
 
 class WorkerMemory:

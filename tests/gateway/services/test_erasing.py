@@ -1,5 +1,6 @@
 """Erasing sessions: what fails keeps nothing else from going, and memory does not grow."""
 
+import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.anyio
 
 STUCK: Final = "00-stuck-"
 MORE_THAN_A_PAGE: Final = 120
+BIG_BYTES: Final = 2**20
 
 
 class Stubborn(ObjectStoreAdapter):
@@ -32,6 +34,13 @@ class Stubborn(ObjectStoreAdapter):
             raise StorageFailed
         async for key in super().keys(folder):
             yield key
+
+
+class Heavy(ObjectStoreAdapter):
+    """Every photo in it is big."""
+
+    async def get(self, key: str) -> bytes | None:
+        return None if await super().get(key) is None else bytes(BIG_BYTES)
 
 
 @pytest.fixture
@@ -67,3 +76,18 @@ async def test_however_many_cannot_be_erased_all_others_are(
     assert [key async for key in store.keys("uploads")] == []
     store.is_stubborn = False
     assert await job.erase_due() == MORE_THAN_A_PAGE
+
+
+async def test_of_all_photos_of_a_session_one_is_held_at_a_time(
+    sessions: Sessions, tmp_path: Path, clock: ManualClock
+) -> None:
+    job = erasing_by(sessions, Heavy(f"file://{tmp_path}/objects")).sessions
+    await sessions.accept("whole", clock.now(), items=10)
+    clock.time_s += DAY_S + 1
+    tracemalloc.start()
+    try:
+        assert await job.erase_due() == 1
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 5 * BIG_BYTES
