@@ -97,7 +97,8 @@ class PixazoModels:
         tell, reach = on_progress or _nobody, self._reach
         began_s = reach.clock.monotonic()
         photos = (job.images["person_image"], job.images["garment_image"])
-        async with reach.breaker.calling(), reach.lending.lent(*photos) as (person, garment):
+        lent = reach.lending.lent(*photos, place=job.place)
+        async with reach.breaker.calling(), lent as (person, garment):
             tell(Progress("asked", 1, _STEPS))
             with reach.desk.expecting() as reply:
                 url = await self._made(pixazo.body(job.params, person, garment), reply, tell)

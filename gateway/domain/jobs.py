@@ -20,7 +20,8 @@ class Job:
 
     `schedule` None is for a model that serves its requests one after the other; `is_shown` False
     for work that gives no picture. `version` None means the version the model server serves by
-    default. `payer` is the id of the API key that is charged for it, and is told to no model.
+    default. `payer` is the id of the API key that is charged for it, and `place` where in the store
+    the pictures of its session lie, if it is one's; neither is told to a model.
     """
 
     model: str
@@ -31,6 +32,7 @@ class Job:
     is_shown: bool = True
     version: str | None = None
     payer: str | None = None
+    place: str = ""
 
     def after(self, elapsed_s: float) -> Job:
         """The same some seconds later, when less is left of the time its caller gave."""

@@ -7,6 +7,9 @@ from typing import Protocol
 class Lending(Protocol):
     """Pictures that somebody outside may fetch for a short while."""
 
-    def lent(self, *pngs: bytes) -> AbstractAsyncContextManager[tuple[str, ...]]:
-        """Links to pictures (PNG) of ours, for the length of the block; raises StorageFailed."""
+    def lent(self, *pngs: bytes, place: str = "") -> AbstractAsyncContextManager[tuple[str, ...]]:
+        """Links to pictures (PNG) of ours, for the length of the block; raises StorageFailed.
+
+        They lie in this place, and are erased with what else is there, should we die meanwhile.
+        """
         ...

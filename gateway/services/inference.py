@@ -251,6 +251,7 @@ def _job(question: Question) -> Job:
         request_id=question.request_id,
         schedule=schedule if plan.engine.shares_steps else None,
         payer=question.payer,
+        place="" if question.keeping is None else question.keeping.place,
     )
 
 

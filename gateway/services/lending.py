@@ -1,11 +1,15 @@
 """Photos that an engine elsewhere may fetch by signed links, for minutes, and then no more."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+
+import structlog
 
 from gateway.domain.names import TOKEN_BYTES, Folder, Keeping, ObjectName
 from gateway.domain.signatures import signed_path
 from gateway.domain.uploads import ImageType
+from gateway.errors.kinds import GatewayError
 from gateway.ports.clock import Clock
 from gateway.ports.storage import ObjectStore
 from gateway.services.results import PATH, LinkRules
@@ -29,10 +33,13 @@ class LendingService:
         self._ttl_s = ttl_s
 
     @asynccontextmanager
-    async def lent(self, *pngs: bytes) -> AsyncIterator[tuple[str, ...]]:
-        """Links to these pictures; after the block there is nothing behind them."""
+    async def lent(self, *pngs: bytes, place: str = "") -> AsyncIterator[tuple[str, ...]]:
+        """Links to these pictures; after the block there is nothing behind them.
+
+        A session's lie in its place: should this gateway die, they are erased with the session.
+        """
         expires_at, rules = int(self._clock.now()) + self._ttl_s, self._link_rules
-        kept = Keeping(expires_at)
+        kept = Keeping(expires_at, place)
         names = [ObjectName.new(kept, self._randomness(TOKEN_BYTES), "png") for _ in pngs]
         try:
             for name, png in zip(names, pngs, strict=True):
@@ -42,5 +49,12 @@ class LendingService:
                 for name in names
             )
         finally:
-            for name in names:
-                await self._store.delete(name.key(Folder.RESULTS))
+            await asyncio.gather(*map(self._take_back, names))
+
+    async def _take_back(self, name: ObjectName) -> None:
+        """Erase what was lent; what fails goes with its place, or at its expiry."""
+        try:
+            await self._store.delete(name.key(Folder.RESULTS))
+        except GatewayError as error:
+            log = structlog.get_logger(__name__)
+            log.warning("a lent photo is left", error_code=error.code)

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.domain.names import Folder
 from gateway.errors.kinds import Misconfigured
 from gateway.stand_ins.pixazo import KEY, Fault, PixazoStandIn
+from tests.gateway.identity.crowd import pictures_of
 from tests.gateway.running import Gateway, running_gateway
 from tests.gateway.torchserve_stand_in import serve
 
@@ -100,6 +101,19 @@ async def test_the_photos_are_lent_for_the_time_of_the_work_alone(tmp_path: Path
         for name in ("human_img", "garm_img"):
             assert (await place.public.get(place.remote.asked[0][name])).status_code == 404
         assert (await place.public.get(told["result_url"])).status_code == 200
+
+
+async def test_the_photos_of_a_session_are_lent_from_its_own_folder(tmp_path: Path) -> None:
+    async with remote(tmp_path) as place:
+        client, path = place.gateway.client, "/api/v1/tryon/sessions"
+        made = await client.post(
+            path, headers={"Prefer": "wait=20"}, files=pictures_of(place.gateway), data=ASKED
+        )
+        mine = made.json()["session_id"]
+        for name in ("human_img", "garm_img"):
+            link = place.remote.asked[0][name]
+            assert f"/{mine}/" in link
+            assert (await place.public.get(link)).status_code == 404, "no longer"
 
 
 @pytest.mark.parametrize("form", [Fault.AT_ONCE, Fault.NO_CALL, Fault.CALL_ONLY])
