@@ -45,5 +45,6 @@ GatewayError
 ├── Misconfigured             SYS_9002   a setting is wrong
 ├── StorageFailed             SYS_9003   the object store refused or is away
 ├── DatabaseFailed            SYS_9004   the database refused or is away
+│   └── CommitFailed          SYS_9004   … and may have kept the change all the same
 └── SwitchedOff               SYS_9005   this deployment does not offer it (features)
 """

@@ -245,3 +245,10 @@ class DatabaseFailed(GatewayError):
     code = ErrorCode.DATABASE
     default_message = "The database is not available."
     retry_after_s = 5
+
+
+class CommitFailed(DatabaseFailed):
+    """The database was lost while it kept a change: nobody knows whether it has.
+
+    Any other failure of it changed nothing.
+    """

@@ -89,10 +89,14 @@ class SessionEraser:
         return _receipt(line)
 
     async def discard(self, draft: Draft) -> None:
-        """Erase the pictures of a session that is not made: an earlier one has its own."""
+        """Erase the pictures of a session that is not made; what is left of them are strays."""
         names = {name for ask in draft.asks for name in ask.pictures.values()}
         for name in sorted(names):
-            await self._on.store.delete(f"{Folder.UPLOADS}/{name}")
+            try:
+                await self._on.store.delete(f"{Folder.UPLOADS}/{name}")
+            except GatewayError as error:
+                log = structlog.get_logger(__name__)
+                log.warning("a photo of no session is left", error_code=error.code)
 
     async def receipt(self, session_id: str, owner: str) -> Mapping[str, JsonValue]:
         """The receipt of an owner's session that is erased; raises NotFound."""

@@ -9,8 +9,7 @@ from pydantic import JsonValue
 from gateway.domain import sessions_topics as topics
 from gateway.domain.sessions import Created, Cursor, Draft, RepeatKey, Session
 from gateway.domain.sessions_lifecycle import State
-from gateway.errors.kinds import NotFound
-from gateway.errors.limits import SessionsFull
+from gateway.errors.kinds import CommitFailed, GatewayError, NotFound
 from gateway.ports.clock import Clock
 from gateway.ports.sessions import Notices, SessionBook
 from gateway.services.audit import NOBODY, Visitor
@@ -135,7 +134,9 @@ class SessionService:
     async def _write(self, draft: Draft, repeat: RepeatKey | None) -> Created:
         try:
             created = await self._book.create(draft, repeat)
-        except SessionsFull:
+        except CommitFailed:  # it may be accepted: a repeat finds it with its pictures
+            raise
+        except GatewayError:
             await self._eraser.discard(draft)
             raise
         if created.is_repeat:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from gateway.adapters.sql.threads import SqliteConnection, SqliteThread
 from gateway.adapters.whole import whole
 from gateway.domain.durations import DAY_S
-from gateway.errors.kinds import DatabaseFailed, Misconfigured
+from gateway.errors.kinds import CommitFailed, DatabaseFailed, Misconfigured
 
 T = TypeVar("T")
 
@@ -102,15 +103,31 @@ class Database:
     async def write(self, work: Callable[[Connection], T], *, goes_first: bool = False) -> T:
         """Let statements change what they do all in one go, or nothing; raises DatabaseFailed.
 
-        What the gateway owes to what it has accepted goes first: it waits for no caller.
+        What the gateway owes to what it has accepted goes first: it waits for no caller. A
+        CommitFailed, and no other failure, may have changed something.
         """
-        with _database_errors():
-            if self._writer is not None:
-                return await self._writer.run(work, goes_first=goes_first)
-            if goes_first:
-                return await self._visit(work)
-            async with self._room():
-                return await self._visit(work)
+        is_done = Event()
+
+        def done(connection: Connection) -> T:
+            found = work(connection)
+            is_done.set()
+            return found
+
+        try:
+            with _database_errors():
+                return await self._write(done, goes_first=goes_first)
+        except DatabaseFailed as error:
+            if is_done.is_set():
+                raise CommitFailed from error.__cause__
+            raise
+
+    async def _write(self, work: Callable[[Connection], T], *, goes_first: bool) -> T:
+        if self._writer is not None:
+            return await self._writer.run(work, goes_first=goes_first)
+        if goes_first:
+            return await self._visit(work)
+        async with self._room():
+            return await self._visit(work)
 
     async def now(self) -> float:
         """Unix time in seconds, as the database has it."""

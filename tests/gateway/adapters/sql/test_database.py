@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from gateway.adapters.sql.database import Database
-from gateway.errors.kinds import DatabaseFailed
+from gateway.errors.kinds import CommitFailed, DatabaseFailed
 
 pytestmark = pytest.mark.anyio
 
@@ -106,3 +106,18 @@ async def test_callers_leave_one_connection_to_what_the_gateway_owes_itself(
         assert await database.write(told, goes_first=True) == 1
     assert await database.read(told) == 1
     await database.close()
+
+
+async def test_only_of_a_commit_that_failed_nobody_knows_what_it_changed(
+    database: Database,
+) -> None:
+    held = "INTEGER REFERENCES held (number) DEFERRABLE INITIALLY DEFERRED"
+    told = f"CREATE TABLE held (number INTEGER PRIMARY KEY, other {held})"
+    await database.write(lambda connection: connection.execute(text(told)))
+    with pytest.raises(DatabaseFailed) as refused:
+        await database.write(lambda connection: connection.execute(text("INSERT INTO none")))
+    assert type(refused.value) is DatabaseFailed
+    with pytest.raises(CommitFailed):
+        await database.write(
+            lambda connection: connection.execute(text("INSERT INTO held VALUES (1, 2)"))
+        )

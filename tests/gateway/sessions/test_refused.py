@@ -1,0 +1,99 @@
+"""A request that is refused leaves no photo: whoever sent it was told that nothing was changed."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.adapters.sql.book import SqlSessionBook
+from gateway.assembly.sessions import session_service
+from gateway.domain.sessions import Created, Draft, RepeatKey
+from gateway.domain.uploads import Upload
+from gateway.errors.kinds import CommitFailed
+from gateway.services.session_drafts import SessionRequest, Wearer, Worn
+from tests.gateway import pictures
+from tests.gateway.running import Gateway, ManualClock, running_gateway
+from tests.gateway.sessions.workshop import QUICK, Place, opened
+
+pytestmark = pytest.mark.anyio
+
+PATH = "/api/v1/tryon/sessions"
+MINE = {"X-User-Token": "m" * 32}
+
+
+class Lost(SqlSessionBook):
+    """Writes sessions down, and never comes to say so."""
+
+    async def create(self, draft: Draft, repeat: RepeatKey | None = None) -> Created:
+        await super().create(draft, repeat)
+        raise CommitFailed
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
+    """A gateway that makes nothing, and whose database has no time."""
+    database = {"url": f"sqlite:///{tmp_path}/sessions.sqlite", "timeout_s": 0.2}
+    nobody = {"is_running": False}
+    async with running_gateway(tmp_path, sessions=nobody, database=database) as running:
+        yield running
+
+
+async def create(gateway: Gateway, seed: int = 1, **headers: str) -> httpx.Response:
+    photos = {"user_image": pictures.jpeg((96, 120), seed=seed), "garment_image": gateway.garment}
+    files = {name: (f"{name}.jpg", photo, "image/jpeg") for name, photo in photos.items()}
+    told = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await gateway.client.post(PATH, headers=MINE | told, files=files)
+
+
+async def photos(gateway: Gateway) -> list[str]:
+    return [key async for key in gateway.resources.store.keys("uploads")]
+
+
+async def test_of_many_requests_with_one_key_only_that_which_is_taken_leaves_photos(
+    gateway: Gateway,
+) -> None:
+    asked = [create(gateway, seed, Idempotency_Key="order-7") for seed in range(5)]
+    answers = sorted(answer.status_code for answer in await asyncio.gather(*asked))
+    assert answers == [201, 409, 409, 409, 409]
+    assert len(await photos(gateway)) == 2
+
+
+async def test_a_database_that_takes_nothing_leaves_no_photos(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    file = tmp_path / "sessions.sqlite"
+    holder = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    await asyncio.to_thread(holder.execute, "BEGIN IMMEDIATE")  # the gateway may be writing
+    answer = await create(gateway)
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert (answer.status_code, answer.json()["error_code"]) == (503, "SYS_9004")
+    assert await photos(gateway) == []
+    assert (await create(gateway)).status_code == 201
+
+
+async def test_where_nobody_knows_whether_it_was_accepted_the_photos_stay(tmp_path: Path) -> None:
+    """A repeat finds it whole; photos of none are strays before long."""
+    place, clock = Place(f"sqlite:///{tmp_path}/vton.db", "memory://"), ManualClock()
+    photo = Upload("photo.png", pictures.png((32, 40)), "image/png")
+    wanted = SessionRequest(
+        owner="whole",
+        wearers=(Wearer(photo),),
+        garments=(Worn(photo, {"category": "dresses"}),),
+        engine=None,
+        given={},
+        request_id="0123456789abcdef",
+        key="order-7",
+    )
+    async with opened(place, clock, ["whole"]) as sessions:
+        ground = sessions.erasing.ground
+        book = sessions.book
+        lost = replace(ground, book=Lost(book._database, clock, book._rules))
+        with pytest.raises(CommitFailed):
+            await session_service(lost, QUICK, sessions.erasing.sessions).create(wanted)
+        assert (await sessions.service.create(wanted)).is_repeat
+        assert len([key async for key in sessions.store.keys("uploads")]) == 2
