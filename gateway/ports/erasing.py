@@ -43,6 +43,10 @@ class Eraser(Protocol):
         """
         ...
 
+    async def leave_no_trace(self) -> bool:
+        """Have nothing in the database's log of what was erased; whether that was possible."""
+        ...
+
     async def missing(self, session_ids: Collection[str]) -> frozenset[str]:
         """Those of which there are no rows."""
         ...

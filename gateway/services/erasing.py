@@ -57,6 +57,7 @@ class SessionEraser:
 
     def __init__(self, ground: ErasingGround) -> None:
         self._on = ground
+        self._may_leave_traces = True
 
     async def erase(
         self, session: Session, reason: str, visitor: Visitor = NOBODY
@@ -81,6 +82,7 @@ class SessionEraser:
             )
 
         line = await on.rows.finish(session.session_id, line_of)
+        self._may_leave_traces = True
         await on.notices.publish(topics.FORGOTTEN)
         if line is None:
             return await self.receipt(session.session_id, session.owner)
@@ -121,6 +123,7 @@ class SessionEraser:
                     log.warning("a session is yet to be erased", error_code=error.code)
                 else:
                     erased += 1
+        await self._leave_no_trace()
         count, oldest_s = await self._on.rows.overdue()
         self._on.metrics.erasing_overdue.set(count)
         self._on.metrics.erasing_oldest_s.set(oldest_s)
@@ -128,6 +131,13 @@ class SessionEraser:
             log = structlog.get_logger(__name__)
             log.info("sessions erased", erased=erased, failed=failed, oldest_s=oldest_s)
         return erased
+
+    async def _leave_no_trace(self) -> None:
+        """Clear the database's log of what was erased since; if it is in use, in the next run."""
+        if self._may_leave_traces:
+            self._may_leave_traces = False  # what is erased meanwhile is told anew
+            if not await self._on.rows.leave_no_trace():
+                self._may_leave_traces = True
 
     async def _keys(self, session: Session) -> set[str]:
         """What its rows name, and what else lies in its folders: left by a runner that died."""

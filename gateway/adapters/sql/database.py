@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from gateway.adapters.sql.threads import SqliteConnection, SqliteThread
+from gateway.adapters.sql.threads import SqliteConnection, SqliteThread, empty_log
 from gateway.adapters.whole import whole
 from gateway.domain.durations import DAY_S
 from gateway.errors.kinds import CommitFailed, DatabaseFailed, Misconfigured
@@ -27,7 +27,12 @@ _DRIVERS: Final = {
     "postgres": "postgresql+asyncpg",
 }
 _IS_READING: Final = "is_reading"
-_PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+_PRAGMAS: Final = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "secure_delete = ON",  # what is erased is overwritten
+)
 _POSTGRES_TIME: Final = func.extract("epoch", func.clock_timestamp())
 _SQLITE_TIME: Final = (func.julianday("now") - 2_440_587.5) * float(DAY_S)
 _PRIVATE: Final = 0o700
@@ -182,6 +187,15 @@ class Database:
             return True
         taken = select(func.pg_try_advisory_xact_lock(_lock_key(name)))
         return bool(connection.execute(taken).scalar_one())
+
+    async def empty_log(self) -> bool:
+        """Leave nothing in SQLite's log, where rows outlive their erasing; whether it is empty.
+
+        It is not where somebody reads or writes just then. Postgres looks after its own.
+        """
+        if self.is_postgres:
+            return True
+        return await asyncio.to_thread(empty_log, self.engine.url.database or "")
 
     async def close(self) -> None:
         """Close every connection."""

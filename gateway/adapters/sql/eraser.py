@@ -57,6 +57,10 @@ class SqlEraser:
             await write(connection, line)
         return line
 
+    async def leave_no_trace(self) -> bool:
+        """Have nothing in the database's log of what was erased; whether that was possible."""
+        return await self._database.empty_log()
+
     async def missing(self, session_ids: Collection[str]) -> frozenset[str]:
         """Those of which there are no rows."""
         asked, found = sorted(session_ids), set[str]()

@@ -5,9 +5,11 @@ changes threads several times for each statement.
 """
 
 import asyncio
+import sqlite3
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -18,6 +20,18 @@ from sqlalchemy.pool import StaticPool
 T = TypeVar("T")
 
 _DRIVER: Final = "sqlite+pysqlite"
+_LOG_WAIT_S: Final = 0.1
+"""How long writers may have to wait for readers that keep the log from being emptied."""
+
+
+def empty_log(file: str) -> bool:
+    """Move SQLite's log into its file, and cut it to nothing; False where others are in the way."""
+    try:
+        with closing(sqlite3.connect(file, timeout=_LOG_WAIT_S, isolation_level=None)) as own:
+            is_busy, *_ = own.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error:
+        return False
+    return not is_busy
 
 
 class SqliteConnection:
