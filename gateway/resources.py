@@ -268,7 +268,7 @@ def _session_ground(
     told = settings.sessions
     rules = QueueRules(told.lease_s, told.max_tries, told.per_user, told.retry_longest_s)
     return SessionGround(
-        book=SqlSessionBook(database, clock, rules, tells=settings.features.webhooks),
+        book=SqlSessionBook(database, clock, tells=settings.features.webhooks),
         queue=SqlSessionQueue(database, clock, rules, tells=settings.features.webhooks),
         notices=notices,
         store=ground.store,

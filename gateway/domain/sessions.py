@@ -40,9 +40,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How many items of its engine will be begun before it, and the seconds until all is done.
+    """How many items of its engine stand before it, and the seconds until it is done, if known.
 
-    Both are foreseen, see `sessions_places`. An item that is being made has nobody before it.
+    An item that is being made has nobody before it. Who stands before may yet be passed, as long as
+    his owner has as many in the making as one may.
     """
 
     queue_position: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -61,3 +62,10 @@ def given_up(tries: int) -> Fault:
         "The engine did not survive this request.",
         {"reason": "given_up", "tries": tries},
     )
+
+
+def estimate_s(mean_s: float | None, items: int, abreast: int) -> float | None:
+    """Seconds until so many items are done, `abreast` at a time; None where none was ever done."""
+    if mean_s is None:
+        return None
+    return round(mean_s * math.ceil(items / max(abreast, 1)), 1)

@@ -71,12 +71,10 @@ class SessionResponse(Strict):
     expires_at: datetime = Field(description="when it is erased with its pictures")
     cancel_at: datetime | None = Field(description="when it ends by itself, if it has not ended")
     queue_position: int | None = Field(
-        description="items of its engine that will be begun before it, as things stand, those whose"
-        " owners have as many under way as they may left for later; 0: next, or being made"
+        description="items of its engine that stand before it; 0: next, or being made. Some of them"
+        " may be passed: those of users who have as many in the making as one may"
     )
-    estimate_s: float | None = Field(
-        description="seconds until all of it is done, if each item takes as long as the last ones"
-    )
+    estimate_s: float | None = Field(description="seconds until it is done, as far as is known")
     last_event: int = Field(description="the number of the last thing that happened to it")
     items: list[ItemResponse]
     urls: SessionUrls

@@ -22,7 +22,6 @@ from sqlalchemy import (
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.drafts import write
 from gateway.adapters.sql.places import place_of
-from gateway.adapters.sql.queue import QueueRules
 from gateway.adapters.sql.records import ITEM, event_of, session_of, sessions_of
 from gateway.adapters.sql.tables import (
     idempotency_keys,
@@ -36,7 +35,6 @@ from gateway.domain.sessions import (
     Cursor,
     Draft,
     History,
-    Place,
     RepeatKey,
     Session,
 )
@@ -49,12 +47,9 @@ from gateway.ports.clock import Clock
 class SqlSessionBook:
     """Implements the SessionBook port; `tells` whether endpoints of webhooks are told."""
 
-    def __init__(
-        self, database: Database, clock: Clock, rules: QueueRules, *, tells: bool = True
-    ) -> None:
+    def __init__(self, database: Database, clock: Clock, *, tells: bool = True) -> None:
         self._database = database
         self._clock = clock
-        self._rules = rules
         self._turns = Turns(tells)
 
     async def create(self, draft: Draft, repeat: RepeatKey | None = None) -> Created:
@@ -68,7 +63,7 @@ class SqlSessionBook:
     async def find(self, session_id: str, owner: str) -> Session | None:
         """An owner's session; nobody else's, and none that is over."""
         mine = {"id": session_id, "owner": owner, "now": self._clock.now()}
-        return await self._database.glance(partial(self._find, mine))
+        return await self._database.glance(partial(_find, mine))
 
     async def page(
         self, owner: str, limit: int, after: Cursor | None = None, state: State | None = None
@@ -144,37 +139,21 @@ class SqlSessionBook:
         turn.end_all(Move.CANCEL)
         turn.set(is_forgotten=True)
         turn.close()
-        return self._whole(session_id, connection)
+        return _whole(session_id, connection)
 
     def _create(self, draft: Draft, repeat: RepeatKey | None, connection: Connection) -> Created:
         if repeat is not None:
             self._database.hold(connection, f"{draft.owner} {repeat.key}")
             earlier = self._earlier(draft.owner, repeat, connection)
             if earlier is not None:
-                return Created(self._whole(earlier, connection), is_repeat=True)
+                return Created(_whole(earlier, connection), is_repeat=True)
             _keep(connection, draft, repeat)
         if draft.most_open is not None:
             self._database.hold(connection, f"open {draft.owner}")
             _make_sure_of_room(connection, draft, draft.most_open)
         write(connection, draft)
-        place = self._place(draft.session_id, draft.engine, connection)
+        place = place_of(connection, draft.session_id, draft.engine)
         return Created(draft.accepted(place), is_repeat=False)
-
-    def _find(self, mine: Mapping[str, Any], connection: Connection) -> Session | None:
-        rows = connection.execute(_FIND, mine).all()
-        return self._placed(rows, connection) if rows else None
-
-    def _whole(self, session_id: str, connection: Connection) -> Session:
-        """A session, forgotten or not."""
-        return self._placed(connection.execute(_BY_NAME, {"id": session_id}).all(), connection)
-
-    def _placed(self, rows: Sequence[Row[Any]], connection: Connection) -> Session:
-        row = rows[0]
-        is_open = State(row.state) in OPEN
-        return session_of(rows, self._place(row.id, row.engine, connection) if is_open else None)
-
-    def _place(self, session_id: str, engine: str, connection: Connection) -> Place | None:
-        return place_of(connection, session_id, engine, self._rules, self._clock.now())
 
     def _earlier(self, owner: str, repeat: RepeatKey, connection: Connection) -> str | None:
         told = {"owner": owner, "key": repeat.key, "now": self._clock.now()}
@@ -228,8 +207,24 @@ _OPENED: Final = (
 )
 
 
+def _find(mine: Mapping[str, Any], connection: Connection) -> Session | None:
+    rows = connection.execute(_FIND, mine).all()
+    return _placed(rows, connection) if rows else None
+
+
+def _placed(rows: Sequence[Row[Any]], connection: Connection) -> Session:
+    row = rows[0]
+    place = place_of(connection, row.id, row.engine) if State(row.state) in OPEN else None
+    return session_of(rows, place)
+
+
 def _all(wanted: Select[Any], connection: Connection) -> Sequence[Session]:
     return sessions_of(connection.execute(wanted))
+
+
+def _whole(session_id: str, connection: Connection) -> Session:
+    """A session, forgotten or not."""
+    return _placed(connection.execute(_BY_NAME, {"id": session_id}).all(), connection)
 
 
 def _owner(told: Mapping[str, Any], connection: Connection) -> str | None:

@@ -62,7 +62,7 @@ class Anything(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.do(self.emptied())
-        self.book = SqlSessionBook(self.database, self.clock, RULES)
+        self.book = SqlSessionBook(self.database, self.clock)
         self.queue = SqlSessionQueue(self.database, self.clock, RULES)
 
     async def emptied(self) -> None:

@@ -199,8 +199,8 @@ async def opened(
     order = EngineOrder(next(iter(names)))
     tryon = TryOnService(known, order, licensing, drawn_on, catalogue, inference)
     async with open_database(place.database_url, pool_size=5, timeout_s=20) as database:
+        book = SqlSessionBook(database, clock)
         queue_rules = QueueRules(told.lease_s, told.max_tries, told.per_user)
-        book = SqlSessionBook(database, clock, queue_rules)
         queue = SqlSessionQueue(database, clock, queue_rules)
         ground = SessionGround(
             book, queue, notices, store, models, known, tryon, drawn_on, results, clock, metrics

@@ -29,7 +29,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def book(database: Database, clock: ManualClock) -> SqlSessionBook:
-    return SqlSessionBook(database, clock, RULES)
+    return SqlSessionBook(database, clock)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ class Machine:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self.clock = clock
-        self.book = SqlSessionBook(database, clock, RULES)
+        self.book = SqlSessionBook(database, clock)
         self.queue = SqlSessionQueue(database, clock, RULES)
 
     async def accept(self) -> str:

@@ -11,7 +11,6 @@ import pytest
 from gateway.adapters.sql.book import SqlSessionBook
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.migrating import migrate
-from tests.gateway.adapters.sql.conftest import RULES
 from tests.gateway.adapters.sql.drafts import draft
 from tests.gateway.running import ManualClock
 
@@ -33,7 +32,7 @@ async def project(postgres_url: str) -> "AsyncIterator[asyncpg.Connection[Any]]"
     await connection.execute(STAND_IN.read_text())
     database = Database(postgres_url, pool_size=2, timeout_s=10)
     await migrate(database)
-    book = SqlSessionBook(database, ManualClock(time.time()), RULES)
+    book = SqlSessionBook(database, ManualClock(time.time()))
     for user in (ANN, BOB):
         await book.create(draft(time.time(), items=2, owner=f"user:{user}"))
     await book.create(draft(time.time() - 90_000, owner=f"user:{ANN}"))
