@@ -51,6 +51,10 @@ class Eraser(Protocol):
         """Those of which there are no rows."""
         ...
 
+    async def erased(self, session_ids: Collection[str]) -> frozenset[str]:
+        """Those of which there is a receipt."""
+        ...
+
     async def clear_keys(self) -> int:
         """Erase keys of repeated requests that are over; how many."""
         ...

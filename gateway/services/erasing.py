@@ -26,6 +26,7 @@ from gateway.ports.erasing import AuditLog, Eraser
 from gateway.ports.sessions import Notices, SessionBook
 from gateway.ports.storage import ObjectStore
 from gateway.services.audit import NOBODY, AuditService, Visitor
+from gateway.services.late_results import LATE_S, LateResults
 from gateway.services.results import ResultService
 from gateway.services.worker_memory import WorkerMemory, digests_in
 
@@ -57,6 +58,7 @@ class SessionEraser:
 
     def __init__(self, ground: ErasingGround) -> None:
         self._on = ground
+        self._late = LateResults(ground.store, ground.clock)
         self._may_leave_traces = True
 
     async def erase(
@@ -86,6 +88,8 @@ class SessionEraser:
         await on.notices.publish(topics.FORGOTTEN)
         if line is None:
             return await self.receipt(session.session_id, session.owner)
+        if session.ended_at is None or session.ended_at > on.clock.now() - LATE_S:
+            self._late.note(session.session_id)
         on.audit.tell(line)
         on.metrics.sessions_erased.labels(reason).inc()
         return _receipt(line)
@@ -123,6 +127,7 @@ class SessionEraser:
                     log.warning("a session is yet to be erased", error_code=error.code)
                 else:
                     erased += 1
+        await self._late.erase()
         await self._leave_no_trace()
         count, oldest_s = await self._on.rows.overdue()
         self._on.metrics.erasing_overdue.set(count)

@@ -36,7 +36,7 @@ class Strays:
             self._since = {one: self._since[one] for one in self._found}
 
     async def among(self, sessions: Collection[str]) -> frozenset[str]:
-        """Of sessions whose folders there are, those that have been missing for long.
+        """Of sessions whose folders there are, those that were erased or are missing for long.
 
         None for the rest of a walk in which the database was away.
         """
@@ -44,12 +44,14 @@ class Strays:
             return frozenset()
         try:
             missing = await self._rows.missing(sessions)
+            erased = await self._rows.erased(missing)
         except DatabaseFailed:
             structlog.get_logger(__name__).warning("strays are looked for the next time")
             self._is_blind = True
             return frozenset()
         now = self._clock.monotonic()
-        return frozenset(one for one in missing if now - self._noted(one, now) >= _ACCEPTING_S)
+        new = missing - erased
+        return erased | {one for one in new if now - self._noted(one, now) >= _ACCEPTING_S}
 
     def _noted(self, session: str, now: float) -> float:
         """Since when a session has been missing, as far as there was room to remember it."""

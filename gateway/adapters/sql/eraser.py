@@ -7,6 +7,7 @@ from sqlalchemy import Table, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.adapters.sql.audit_log import write
+from gateway.adapters.sql.audit_tables import audit_events
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.tables import (
     idempotency_keys,
@@ -63,12 +64,20 @@ class SqlEraser:
 
     async def missing(self, session_ids: Collection[str]) -> frozenset[str]:
         """Those of which there are no rows."""
+        return frozenset(session_ids) - await self._known(sessions, session_ids)
+
+    async def erased(self, session_ids: Collection[str]) -> frozenset[str]:
+        """Those of which there is a receipt."""
+        return await self._known(audit_events, session_ids)
+
+    async def _known(self, table: Table, session_ids: Collection[str]) -> frozenset[str]:
+        """Those that there is a row of."""
         asked, found = sorted(session_ids), set[str]()
         async with self._database.reading() as connection:
             for first in range(0, len(asked), _AT_ONCE):
-                some = sessions.c.id.in_(asked[first : first + _AT_ONCE])
-                found |= {*(await connection.execute(select(sessions.c.id).where(some))).scalars()}
-        return frozenset(asked) - found
+                some = table.c.id.in_(asked[first : first + _AT_ONCE])
+                found |= {*(await connection.execute(select(table.c.id).where(some))).scalars()}
+        return frozenset(found)
 
     @whole
     async def clear_keys(self) -> int:
