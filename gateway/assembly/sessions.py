@@ -11,7 +11,6 @@ from gateway.ports.clock import Clock
 from gateway.ports.models import Models
 from gateway.ports.sessions import Notices, SessionBook, SessionQueue
 from gateway.ports.storage import ObjectStore
-from gateway.services.admission import Admission
 from gateway.services.erasing import SessionEraser
 from gateway.services.errands import Workshop
 from gateway.services.pictures import PictureService
@@ -20,6 +19,7 @@ from gateway.services.runner import RunnerRules, SessionRunner
 from gateway.services.session_drafts import DraftRules, SessionDrafts
 from gateway.services.sessions import SessionRules, SessionService
 from gateway.services.tryon import TryOnService
+from gateway.services.watch_room import WatchPlaces, WatchRoom
 from gateway.services.watching import SessionWatch, WatchRules
 from gateway.settings.sessions import SessionSettings
 
@@ -62,7 +62,8 @@ def session_service(
 def session_watch(ground: SessionGround, told: SessionSettings, silence_s: float) -> SessionWatch:
     """What watchers use; nobody is left without a word for `silence_s` seconds."""
     rules = WatchRules(told.poll_s, silence_s)
-    room = Admission(told.max_watchers, ground.metrics.watchers)
+    places = WatchPlaces(told.max_watchers, told.watchers_per_user, told.watchers_per_session)
+    room = WatchRoom(places, ground.metrics.watchers)
     return SessionWatch(ground.book, ground.notices, rules, room)
 
 

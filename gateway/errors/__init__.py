@@ -25,6 +25,7 @@ GatewayError
 ├── RateLimited               RATE_3001  more requests than the limit lets pass (limits)
 ├── SessionsFull              RATE_3003  more sessions under way than one may have (limits)
 ├── BudgetSpent               RATE_3004  an API key has cost what it may today (limits)
+├── WatchersFull              RATE_3005  more watch than one session or user has places (limits)
 ├── Busy                      RATE_3002  no room for one more; try again soon
 ├── ModelNotLoaded            ML_4001    no ready worker serves the engine
 │   └── NotDeployed           ML_4001    nor will one: this deployment has no such engine

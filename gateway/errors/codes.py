@@ -30,6 +30,7 @@ class ErrorCode(StrEnum):
     BUSY = "RATE_3002"
     SESSIONS_FULL = "RATE_3003"
     BUDGET_SPENT = "RATE_3004"
+    WATCHERS_FULL = "RATE_3005"
     MODEL_NOT_LOADED = "ML_4001"
     INFERENCE_FAILED = "ML_4002"
     OUT_OF_MEMORY = "ML_4003"
@@ -72,6 +73,7 @@ STATUS: Mapping[ErrorCode, int] = MappingProxyType(
         ErrorCode.BUSY: 503,
         ErrorCode.SESSIONS_FULL: 429,
         ErrorCode.BUDGET_SPENT: 429,
+        ErrorCode.WATCHERS_FULL: 429,
         ErrorCode.MODEL_NOT_LOADED: 503,
         ErrorCode.INFERENCE_FAILED: 502,
         ErrorCode.OUT_OF_MEMORY: 503,

@@ -36,6 +36,14 @@ class SessionsFull(GatewayError):
     retry_after_s = 5
 
 
+class WatchersFull(GatewayError):
+    """As many watch one session, or the sessions of one user, as may; `details` say how many."""
+
+    code = ErrorCode.WATCHERS_FULL
+    default_message = "Too many watch this already: close a stream, or ask how it stands."
+    retry_after_s = 5
+
+
 class BudgetSpent(GatewayError):
     """An API key has cost its GPU seconds of the day; Retry-After says when the next one begins."""
 

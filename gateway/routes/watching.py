@@ -11,7 +11,8 @@ from starlette.websockets import WebSocket
 from gateway.deps import PUBLIC, Needs, R, resources_of
 from gateway.documentation.openapi import errors
 from gateway.domain.identity import Scope
-from gateway.errors.kinds import DatabaseFailed, InvalidInput, NotFound
+from gateway.errors.kinds import Busy, DatabaseFailed, InvalidInput, NotFound
+from gateway.errors.limits import WatchersFull
 from gateway.errors.tokens import LinkExpired, LinkInvalid, NotPermitted
 from gateway.intake.path_ids import AnyId, existing
 from gateway.intake.session_headers import known_owner
@@ -33,7 +34,15 @@ _STREAM: Final = {
     "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
 }
 _NOTHING_MORE: Final = {"description": "The session has ended, and all of it is known."}
-_ERRORS: Final = (NotFound, InvalidInput, LinkExpired, LinkInvalid, DatabaseFailed)
+_ERRORS: Final = (
+    NotFound,
+    InvalidInput,
+    LinkExpired,
+    LinkInvalid,
+    WatchersFull,
+    Busy,
+    DatabaseFailed,
+)
 
 Expires = Annotated[str | None, Query(max_length=12, description="of a link in `urls`")]
 Signature = Annotated[str | None, Query(max_length=64, description="of a link in `urls`")]
@@ -89,7 +98,7 @@ async def events(
         return Response(status_code=204)
     narrator = Narrator(r.sessions, r.results, session_id, owner)
     news = r.watch.follow(session_id, owner, begun, start)
-    return EventStream(RETRY, _told(narrator, news), r.watch.room.one())
+    return EventStream(RETRY, _told(narrator, news), r.watch.room.one(session_id, owner))
 
 
 @router.websocket("/ws/tryon/{session_id}")
@@ -105,8 +114,8 @@ async def talk(
     """Tell all that happens to a session as JSON messages; `cancel` and `ping` are understood."""
     if not may_come_from(socket, r.settings.http.cors_origins):
         raise NotPermitted
-    with r.watch.room.one():
-        owner = await viewer(socket, session_id, expires, signature)
+    owner = await viewer(socket, session_id, expires, signature)
+    with r.watch.room.one(session_id, owner):
         begun = await r.watch.look(session_id, owner, after)
         await socket.accept()
         narrator = Narrator(r.sessions, r.results, session_id, owner)

@@ -16,6 +16,11 @@ class Admission:
         self._gauge = gauge
         self._in_flight = 0
 
+    @property
+    def in_flight(self) -> int:
+        """How many there are."""
+        return self._in_flight
+
     @contextmanager
     def one(self) -> Iterator[None]:
         """Room for one request; raises Busy when there is none."""

@@ -18,8 +18,8 @@ from gateway.domain.sessions_glimpses import Glimpse
 from gateway.domain.sessions_lifecycle import ENDED
 from gateway.errors.kinds import DatabaseFailed, NotFound
 from gateway.ports.sessions import Notices, SessionBook
-from gateway.services.admission import Admission
 from gateway.services.waking import Alarm, alarm_at
+from gateway.services.watch_room import WatchRoom
 
 _AT_ONCE: Final = 100
 
@@ -39,7 +39,7 @@ class SessionWatch:
     """Follows sessions for whoever watches them, as many as there is `room` for."""
 
     def __init__(
-        self, book: SessionBook, notices: Notices, rules: WatchRules, room: Admission
+        self, book: SessionBook, notices: Notices, rules: WatchRules, room: WatchRoom
     ) -> None:
         self.room: Final = room
         self._book = book

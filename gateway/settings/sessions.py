@@ -78,6 +78,12 @@ class SessionSettings(_Section):
     max_watchers: int = Field(
         default=1000, ge=1, description="streams and sockets that watch sessions here at most"
     )
+    watchers_per_user: int = Field(
+        default=200, ge=1, description="of those, streams and sockets on one user's sessions"
+    )
+    watchers_per_session: int = Field(
+        default=20, ge=1, description="of those, streams and sockets on one session"
+    )
     erase_interval_s: float = Field(
         default=30.0, gt=0, description="pause between two looks for sessions to erase"
     )

@@ -80,7 +80,7 @@ async def told(live: Live, session_id: str, sent: bytes) -> int | None:
 
 
 def nobody_is_left(live: Live) -> bool:
-    return live.nobody_listens() and live.gateway.resources.watch.room._in_flight == 0
+    return live.nobody_listens() and live.gateway.resources.watch.room.taken == 0
 
 
 async def answers(one: Raw) -> None:

@@ -110,7 +110,7 @@ async def test_who_waits_long_hears_that_it_is_still_watched(live: Live) -> None
             if block == ": still here":
                 break
     await until(live.nobody_listens)
-    assert live.gateway.resources.watch.room._in_flight == 0
+    assert live.gateway.resources.watch.room.taken == 0
 
 
 async def test_an_erased_session_is_gone_for_its_watchers(live: Live) -> None:

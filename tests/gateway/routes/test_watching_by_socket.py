@@ -116,7 +116,7 @@ async def test_a_client_that_goes_leaves_nothing_behind(live: Live) -> None:
         await socket.recv()
         socket.transport.abort()
     await until(live.nobody_listens)
-    assert live.gateway.resources.watch.room._in_flight == 0
+    assert live.gateway.resources.watch.room.taken == 0
 
 
 async def test_a_slow_reader_keeps_nobody_waiting(live: Live) -> None:
