@@ -92,7 +92,7 @@ async def test_where_nobody_knows_whether_it_was_accepted_the_photos_stay(tmp_pa
     async with opened(place, clock, ["whole"]) as sessions:
         ground = sessions.erasing.ground
         book = sessions.book
-        lost = replace(ground, book=Lost(book._database, clock, book._rules))
+        lost = replace(ground, book=Lost(book._database, clock))
         with pytest.raises(CommitFailed):
             await session_service(lost, QUICK, sessions.erasing.sessions).create(wanted)
         assert (await sessions.service.create(wanted)).is_repeat
