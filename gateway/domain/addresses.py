@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from gateway.errors.kinds import InvalidInput
 
-_NAT64: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+# Not 64:ff9b:1::/48 (RFC 8215): where the IPv4 address lies in it, each network says for itself.
+_NAT64: Final = IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 _MOST_CHARS: Final = 2048
 
@@ -36,7 +37,7 @@ def is_public(address: str) -> bool:
 
 def _within(address: IPv6Address) -> IPv4Address | None:
     """The IPv4 address that an IPv6 one stands for."""
-    if any(address in network for network in _NAT64):
+    if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     if int(address) >> 32 == 0 and int(address) > 1:  # ::a.b.c.d, given up, still understood
         return IPv4Address(int(address))
