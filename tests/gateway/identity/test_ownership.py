@@ -84,6 +84,11 @@ NOBODYS: Final = {
     "GET /api/v1/admin/models/{name}/rollouts/{rollout_id}",
     "POST /api/v1/admin/models/{name}/rollouts/{rollout_id}/rollback",
 }
+CLOSED: Final = {"visitor": httpx.codes.UNAUTHORIZED, "server": httpx.codes.FORBIDDEN}
+"""What those hear at the door of the keys who may have none, by their kind: a visitor is asked to
+sign in, and no key manages keys. Nothing is looked for, and whatever they name, they hear the same:
+it is no more than the list of one's own keys says to them, and tells of nobody's. To everybody else
+a foreign key is not there, as any other thing."""
 VOLATILE: Final = {"x-request-id", "ratelimit", "x-ratelimit-remaining", "x-ratelimit-reset"}
 """Headers that differ from call to call, whatever is asked."""
 
@@ -114,6 +119,18 @@ async def outcome(place: Place, one: Somebody, route: str, name: str) -> tuple[i
     return answer.status_code, told, answer.text.replace(answer.headers["x-request-id"], "")
 
 
+def asking(part: str, number: int, others: list[Somebody]) -> list[Somebody]:
+    """Who tries a thing of somebody's: one after the other; of each key, one who has keys, too."""
+    owners = [other for other in others if other.kind not in CLOSED] if part == "key_id" else []
+    return [some[number % len(some)] for some in (others, owners) if some]
+
+
+def refusal(part: str, one: Somebody) -> int:
+    """The status that says no more than that there is nothing."""
+    closed = CLOSED.get(one.kind) if part == "key_id" else None
+    return closed or httpx.codes.NOT_FOUND
+
+
 async def look_about(place: Place, everybody: list[Somebody]) -> tuple[int, list[Any]]:
     """Have everything asked for by another: how often, and where more was learned than nothing."""
     there = routes(application(place))
@@ -122,17 +139,20 @@ async def look_about(place: Place, everybody: list[Somebody]) -> tuple[int, list
     tries, learned = 0, []
     for one in everybody:
         others = [other for other in everybody if other is not one]
-        for route, part in naming:
-            for number, name in enumerate(one.things[part]):
-                other = others[number % len(others)]
-                known = (other.owner, route)
-                if known not in nothing:
-                    nothing[known] = await outcome(place, other, route, "0" * len(name))
-                told = await outcome(place, other, route, name)
-                is_closed = part == "key_id" and told[0] in {401, 403}
-                if told != nothing[known] or not (told[0] == httpx.codes.NOT_FOUND or is_closed):
-                    learned.append((other.kind, route, told))
-                tries += 1
+        asked = [
+            (route, part, name, other)
+            for route, part in naming
+            for number, name in enumerate(one.things[part])
+            for other in asking(part, number, others)
+        ]
+        for route, part, name, other in asked:
+            known = (other.owner, route)
+            if known not in nothing:
+                nothing[known] = await outcome(place, other, route, "0" * len(name))
+            told = await outcome(place, other, route, name)
+            if told != nothing[known] or told[0] != refusal(part, other):
+                learned.append((other.kind, route, told))
+            tries += 1
     return tries, learned
 
 
