@@ -95,25 +95,25 @@ class SqliteThread:
         line.append(partial(self._visit, visit, work))
         self._thread.submit(self._next)
         told = asyncio.wrap_future(visit)
-        if not goes_first:
-            await self._turn(visit, told)
-        return await told
+        return await (told if goes_first else self._in_time(visit, told))
 
     async def close(self) -> None:
         """Let what is begun come to its end, then close the connection."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
         self._thread.shutdown()
 
-    async def _turn(self, visit: Future[T], told: asyncio.Future[T]) -> None:
+    async def _in_time(self, visit: Future[T], told: asyncio.Future[T]) -> T:
         """Wait for the end, or only as long as a turn may take to come."""
+        late = asyncio.get_running_loop().call_later(self._timeout_s, visit.cancel)
         try:
-            await asyncio.wait({told}, timeout=self._timeout_s)
+            return await told
         except asyncio.CancelledError:
-            visit.cancel()
-            told.cancel()
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():  # nobody else gives a visit up
+                raise TimeoutError from None
             raise
-        if not told.done() and visit.cancel():
-            raise TimeoutError
+        finally:
+            late.cancel()
 
     def _next(self) -> None:
         (self._first or self._others).popleft()()
