@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 
 class SlowNames:
-    """A name server that answers when it is told to, and then always the same, twice."""
+    """A name server that answers when it is told to, or late, and one address twice."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -20,7 +20,7 @@ class SlowNames:
 
     def __call__(self, host: str, _port: int) -> list[str]:
         self.asked.append(host)
-        self.answers.wait()
+        self.answers.wait(20)
         return ["192.0.2.1", "2001:db8::1", "192.0.2.1"]
 
 
