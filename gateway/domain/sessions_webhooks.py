@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.domain.sessions import EventKind
 from gateway.domain.sessions_lifecycle import ENDED
@@ -23,6 +23,10 @@ class WebhookKind(StrEnum):
     SESSION_EXPIRED = "session.expired"
     ITEM_COMPLETED = "item.completed"
     ITEM_FAILED = "item.failed"
+
+
+ENDINGS: Final = frozenset(WebhookKind(f"session.{state}") for state in ENDED)
+"""What tells how a session ended."""
 
 
 def kind_of(event: EventKind, data: Mapping[str, JsonValue]) -> WebhookKind | None:

@@ -27,6 +27,7 @@ TOLERANCE_S: Final = 300
 # After the first try: seconds, minutes, then hours, for a day in all.
 PAUSES_S: Final = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 34_200)
 GONE: Final = 410
+_PARTING: Final = frozenset({"session_id", "state"})
 _VERSION: Final = "v1"
 _LEAST_BYTES, _MOST_BYTES = 24, 64
 
@@ -148,7 +149,17 @@ def key_of(secret: str) -> bytes:
 def event_body(kind: str, at: float, data: Mapping[str, JsonValue]) -> str:
     """What is sent of an event of this kind, which happened at `at` (Unix seconds)."""
     timestamp = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-    told = {"type": kind, "timestamp": timestamp.replace("+00:00", "Z"), "data": data}
+    return _packed({"type": kind, "timestamp": timestamp.replace("+00:00", "Z"), "data": data})
+
+
+def parting_body(body: str) -> str:
+    """What is sent of a session's end when it is erased already: which it was, and how it ended."""
+    told = json.loads(body)
+    kept = {name: value for name, value in told["data"].items() if name in _PARTING}
+    return _packed(told | {"data": kept})
+
+
+def _packed(told: Mapping[str, object]) -> str:
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 

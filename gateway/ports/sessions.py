@@ -104,8 +104,8 @@ class SessionQueue(Protocol):
         """Let others have an item after a while; not counted unless `is_tried`."""
         ...
 
-    async def tidy(self) -> int:
-        """End sessions past their time, and items that nobody survived; how many were touched."""
+    async def tidy(self) -> Collection[str]:
+        """End sessions past their time, and items that nobody survived; which were touched."""
         ...
 
 

@@ -85,7 +85,7 @@ class SessionEraser:
 
         line = await on.rows.finish(session.session_id, line_of)
         self._may_leave_traces = True
-        await on.notices.publish(topics.FORGOTTEN)
+        await self._tell(session)
         if line is None:
             return await self.receipt(session.session_id, session.owner)
         if session.ended_at is None or session.ended_at > on.clock.now() - LATE_S:
@@ -93,6 +93,14 @@ class SessionEraser:
         on.audit.tell(line)
         on.metrics.sessions_erased.labels(reason).inc()
         return _receipt(line)
+
+    async def _tell(self, session: Session) -> None:
+        """Wake those who have something of it; its runner and its watchers, where it went on."""
+        woken = [topics.FORGOTTEN]
+        if not session.has_ended:
+            woken += [topics.LEASES, topics.OUTBOX, topics.of_session(session.session_id)]
+        for topic in woken:
+            await self._on.notices.publish(topic)
 
     async def discard(self, draft: Draft) -> None:
         """Erase the pictures of a session that is not made; what is left of them are strays."""

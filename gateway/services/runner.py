@@ -68,10 +68,9 @@ class SessionRunner:
                 alarm_at(notices, topics.LEASES) as leases,
                 asyncio.TaskGroup() as loops,
             ):
-                fill, tidy = partial(self._fill, work), self._shop.queue.tidy
-                loops.create_task(self._again(fill, work, rules.poll_s))
+                loops.create_task(self._again(partial(self._fill, work), work, rules.poll_s))
                 loops.create_task(self._again(self._beat, leases, rules.beat_s))
-                loops.create_task(self._again(tidy, Alarm(), rules.poll_s))
+                loops.create_task(self._again(self._tidy, Alarm(), rules.poll_s))
         finally:
             await self._put_down()
 
@@ -142,6 +141,14 @@ class SessionRunner:
         for key in known - set(held):
             if key in self._errands:
                 self._errands[key][0].drop()
+
+    async def _tidy(self) -> None:
+        """End what is over; whoever makes, tells or watches it hears of it at once."""
+        ended, notices = await self._shop.queue.tidy(), self._shop.notices
+        for session_id in ended:
+            await notices.publish(topics.of_session(session_id))
+        for topic in (topics.LEASES, topics.OUTBOX) if ended else ():
+            await notices.publish(topic)
 
     async def _put_down(self) -> None:
         """End what is being made and give it back; what is being written is written."""

@@ -1,9 +1,10 @@
 """The last step of erasing a session: its rows go, and the receipt comes, in one transaction."""
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Table, and_, delete, func, or_, select
+from sqlalchemy import Connection, Table, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.adapters.sql.audit_log import write
@@ -15,9 +16,12 @@ from gateway.adapters.sql.tables import (
     session_items,
     sessions,
 )
+from gateway.adapters.sql.turns import Turns
+from gateway.adapters.sql.webhook_outbox import outlive
 from gateway.adapters.sql.webhook_tables import webhook_deliveries, webhook_endpoints
 from gateway.adapters.whole import whole
 from gateway.domain.audit import AuditEvent
+from gateway.domain.sessions_lifecycle import Move
 from gateway.domain.webhooks import DeliveryState
 from gateway.ports.clock import Clock
 
@@ -34,9 +38,10 @@ _KINDS: Final[Mapping[str, Table]] = {
 class SqlEraser:
     """Implements the Eraser port."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, tells: bool = True) -> None:
         self._database = database
         self._clock = clock
+        self._turns = Turns(tells)
 
     @whole
     async def finish(
@@ -47,8 +52,7 @@ class SqlEraser:
         None where another gateway has done it.
         """
         async with self._database.writing() as connection:
-            held = select(sessions.c.id).where(sessions.c.id == session_id).with_for_update()
-            if (await connection.execute(held)).one_or_none() is None:
+            if not await connection.run_sync(partial(self._part, session_id)):
                 return None
             counts = {kind: await _count(connection, of, session_id) for kind, of in _KINDS.items()}
             line = line_of(counts)
@@ -57,6 +61,16 @@ class SqlEraser:
             await connection.execute(delete(sessions).where(sessions.c.id == session_id))
             await write(connection, line)
         return line
+
+    def _part(self, session_id: str, connection: Connection) -> bool:
+        """End a session that is over, and let its last messages go on; whether it was there."""
+        turn = self._turns.take(connection, session_id, self._clock.now())
+        if turn is None:
+            return False
+        if turn.end_all(Move.EXPIRE):
+            turn.close()
+        outlive(connection, session_id)
+        return True
 
     async def leave_no_trace(self) -> bool:
         """Have nothing in the database's log of what was erased; whether that was possible."""

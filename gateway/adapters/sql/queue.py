@@ -105,12 +105,12 @@ class SqlSessionQueue:
         }
         return await self._end(claim, Move.GIVE_BACK, changes, {})
 
-    async def tidy(self) -> int:
-        """End sessions past their time, and items that nobody survived; how many were touched."""
+    async def tidy(self) -> Collection[str]:
+        """End sessions past their time, and items that nobody survived; which were touched."""
         over = await self._database.read(self._over)
         for session_id in over:
             await self._database.write(partial(self._tidy_one, session_id), goes_first=True)
-        return len(over)
+        return over
 
     async def _end(
         self, claim: Claim, move: Move, changes: dict[str, Any], told: Mapping[str, Any]

@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select
 
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.webhook_tables import webhook_deliveries, webhook_endpoints
-from gateway.domain.webhooks import DeliveryState, Errand, Secret, Tried, event_body
+from gateway.domain.sessions_webhooks import ENDINGS
+from gateway.domain.webhooks import DeliveryState, Errand, Secret, Tried, event_body, parting_body
 from gateway.ports.clock import Clock
 
 _GONE: Final = "gone"
@@ -55,6 +56,24 @@ def enqueue(
     if rows:
         connection.execute(insert(webhook_deliveries), rows)
     return len(rows)
+
+
+def outlive(connection: Connection, session_id: str) -> None:
+    """Let what is yet to be told of a session's end outlive it, saying that and no more.
+
+    It is told to those who are told of every session; an endpoint of this one goes with it.
+    """
+    told, messages = webhook_endpoints.c, webhook_deliveries.c
+    lasting = select(told.id).where(told.session_id.is_(None))
+    waiting = select(messages.id, messages.body).where(
+        messages.session_id == session_id,
+        messages.state == DeliveryState.WAITING.value,
+        messages.kind.in_(ENDINGS),
+        messages.endpoint_id.in_(lasting),
+    )
+    for row in connection.execute(waiting.with_for_update()).all():
+        parted = update(webhook_deliveries).where(messages.id == row.id)
+        connection.execute(parted.values(session_id=None, body=parting_body(row.body)))
 
 
 class SqlWebhookOutbox:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters.clock import SystemClock
+from gateway.domain import sessions_topics as topics
 from gateway.domain.sessions_lifecycle import State
 from gateway.settings.sessions import SessionSettings
 from tests.gateway.running import ManualClock
-from tests.gateway.sessions.workshop import LEASE_S, QUICK, Place, opened
+from tests.gateway.sessions.workshop import DAY_S, LEASE_S, QUICK, Place, opened
 from tests.servers.postgres_server import PostgresServer, create_database
 
 pytestmark = pytest.mark.anyio
@@ -103,3 +104,22 @@ async def test_a_result_is_written_down_when_the_database_is_back(
             await sessions.service.wait(session_id, "drawer", 60)
             found = await sessions.ended_once(session_id, "drawer")
             assert found.items[0].attempt == 1
+
+
+@pytest.mark.parametrize("by", ["runner", "erasing"])
+async def test_what_ends_by_itself_wakes_all_whom_it_concerns(place: Place, by: str) -> None:
+    clock = ManualClock()
+    async with opened(place, clock, ["drawer"]) as sessions, AsyncExitStack() as stack:
+        session_id = await sessions.accept("drawer", clock.now())
+        clock.time_s += DAY_S
+        concerned = (topics.OUTBOX, topics.LEASES, topics.of_session(session_id))
+        heard = [sessions.notices.listen(topic) for topic in concerned]
+        for each in heard:
+            await anext(each)  # the first comes at once
+        if by == "runner":
+            await stack.enter_async_context(sessions.running())
+        else:
+            assert await sessions.service.erase_due() == 1
+        async with asyncio.timeout(20):
+            for each in heard:
+                await anext(each)

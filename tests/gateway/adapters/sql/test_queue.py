@@ -141,13 +141,13 @@ async def test_what_nobody_survives_is_given_up_with_its_reason(
         assert (await claimed(queue)).attempt == attempt
         clock.time_s += 11
     assert await queue.claim("one", ENGINES) is None
-    assert await queue.tidy() == 1
+    assert len(await queue.tidy()) == 1
     session = await seen(book, made.session_id)
     fault = session.items[0].fault
     assert session.state is State.FAILED
     assert fault is not None
     assert (fault.code, fault.details["reason"]) == (ErrorCode.INFERENCE_FAILED, "given_up")
-    assert await queue.tidy() == 0
+    assert len(await queue.tidy()) == 0
 
 
 async def test_what_is_given_back_untried_is_not_counted_and_waits(
@@ -243,7 +243,7 @@ async def test_a_callers_own_limit_cancels_what_runs_and_expires_what_never_did(
     waiting = await book.create(draft(clock.now(), cancel_after_s=5))
     clock.time_s += 5
     assert await queue.claim("two", ENGINES) is None
-    assert await queue.tidy() == 2
+    assert len(await queue.tidy()) == 2
     assert (await seen(book, begun.session_id)).state is State.CANCELLED
     assert (await seen(book, waiting.session_id)).state is State.EXPIRED
     assert not await queue.complete(claim, OUTCOME)
@@ -255,8 +255,8 @@ async def test_what_is_open_at_its_expiry_ends_there(
     made = await book.create(draft(clock.now()))
     await claimed(queue)
     clock.time_s += 86_400
-    assert await queue.tidy() == 1
-    assert await queue.tidy() == 0
+    assert len(await queue.tidy()) == 1
+    assert len(await queue.tidy()) == 0
     due = await book.to_erase(10)
     assert [(one.session_id, one.state) for one in due] == [(made.session_id, State.EXPIRED)]
 
