@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import structlog
+
 from gateway.domain.collage import SheetRules
 from gateway.domain.images import Picture, check_proportions, picture_of_png
 from gateway.domain.names import TOKEN_BYTES, Folder, Keeping, ObjectName, place_of
 from gateway.domain.uploads import ImageType, Upload
-from gateway.errors.kinds import NotFound
+from gateway.errors.kinds import GatewayError, NotFound
 from gateway.ports.clock import Clock
 from gateway.ports.pictures import PictureDecoder
 from gateway.ports.storage import ObjectStore
@@ -74,6 +76,15 @@ class PictureService:
         name = ObjectName.new(keeping, self._randomness(TOKEN_BYTES))
         await self._store.put(name.key(Folder.UPLOADS), picture.png, ImageType.PNG.media_type)
         return name
+
+    async def discard(self, place: str) -> None:
+        """Erase the pictures of a place where nothing comes to be; what is left are strays."""
+        try:
+            for key in [key async for key in self._store.keys(f"{Folder.UPLOADS}/{place}")]:
+                await self._store.delete(key)
+        except GatewayError as error:
+            log = structlog.get_logger(__name__)
+            log.warning("photos of no session are left", error_code=error.code)
 
     async def stored(self, name: str) -> bytes:
         """The PNG of a picture in the store; raises NotFound."""

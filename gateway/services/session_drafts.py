@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from gateway.domain.images import Picture
 from gateway.domain.jobs import Readiness
-from gateway.domain.names import Keeping
+from gateway.domain.names import Keeping, ObjectName
 from gateway.domain.options import Engine, Given, plan
 from gateway.domain.sessions import Ask, Draft, Kind
 from gateway.domain.uploads import Upload
@@ -186,9 +186,23 @@ class SessionDrafts:
     async def _stored(
         self, shown: Sequence[Mapping[str, Picture]], kept: Keeping
     ) -> Sequence[Mapping[str, str]]:
+        """Store all of them, or none."""
         puts = [self._pictures.put(picture, kept) for one in shown for picture in one.values()]
-        names = iter(await asyncio.gather(*puts))
+        storing = asyncio.gather(*puts, return_exceptions=True)
+        try:
+            names = iter(_unless_failed(await storing))
+        except BaseException:
+            await self._pictures.discard(kept.place)
+            raise
         return [{field: str(next(names)) for field in one} for one in shown]
+
+
+def _unless_failed(done: Sequence[ObjectName | BaseException]) -> Sequence[ObjectName]:
+    """The names of all; raises what the first raised that failed."""
+    names = [one for one in done if isinstance(one, ObjectName)]
+    for failed in (one for one in done if isinstance(one, BaseException)):
+        raise failed
+    return names
 
 
 def _overlays(wearer: Wearer) -> dict[str, JsonValue]:

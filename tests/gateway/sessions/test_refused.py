@@ -5,19 +5,22 @@ import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_bytes
 
 import httpx
 import pytest
 
+from gateway.adapters.objects import ObjectStoreAdapter
 from gateway.adapters.sql.book import SqlSessionBook
 from gateway.assembly.sessions import session_service
 from gateway.domain.sessions import Created, Draft, RepeatKey
 from gateway.domain.uploads import Upload
-from gateway.errors.kinds import CommitFailed
+from gateway.errors.kinds import CommitFailed, StorageFailed
+from gateway.services.pictures import PictureService
 from gateway.services.session_drafts import SessionRequest, Wearer, Worn
 from tests.gateway import pictures
 from tests.gateway.running import Gateway, ManualClock, running_gateway
-from tests.gateway.sessions.workshop import QUICK, Place, opened
+from tests.gateway.sessions.workshop import DAY_S, QUICK, Place, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -31,6 +34,22 @@ class Lost(SqlSessionBook):
     async def create(self, draft: Draft, repeat: RepeatKey | None = None) -> Created:
         await super().create(draft, repeat)
         raise CommitFailed
+
+
+class Full(ObjectStoreAdapter):
+    """Has room for one picture, and says so to who comes second when the first is in."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.is_full = False
+        self._turns = asyncio.Lock()
+
+    async def put(self, key: str, content: bytes, media_type: str) -> None:
+        async with self._turns:
+            if self.is_full:
+                raise StorageFailed
+            await super().put(key, content, media_type)
+            self.is_full = True
 
 
 @pytest.fixture
@@ -47,6 +66,19 @@ async def create(gateway: Gateway, seed: int = 1, **headers: str) -> httpx.Respo
     files = {name: (f"{name}.jpg", photo, "image/jpeg") for name, photo in photos.items()}
     told = {name.replace("_", "-"): value for name, value in headers.items()}
     return await gateway.client.post(PATH, headers=MINE | told, files=files)
+
+
+def want() -> SessionRequest:
+    photo = Upload("photo.png", pictures.png((32, 40)), "image/png")
+    return SessionRequest(
+        owner="whole",
+        wearers=(Wearer(photo),),
+        garments=(Worn(photo, {"category": "dresses"}),),
+        engine=None,
+        given={},
+        request_id="0123456789abcdef",
+        key="order-7",
+    )
 
 
 async def photos(gateway: Gateway) -> list[str]:
@@ -78,16 +110,10 @@ async def test_a_database_that_takes_nothing_leaves_no_photos(
 
 async def test_where_nobody_knows_whether_it_was_accepted_the_photos_stay(tmp_path: Path) -> None:
     """A repeat finds it whole; photos of none are strays before long."""
-    place, clock = Place(f"sqlite:///{tmp_path}/vton.db", "memory://"), ManualClock()
-    photo = Upload("photo.png", pictures.png((32, 40)), "image/png")
-    wanted = SessionRequest(
-        owner="whole",
-        wearers=(Wearer(photo),),
-        garments=(Worn(photo, {"category": "dresses"}),),
-        engine=None,
-        given={},
-        request_id="0123456789abcdef",
-        key="order-7",
+    place, clock, wanted = (
+        Place(f"sqlite:///{tmp_path}/vton.db", "memory://"),
+        ManualClock(),
+        want(),
     )
     async with opened(place, clock, ["whole"]) as sessions:
         ground = sessions.erasing.ground
@@ -97,3 +123,15 @@ async def test_where_nobody_knows_whether_it_was_accepted_the_photos_stay(tmp_pa
             await session_service(lost, QUICK, sessions.erasing.sessions).create(wanted)
         assert (await sessions.service.create(wanted)).is_repeat
         assert len([key async for key in sessions.store.keys("uploads")]) == 2
+
+
+async def test_of_photos_that_cannot_all_be_stored_none_is(tmp_path: Path) -> None:
+    place, clock = Place(f"sqlite:///{tmp_path}/vton.db", "memory://"), ManualClock()
+    async with opened(place, clock, ["whole"]) as sessions:
+        store, ground = Full("memory://"), sessions.erasing.ground
+        drawn_on = PictureService(store, ground.pictures._decoder, clock, token_bytes, DAY_S)
+        full = replace(ground, pictures=drawn_on)
+        with pytest.raises(StorageFailed):
+            await session_service(full, QUICK, sessions.erasing.sessions).create(want())
+        assert store.is_full
+        assert [key async for key in store.keys("")] == []
