@@ -29,7 +29,7 @@ from gateway.adapters.sql.webhook_book import SqlWebhookBook
 from gateway.adapters.sql.webhook_outbox import SqlWebhookOutbox
 from gateway.adapters.torchserve_hosts import TorchServeHosts
 from gateway.adapters.torchserve_opening import heard_by, open_torchserve
-from gateway.assembly.background import background, every
+from gateway.assembly.background import Loop, background, every
 from gateway.assembly.erasing import Erasing, Outside, erasing
 from gateway.assembly.health import Watched, health_checks
 from gateway.assembly.identity import DoorGround, Doors, open_doors
@@ -111,17 +111,18 @@ async def open_resources(
     settings: Settings, metrics: Metrics, *, clock: Clock | None = None
 ) -> AsyncIterator[Resources]:
     """Open everything, keep the background work going, and close everything at the end."""
+    health_s = settings.health.interval_s
     async with AsyncExitStack() as stack:
         resources = await _assemble(settings, metrics, clock or SharedClock(SystemClock()), stack)
         await resources.health.check()
         async with background(
-            every(settings.health.interval_s, resources.health.check, wait_first=True),
-            every(settings.health.interval_s, resources.recommendations.tidy, wait_first=True),
+            every("health", health_s, resources.health.check, wait_first=True),
+            every("recommendations", health_s, resources.recommendations.tidy, wait_first=True),
             *resources.erasing.work(),
-            every(settings.storage.sweep_interval_s, resources.doors.clear),
-            every(MINUTE_S, resources.doors.refusals.settle),
-            *([resources.runner.run()] if settings.sessions.is_running else []),
-            *(resources.webhooks.work(settings.webhooks) if delivers_webhooks(settings) else []),
+            every("doors", settings.storage.sweep_interval_s, resources.doors.clear),
+            every("refusals", MINUTE_S, resources.doors.refusals.settle),
+            *([Loop("runner", resources.runner.run)] if settings.sessions.is_running else []),
+            *([resources.webhooks.work(settings.webhooks)] if delivers_webhooks(settings) else []),
         ):
             yield resources
 

@@ -66,9 +66,13 @@ class SharedClock:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _again(self, ask: Callable[[], Awaitable[float]]) -> None:
+        structlog.contextvars.bind_contextvars(endpoint="clock")
+        log = structlog.get_logger(__name__)
         while True:
-            await asyncio.sleep(_PAUSE_S)
             try:
+                await asyncio.sleep(_PAUSE_S)
                 await self.agree(ask)
             except GatewayError:
-                structlog.get_logger(__name__).info("time goes on without its source")
+                log.info("time goes on without its source")
+            except Exception:
+                log.exception("time goes on without its source")

@@ -107,6 +107,7 @@ class RemoteNotices:
             await end(task)
 
     async def _run(self) -> None:
+        structlog.contextvars.bind_contextvars(endpoint="notices")
         log = structlog.get_logger(__name__)
         while True:
             try:
@@ -115,7 +116,9 @@ class RemoteNotices:
             except Exception as error:  # noqa: BLE001 - whatever it is, the next line may be good
                 if _is_cancelled():  # a line that fails while it is closed hides why it is
                     return
-                log.warning("notices are interrupted", reason=type(error).__name__)
+                is_known = isinstance(error, OSError)
+                told = {"reason": type(error).__name__, "exc_info": None if is_known else error}
+                log.warning("notices are interrupted", **told)
             await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             self._pause_s = min(2 * self._pause_s, self._waits.retry_longest_s)
 

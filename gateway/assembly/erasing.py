@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from gateway.assembly.background import every
+from gateway.assembly.background import Loop, every
 from gateway.assembly.sessions import SessionGround
 from gateway.domain import sessions_topics as topics
 from gateway.domain.receipts import ReceiptKey
@@ -54,13 +54,13 @@ class Erasing:
     ground: SessionGround
     rules: ErasingRules
 
-    def work(self) -> Iterable[Awaitable[None]]:
+    def work(self) -> Iterable[Loop]:
         """What goes on beside the requests."""
         rules = self.rules
-        yield every(rules.interval_s, self.job.run)
-        yield every(rules.sessions_s, self.sessions.erase_due)
-        yield every(rules.sessions_s, self.memory.retry)
-        yield self._tidy()
+        yield every("retention", rules.interval_s, self.job.run)
+        yield every("erasing", rules.sessions_s, self.sessions.erase_due)
+        yield every("worker_memory", rules.sessions_s, self.memory.retry)
+        yield Loop("results", self._tidy)
 
     async def _tidy(self) -> None:
         """Remember no result that another gateway has erased."""
@@ -70,7 +70,7 @@ class Erasing:
                 await alarm.wait(self.rules.interval_s)
                 await self.ground.results.tidy()
 
-            await every(_TIDY_S, tidied)
+            await every("results", _TIDY_S, tidied).run()
 
 
 def erasing(on: SessionGround, outside: Outside, rules: ErasingRules) -> Erasing:

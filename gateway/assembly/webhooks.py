@@ -3,11 +3,11 @@
 import hmac
 import random
 import secrets
-from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
-from typing import Any
 
+from gateway.assembly.background import Loop
 from gateway.ports.clock import Clock
 from gateway.ports.sessions import Notices
 from gateway.ports.webhooks import OutgoingCalls, WebhookBook, WebhookOutbox
@@ -24,9 +24,9 @@ class Webhooks:
     service: WebhookService
     deliverer: WebhookDeliverer
 
-    def work(self, told: WebhookSettings) -> list[Coroutine[Any, Any, None]]:
+    def work(self, told: WebhookSettings) -> Loop:
         """What goes on beside the requests."""
-        return [self.deliverer.run(told.poll_s)]
+        return Loop("webhooks", partial(self.deliverer.run, told.poll_s))
 
 
 @dataclass(frozen=True, slots=True)

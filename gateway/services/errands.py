@@ -120,6 +120,8 @@ class Errand:
                 await self._show()
             except GatewayError as error:
                 _log().info("progress is not written", error_code=error.code)
+            except Exception:  # noqa: BLE001 - the item goes on, and so does its progress
+                _log().exception("progress is not written")
             await asyncio.sleep(self._shop.progress_s)
 
     async def _show(self) -> None:
