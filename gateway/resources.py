@@ -250,7 +250,8 @@ async def _shared(
     sessions = _session_ground(settings, ground, metrics, clock, (database, notices))
     beneath = DoorGround(database, clock, ground.breakers, budgets, metrics)
     doors = await open_doors(settings, beneath, stack)
-    lines, rows = SqlAuditLog(database), SqlEraser(database, clock)
+    tells = settings.features.webhooks
+    lines, rows = SqlAuditLog(database), SqlEraser(database, clock, tells=tells)
     outside = Outside(rows, lines, ground.models, ground.registry.shown)
     eraser = erasing(sessions, outside, erasing_rules(settings))
     secret = link_rules(settings).secret
