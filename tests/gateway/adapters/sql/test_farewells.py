@@ -93,3 +93,13 @@ async def test_what_was_not_delivered_yet_says_its_end_and_no_more(
     await told.erase(mine)
     (one,) = await told.waiting()
     assert said(one) == ("session.completed", {"session_id": mine, "state": "completed"})
+
+
+async def test_where_nobody_delivers_nothing_is_queued(
+    told: Told, database: Database, clock: ManualClock
+) -> None:
+    mine = await told.session()
+    told.rows = SqlEraser(database, clock, tells=False)
+    clock.time_s += DAY_S
+    await told.erase(mine)
+    assert await told.waiting() == []
