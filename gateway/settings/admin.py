@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
+
+from gateway.settings.section import Section
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AdminSettings(_Section):
+class AdminSettings(Section):
     """Who may change what is served."""
 
     token: SecretStr | None = Field(
@@ -17,7 +15,7 @@ class AdminSettings(_Section):
     )
 
 
-class RolloutSettings(_Section):
+class RolloutSettings(Section):
     """How a new version of a model takes the place of the old one."""
 
     model_store: Path | None = Field(

@@ -1,14 +1,13 @@
 """The settings of the audit."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gateway.domain.durations import DAY_S
+from gateway.settings.section import Section
 
 
-class AuditSettings(BaseModel):
+class AuditSettings(Section):
     """The lines that say who did what."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     retention_s: int = Field(
         default=90 * DAY_S, gt=0, description="age at which audit lines and receipts are erased"

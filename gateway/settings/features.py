@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from gateway.settings.section import Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,10 +15,8 @@ if TYPE_CHECKING:
     from gateway.settings.tree import Settings
 
 
-class FeatureSettings(BaseModel):
+class FeatureSettings(Section):
     """Optional capabilities; some need more than their switch, and health says what."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     aliases: bool = Field(default=True, description="answer under the paths of older contracts")
     bodies: bool = Field(default=True, description="draw people who do not exist")

@@ -1,14 +1,13 @@
 """The settings of what listens: HTTP, and WebSockets."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gateway.settings.comma_lists import CommaList
+from gateway.settings.section import Section
 
 
-class HttpSettings(BaseModel):
+class HttpSettings(Section):
     """The listening socket and what every answer carries."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(

@@ -3,20 +3,17 @@
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from gateway.domain.access_tokens import ASYMMETRIC, SYMMETRIC, TokenRules
 from gateway.domain.durations import DAY_S
 from gateway.settings.comma_lists import CommaList
+from gateway.settings.section import Section
 
 _MIN_SECRET_CHARS: Final = 32
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class IdentitySettings(_Section):
+class IdentitySettings(Section):
     """Who is let in."""
 
     anonymous: bool = Field(
@@ -30,7 +27,7 @@ class IdentitySettings(_Section):
     )
 
 
-class SupabaseSettings(_Section):
+class SupabaseSettings(Section):
     """Supabase Auth, by which people sign in."""
 
     url: str = Field(default="", description="of the project; empty: nobody signs in")

@@ -1,20 +1,17 @@
 """The settings of how often somebody may ask, and how much he may have under way."""
 
 from typing import Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from gateway.domain.forwarding import ForwardedBy, Proxies
 from gateway.domain.limits import Rate, Rates
+from gateway.settings.addresses import password_of
 from gateway.settings.comma_lists import CommaList
+from gateway.settings.section import Section
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ProxySettings(_Section):
+class ProxySettings(Section):
     """The proxies in front of the gateway: who asks is told by them alone."""
 
     networks: CommaList = Field(
@@ -38,7 +35,7 @@ class ProxySettings(_Section):
         return Proxies.of(self.networks, ForwardedBy(self.header))
 
 
-class LimitSettings(_Section):
+class LimitSettings(Section):
     """How often somebody may ask; bursts may be twice as large."""
 
     url: SecretStr = Field(
@@ -79,5 +76,4 @@ class LimitSettings(_Section):
     @property
     def password(self) -> SecretStr | None:
         """The password within the URL, so that the log can mask it."""
-        found = urlsplit(self.url.get_secret_value()).password
-        return None if found is None else SecretStr(found)
+        return password_of(self.url)

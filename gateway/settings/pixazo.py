@@ -1,32 +1,20 @@
 """The settings of the remote engine."""
 
-from typing import Annotated, Self
-from urllib.parse import urlsplit
+from typing import Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-def _over_tls(url: str) -> str:
-    """The key goes over an encrypted line, or stays on this machine."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise ValueError("must begin with https://")
-    if parts.username is not None or parts.query or parts.fragment or not parts.hostname:
-        raise ValueError("must be a plain address")
-    return url.rstrip("/")
+from gateway.settings.addresses import ServiceUrl, is_here
+from gateway.settings.section import Section
 
 
-class PixazoSettings(BaseModel):
+class PixazoSettings(Section):
     """Pixazo's hosted try-on, an engine elsewhere; with a key, photos are shown to it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: SecretStr | None = Field(
         default=None, description="subscription key; without one there is no such engine (secret)"
     )
-    url: Annotated[str, AfterValidator(_over_tls)] = Field(
+    url: ServiceUrl = Field(
         default="https://gateway.pixazo.ai", description="address of the service"
     )
     path: str = Field(
@@ -59,6 +47,6 @@ class PixazoSettings(BaseModel):
 
     @model_validator(mode="after")
     def _is_here_if_it_stands_in(self) -> Self:
-        if self.is_stand_in and urlsplit(self.url).hostname not in _LOOPBACK:
+        if self.is_stand_in and not is_here(self.url):
             raise ValueError("is_stand_in, and url is not on this machine")
         return self

@@ -1,33 +1,15 @@
 """The settings of what is recommended, and of the services that help with it."""
 
-from typing import Annotated, Final, Self
-from urllib.parse import urlsplit
+from typing import Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from gateway.domain.products import Weights
-
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-def _over_tls(url: str) -> str:
-    """Keys go over an encrypted line, or stay on this machine."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise ValueError("must begin with https://")
-    if parts.username is not None or parts.query or parts.fragment or not parts.hostname:
-        raise ValueError("must be a plain address")
-    return url.rstrip("/")
+from gateway.settings.addresses import ServiceUrl
+from gateway.settings.section import Section
 
 
-ServiceUrl = Annotated[str, AfterValidator(_over_tls)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ServiceSettings(_Section):
+class ServiceSettings(Section):
     """What holds for the calls to any of them."""
 
     timeout_s: float = Field(gt=0, description="time for one answer, retries included")
@@ -99,7 +81,7 @@ class EbaySettings(ServiceSettings):
         return bool(self.client_id) and secret is not None and bool(secret.get_secret_value())
 
 
-class RecommendationSettings(_Section):
+class RecommendationSettings(Section):
     """What goes with a person's clothes."""
 
     gemini: GeminiSettings = GeminiSettings()

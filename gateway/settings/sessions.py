@@ -4,18 +4,16 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from gateway.domain.durations import DAY_S
+from gateway.settings.addresses import password_of
+from gateway.settings.section import Section
 
 _FILE: Final = "sessions.sqlite"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DatabaseSettings(_Section):
+class DatabaseSettings(Section):
     """Where sessions are kept."""
 
     url: SecretStr = Field(
@@ -30,8 +28,7 @@ class DatabaseSettings(_Section):
     @property
     def password(self) -> SecretStr | None:
         """The password within the URL, so that the log can mask it."""
-        found = urlsplit(self.url.get_secret_value()).password
-        return None if found is None else SecretStr(found)
+        return password_of(self.url)
 
     def address(self, storage_url: str) -> str:
         """The URL, or that of a file beside the folder of the pictures."""
@@ -42,7 +39,7 @@ class DatabaseSettings(_Section):
         return f"sqlite:///{folder / _FILE}"
 
 
-class SessionSettings(_Section):
+class SessionSettings(Section):
     """Sessions, and the runner that has their items made."""
 
     retention_s: int = Field(

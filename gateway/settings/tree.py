@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Final, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -34,6 +32,7 @@ from gateway.settings.limits import LimitSettings, ProxySettings
 from gateway.settings.pixazo import PixazoSettings
 from gateway.settings.production_rules import DEVELOPMENT_SECRET, faults
 from gateway.settings.recommendations import RecommendationSettings
+from gateway.settings.section import Section
 from gateway.settings.sessions import DatabaseSettings, SessionSettings
 from gateway.settings.webhooks import NoticesSettings, WebhookSettings
 
@@ -49,11 +48,7 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class UploadSettings(_Section):
+class UploadSettings(Section):
     """What may be uploaded."""
 
     max_file_bytes: int = Field(default=10 * _MIB, gt=0, description="largest accepted file")
@@ -70,7 +65,7 @@ class UploadSettings(_Section):
     decode_queue: int = Field(default=256, ge=0, description="pictures that may wait to be decoded")
 
 
-class StorageSettings(_Section):
+class StorageSettings(Section):
     """Where pictures lie, and for how long."""
 
     url: str = Field(
@@ -86,7 +81,7 @@ class StorageSettings(_Section):
     )
 
 
-class TorchServeSettings(_Section):
+class TorchServeSettings(Section):
     """The model server."""
 
     inference_url: CommaList = Field(
@@ -137,7 +132,7 @@ class TorchServeSettings(_Section):
         return Patience(self.deadline_s, self.first_frame_s, self.stall_s)
 
 
-class TryOnSettings(_Section):
+class TryOnSettings(Section):
     """The try-on itself."""
 
     default_engine: str = Field(
@@ -158,7 +153,7 @@ class TryOnSettings(_Section):
     memo_entries: int = Field(default=10_000, ge=0, description="requests that are remembered")
 
 
-class HealthSettings(_Section):
+class HealthSettings(Section):
     """The background checks behind /health."""
 
     interval_s: float = Field(default=2.0, gt=0, description="pause between two rounds of checks")

@@ -1,20 +1,17 @@
 """The settings of what gateways tell each other, and of what they tell the world."""
 
 from typing import Final
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from gateway.domain.durations import DAY_S
+from gateway.settings.addresses import password_of
+from gateway.settings.section import Section
 
 _MARGIN_S: Final = 10.0
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class NoticesSettings(_Section):
+class NoticesSettings(Section):
     """How gateways wake each other."""
 
     url: SecretStr = Field(
@@ -34,11 +31,10 @@ class NoticesSettings(_Section):
     @property
     def password(self) -> SecretStr | None:
         """The password within the URL, so that the log can mask it."""
-        found = urlsplit(self.url.get_secret_value()).password
-        return None if found is None else SecretStr(found)
+        return password_of(self.url)
 
 
-class WebhookSettings(_Section):
+class WebhookSettings(Section):
     """Messages to the endpoints of whoever wants to be told."""
 
     is_running: bool = Field(
