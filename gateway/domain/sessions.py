@@ -233,7 +233,8 @@ ClaimKey = tuple[str, int, int]
 class Claim:
     """An item that is somebody's to run until the lease ends; `attempt` is the fencing token.
 
-    `tries` counts the times it was begun in earnest, this one included.
+    `tries` counts the times it was begun in earnest, this one included; `bounces` how often in a
+    row it was given back to wait.
     """
 
     session_id: str
@@ -248,6 +249,7 @@ class Claim:
     created_at: float
     expires_at: float
     payer: str | None = None
+    bounces: int = 0
 
     @property
     def key(self) -> ClaimKey:

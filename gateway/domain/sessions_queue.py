@@ -30,7 +30,7 @@ def rank(kind: Kind, created_at: float, position: int) -> float:
 
 WAITS: Final = frozenset({ErrorCode.BUSY, ErrorCode.MODEL_NOT_LOADED, ErrorCode.STORAGE,
                           ErrorCode.DATABASE})  # fmt: skip
-"""Nothing is wrong with the item: it waits, and no try is counted."""
+"""Nothing is wrong with the item: it waits, and no try is counted, unless work was done for it."""
 
 PASSING: Final = frozenset({ErrorCode.OUT_OF_MEMORY, ErrorCode.TIMED_OUT, ErrorCode.INTERNAL,
                             ErrorCode.REMOTE_ENGINE})  # fmt: skip
@@ -46,12 +46,22 @@ class Patience:
     longest_s: float
 
 
-def pause_s(code: ErrorCode, tries: int, patience: Patience) -> float | None:
-    """Seconds until an item is tried again that failed so; None when it has failed for good."""
-    is_over = tries >= patience.max_tries
-    if code not in WAITS and (code not in PASSING or is_over):
+def is_tried(code: ErrorCode, *, has_worked: bool) -> bool:
+    """Whether a failure counts as a try: as the engine had done its work, or was at fault."""
+    return has_worked or code not in WAITS
+
+
+def pause_s(
+    code: ErrorCode, tries: int, bounces: int, patience: Patience, *, has_worked: bool = False
+) -> float | None:
+    """Seconds until an item is tried again that failed so; None when it has failed for good.
+
+    `bounces` is how often in a row it was given back before.
+    """
+    is_over = tries >= patience.max_tries and is_tried(code, has_worked=has_worked)
+    if code not in WAITS | PASSING or is_over:
         return None
-    doubled: float = patience.first_s * 2.0 ** min(max(tries - 1, 0), 16)
+    doubled: float = patience.first_s * 2.0 ** min(bounces, 16)
     return min(doubled, patience.longest_s)
 
 

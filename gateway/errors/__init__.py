@@ -45,6 +45,7 @@ GatewayError
 ├── Internal                  SYS_9001   our fault
 ├── Misconfigured             SYS_9002   a setting is wrong
 ├── StorageFailed             SYS_9003   the object store refused or is away
+│   └── NotKept               SYS_9003   … when the engine had done its work
 ├── DatabaseFailed            SYS_9004   the database refused or is away
 │   └── CommitFailed          SYS_9004   … and may have kept the change all the same
 └── SwitchedOff               SYS_9005   this deployment does not offer it (features)

@@ -239,6 +239,10 @@ class StorageFailed(GatewayError):
     retry_after_s = 5
 
 
+class NotKept(StorageFailed):
+    """What the engine had made could not be stored: to ask again costs its work again."""
+
+
 class DatabaseFailed(GatewayError):
     """The database refused or is away."""
 

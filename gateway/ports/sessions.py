@@ -101,7 +101,10 @@ class SessionQueue(Protocol):
         ...
 
     async def give_back(self, claim: Claim, wait_s: float, *, is_tried: bool) -> bool:
-        """Let others have an item after a while; not counted unless `is_tried`."""
+        """Let others have an item after a while; not counted unless `is_tried`.
+
+        One that has to wait has bounced once more.
+        """
         ...
 
     async def tidy(self) -> Collection[str]:

@@ -13,12 +13,13 @@ from gateway.domain.jobs import Progress
 from gateway.domain.results import StoredResult
 from gateway.domain.sessions import Claim, Fault, Kind, Outcome
 from gateway.domain.sessions_glimpses import Glimpse
-from gateway.domain.sessions_queue import WAITS, Patience, pause_s
+from gateway.domain.sessions_queue import Patience, is_tried, pause_s
 from gateway.errors.kinds import (
     DatabaseFailed,
     GatewayError,
     Internal,
     NotFound,
+    NotKept,
     StorageFailed,
 )
 from gateway.metrics import Metrics
@@ -144,14 +145,16 @@ class Errand:
             return
         known = error if isinstance(error, GatewayError) else Internal()
         _log().warning("an item failed", error_code=known.code, exc_info=error)
-        wait_s = pause_s(known.code, self.claim.tries, self._shop.patience)
+        worked, claim = isinstance(known, NotKept), self.claim
+        patience = self._shop.patience
+        wait_s = pause_s(known.code, claim.tries, claim.bounces, patience, has_worked=worked)
         if wait_s is None:
             fault = Fault(known.code, known.message, known.details)
-            await self._written(partial(queue.fail, self.claim, fault))
+            await self._written(partial(queue.fail, claim, fault))
             self._count("failed")
             return
-        is_tried = known.code not in WAITS
-        await self._written(partial(queue.give_back, self.claim, wait_s, is_tried=is_tried))
+        counts = is_tried(known.code, has_worked=worked)
+        await self._written(partial(queue.give_back, claim, wait_s, is_tried=counts))
         self._count("given_back")
 
     async def _written(self, write: Callable[[], Awaitable[bool]]) -> bool:

@@ -32,6 +32,7 @@ from gateway.errors.kinds import (
     GatewayError,
     ModelNotLoaded,
     NotDeployed,
+    NotKept,
     StorageFailed,
     TooLate,
 )
@@ -201,13 +202,12 @@ class InferenceService:
         prediction = await self._predict(job, question, tell)
         took_s = self._clock.monotonic() - started
         metadata = finished_metadata(prediction, question.plan)
-        result = await self._results.keep(
-            None if is_lowered(prediction) or is_of_another(prediction, version) else key,
-            prediction.images,
-            question.image_type,
-            metadata,
-            question.keeping,
-        )
+        remembered = None if is_lowered(prediction) or is_of_another(prediction, version) else key
+        kept = prediction.images, question.image_type, metadata, question.keeping
+        try:
+            result = await self._results.keep(remembered, *kept)
+        except StorageFailed as error:
+            raise NotKept from error
         try:
             await self._charge(question.payer, prediction, took_s)
         except asyncio.CancelledError:

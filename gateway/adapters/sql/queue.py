@@ -26,6 +26,7 @@ from gateway.adapters.sql.due import Due, is_in_time
 from gateway.adapters.sql.fencing import has_ended_so, is_still
 from gateway.adapters.sql.records import claim_of, fault_json, outcome_json, progress_json
 from gateway.adapters.sql.tables import session_items, sessions
+from gateway.adapters.sql.telling import begun, was_told
 from gateway.adapters.sql.turns import Turn, Turns
 from gateway.domain.jobs import Progress
 from gateway.domain.sessions import Claim, ClaimKey, EventKind, Fault, Outcome
@@ -101,6 +102,7 @@ class SqlSessionQueue:
             "lease_until": None,
             "not_before": self._clock.now() + wait_s,
             "tries": claim.tries - (not is_tried),
+            "bounces": claim.bounces + (wait_s > 0),
             "progress": None,
         }
         return await self._end(claim, Move.GIVE_BACK, changes, {})
@@ -124,8 +126,9 @@ class SqlSessionQueue:
         now = self._clock.now()
         while (row := self._next(connection, engines, passed_over, now)) is not None:
             if self._may_run(connection, row.owner, now):
-                self._take(connection, row, runner, now)
-                return claim_of(row)
+                claim = claim_of(row)
+                self._take(connection, claim, State(row.state), runner, now)
+                return claim
             passed_over.add(row.owner)
         return None
 
@@ -149,8 +152,11 @@ class SqlSessionQueue:
     def _progress(self, claim: Claim, progress: Progress, connection: Connection) -> bool:
         told = progress_json(progress)
         turn = self._turns.take(connection, claim.session_id, self._clock.now())
+        is_known = turn is not None and was_told(connection, claim)
         if turn is None or not _note(connection, claim, told):
             return False
+        if not is_known:
+            turn.tell(EventKind.ITEM, begun(claim))
         turn.tell(EventKind.PROGRESS, {"item": claim.position, **told})
         turn.close()
         return True
@@ -187,25 +193,28 @@ class SqlSessionQueue:
         count: int = connection.execute(_RUNNING, told).scalar_one()
         return count < self._rules.per_owner
 
-    def _take(self, connection: Connection, row: Row[Any], runner: str, now: float) -> None:
-        turn = self._turns.take(connection, row.session_id, now)
+    def _take(
+        self, connection: Connection, claim: Claim, state: State, runner: str, now: float
+    ) -> None:
+        turn = self._turns.take(connection, claim.session_id, now)
         if turn is None:
             return
-        move = Move.CLAIM if State(row.state) in origins(Move.CLAIM) else Move.TAKE_OVER
+        move = Move.CLAIM if state in origins(Move.CLAIM) else Move.TAKE_OVER
         changes = {
-            "attempt": row.attempt + 1,
-            "tries": row.tries + 1,
+            "attempt": claim.attempt,
+            "tries": claim.tries,
+            "bounces": claim.bounces,
             "runner": runner,
             "lease_until": now + self._rules.lease_s,
             "started_at": now,
             "progress": None,
         }
-        state = turn.move_item(row.position, move, row.attempt, changes)
+        turn.move_item(claim.position, move, claim.attempt - 1, changes)
         if turn.state in origins(Move.CLAIM):
             turn.set(started_at=now)
             turn.move(Move.CLAIM)
-        told = {"item": row.position, "state": state, "attempt": row.attempt + 1}
-        turn.tell(EventKind.ITEM, told)
+        if claim.bounces == 0:
+            turn.tell(EventKind.ITEM, begun(claim))
         turn.close()
 
     def _ended(
@@ -219,10 +228,12 @@ class SqlSessionQueue:
         turn = self._turns.take(connection, claim.session_id, self._clock.now())
         if turn is None:
             return False
+        is_told = move is not Move.GIVE_BACK or was_told(connection, claim)
         state = turn.move_item(claim.position, move, claim.attempt, changes)
         if state is None:
             return has_ended_so(connection, claim, move)
-        turn.tell(EventKind.ITEM, {"item": claim.position, "state": state.value, **told})
+        if is_told:
+            turn.tell(EventKind.ITEM, {"item": claim.position, "state": state.value, **told})
         turn.settle()
         turn.close()
         return True

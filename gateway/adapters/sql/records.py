@@ -21,7 +21,7 @@ from gateway.domain.sessions import (
     Place,
     Session,
 )
-from gateway.domain.sessions_lifecycle import State
+from gateway.domain.sessions_lifecycle import Move, State, origins
 from gateway.errors.codes import ErrorCode
 
 Json = Mapping[str, Any]
@@ -95,7 +95,10 @@ def session_of(items: Sequence[Row[Any]], place: Place | None = None) -> Session
 
 
 def claim_of(row: Row[Any]) -> Claim:
-    """A row of `session_items` with what a runner needs of its session, just claimed."""
+    """The claim that follows from a row of `session_items` with what a runner needs of its session.
+
+    Whoever takes an item over begins to count its bounces anew.
+    """
     return Claim(
         session_id=row.session_id,
         position=row.position,
@@ -109,6 +112,7 @@ def claim_of(row: Row[Any]) -> Claim:
         created_at=row.created_at,
         expires_at=row.expires_at,
         payer=row.payer,
+        bounces=row.bounces if State(row.state) in origins(Move.CLAIM) else 0,
     )
 
 

@@ -71,6 +71,7 @@ session_items: Final = Table(
     Column("rank", Double, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("tries", Integer, nullable=False),
+    Column("bounces", Integer, nullable=False, server_default="0"),
     Column("not_before", Double, nullable=False),
     Column("runner", _ID),
     Column("lease_until", Double),

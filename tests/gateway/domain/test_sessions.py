@@ -16,7 +16,7 @@ from gateway.domain.sessions_lifecycle import (
     ending,
     origins,
 )
-from gateway.domain.sessions_queue import PASSING, WAITS, Patience, pause_s, rank
+from gateway.domain.sessions_queue import PASSING, WAITS, Patience, is_tried, pause_s, rank
 from gateway.errors.codes import ErrorCode
 
 PATIENCE = Patience(max_tries=3, first_s=0.5, longest_s=4.0)
@@ -94,9 +94,28 @@ def test_two_batches_take_turns() -> None:
     assert [start for _, start in sorted(ranks)] == [0, 0.5, 0, 0.5]
 
 
-@given(st.sampled_from(ErrorCode), st.integers(1, 10_000))
-def test_an_item_is_tried_again_only_where_that_may_help(code: ErrorCode, tries: int) -> None:
-    pause = pause_s(code, tries, PATIENCE)
-    may_help = code in WAITS or (code in PASSING and tries < PATIENCE.max_tries)
+@given(st.sampled_from(ErrorCode), st.integers(1, 10_000), st.integers(0, 10_000), st.booleans())
+def test_an_item_is_tried_again_only_where_that_may_help(
+    code: ErrorCode,
+    tries: int,
+    bounces: int,
+    has_worked: bool,  # noqa: FBT001
+) -> None:
+    pause = pause_s(code, tries, bounces, PATIENCE, has_worked=has_worked)
+    may_try = tries < PATIENCE.max_tries
+    may_help = (code in WAITS and (may_try or not has_worked)) or (code in PASSING and may_try)
     assert (pause is not None) == may_help
     assert pause is None or PATIENCE.first_s <= pause <= PATIENCE.longest_s
+
+
+@given(st.sampled_from(sorted(WAITS)), st.integers(0, 50))
+def test_pauses_double_with_every_time_in_a_row(code: ErrorCode, bounces: int) -> None:
+    one, two = (pause_s(code, 1, number, PATIENCE) for number in (bounces, bounces + 1))
+    assert one is not None
+    assert two == min(2 * one, PATIENCE.longest_s)
+
+
+@pytest.mark.parametrize("code", sorted(WAITS))
+def test_whoever_waits_is_not_counted_unless_work_was_done(code: ErrorCode) -> None:
+    assert not is_tried(code, has_worked=False)
+    assert is_tried(code, has_worked=True)
