@@ -13,6 +13,7 @@ from gateway.ports.sessions import Notices, SessionBook, SessionQueue
 from gateway.ports.storage import ObjectStore
 from gateway.services.erasing import SessionEraser
 from gateway.services.errands import Workshop
+from gateway.services.openings import OpeningRules, Openings
 from gateway.services.pictures import PictureService
 from gateway.services.results import ResultService
 from gateway.services.runner import RunnerRules, SessionRunner
@@ -78,7 +79,14 @@ def session_runner(ground: SessionGround, told: SessionSettings) -> SessionRunne
         now=ground.clock.now,
         patience=Patience(told.max_tries, told.retry_first_s, told.retry_longest_s),
         progress_s=told.progress_s,
+        fallback_after_s=told.fallback_after_s,
     )
-    rules = RunnerRules(told.poll_s, told.beat_s, told.per_engine, told.grace_s)
-    name = secrets.token_hex(_NAME_BYTES)
-    return SessionRunner(name, shop, ground.models, ground.engines, rules)
+    openings = Openings(
+        ground.models,
+        ground.engines,
+        ground.tryon.instead_of,
+        ground.clock,
+        OpeningRules(told.per_engine, told.fallback_after_s),
+    )
+    rules = RunnerRules(told.poll_s, told.beat_s, told.grace_s)
+    return SessionRunner(secrets.token_hex(_NAME_BYTES), shop, openings, rules)

@@ -56,6 +56,11 @@ class Fallback:
         return {"engine": self.engine, "reason": self.reason}
 
 
+def behind(order: Sequence[str], asked: str) -> Sequence[str]:
+    """Who may take an engine's place: who is behind it in the order, or all of it without it."""
+    return order[order.index(asked) + 1 :] if asked in order else order
+
+
 def alternatives(
     engines: Mapping[str, Engine],
     order: Sequence[str],
@@ -63,14 +68,9 @@ def alternatives(
     given: Given,
     pictures: Collection[str],
 ) -> tuple[Plan, ...]:
-    """What else could serve the request, best first: engines that honour all that was given.
-
-    They are those behind the asked one in the deployment's order, or all of it where the asked one
-    is not in it.
-    """
-    behind = order[order.index(asked.name) + 1 :] if asked.name in order else order
+    """What else could serve the request, best first: engines that honour all that was given."""
     found = []
-    for name in behind:
+    for name in behind(order, asked.name):
         try:
             found.append(plan(engines[name], given, pictures))
         except InvalidInput:

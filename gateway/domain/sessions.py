@@ -63,13 +63,15 @@ class Fault:
 class Ask:
     """What an item wants: stored pictures by the fields they came in, and options.
 
-    `person` and `garment` count the batch's own: which person in which garment.
+    `person` and `garment` count the batch's own: which person in which garment. `alternatives` are
+    the engines that the deployment lets take the asked one's place and that honour all of it.
     """
 
     pictures: Mapping[str, str]
     given: Mapping[str, JsonValue]
     person: int = 0
     garment: int = 0
+    alternatives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +148,12 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A finished item: its result, whether it was reused, and how long it took."""
+    """A finished item: its result, whether it was reused, how long it took, and who served it."""
 
     result: StoredResult
     is_cached: bool
     processing_time_ms: float
+    engine: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from gateway.domain.jobs import Progress
 from gateway.domain.sessions import (
@@ -19,6 +20,9 @@ from gateway.domain.sessions import (
     Session,
 )
 from gateway.domain.sessions_lifecycle import State
+
+NOBODY: Final[Mapping[str, Collection[str]]] = MappingProxyType({})
+"""No engine whose items others may make."""
 
 
 class SessionBook(Protocol):
@@ -80,8 +84,16 @@ class SessionQueue(Protocol):
     about an item says whether it was still the runner's; if not, nothing was changed.
     """
 
-    async def claim(self, runner: str, engines: Collection[str]) -> Claim | None:
-        """Take the item that is next for these engines, from whoever lost it, too."""
+    async def claim(
+        self,
+        runner: str,
+        engines: Collection[str],
+        instead: Mapping[str, Collection[str]] = NOBODY,
+    ) -> Claim | None:
+        """Take the item that is next for these engines, from whoever lost it, too.
+
+        `instead` names engines whose items others may make, each with these others.
+        """
         ...
 
     async def beat(self, held: Collection[ClaimKey]) -> Collection[ClaimKey]:

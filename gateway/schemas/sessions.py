@@ -42,6 +42,7 @@ class ItemResponse(Strict):
     progress: StepResponse | None
     result_urls: list[str] = Field(description="signed links; empty until it is completed")
     links_expire_at: datetime | None
+    engine: str | None = Field(description="who served it, once it is completed")
     cached: bool | None
     processing_time_ms: float | None
     metadata: dict[str, JsonValue]
@@ -159,6 +160,7 @@ def item_described(item: Item, results: ResultService) -> ItemResponse:
         else StepResponse(stage=progress.stage, step=progress.step, of=progress.of),
         result_urls=[] if links is None else list(links.urls),
         links_expire_at=None if links is None else _at(links.expires_at),
+        engine=None if made is None else made.engine,
         cached=None if made is None else made.is_cached,
         processing_time_ms=None if made is None else made.processing_time_ms,
         metadata={} if made is None else dict(made.result.metadata),

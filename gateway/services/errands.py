@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -35,7 +35,10 @@ _SOONEST_S: Final = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What it takes to make an item."""
+    """What it takes to make an item.
+
+    One that is older than `fallback_after_s` and was given back waits no more for its engine alone.
+    """
 
     queue: SessionQueue
     tryon: TryOnService
@@ -45,13 +48,18 @@ class Workshop:
     now: Callable[[], float]
     patience: Patience
     progress_s: float
+    fallback_after_s: float
 
 
 class Errand:
-    """A claim that is being run; `is_ending` from when its outcome is being written down."""
+    """A claim that is being run; `is_ending` from when its outcome is being written down.
 
-    def __init__(self, claim: Claim, shop: Workshop) -> None:
+    `engine` is who is to serve it: another one may only where it is not the asked one, or fails.
+    """
+
+    def __init__(self, claim: Claim, engine: str, shop: Workshop) -> None:
         self.claim: Final = claim
+        self.engine: Final = engine
         self.is_ending = False
         self._shop = shop
         self._latest: Progress | None = None
@@ -90,7 +98,7 @@ class Errand:
     async def _make(self) -> Outcome:
         """Have the engine dress the person; the pictures of the outcome are the session's own."""
         claim, shop = self.claim, self._shop
-        answer = await shop.tryon.run(_asked(claim, shop.now()), self._hear)
+        answer = await shop.tryon.run(self._asked(), self._hear)
         result = answer.result
         if answer.is_cached:
             try:
@@ -98,7 +106,14 @@ class Errand:
             except NotFound:  # whose it was has erased it meanwhile: nothing is wrong with the item
                 shop.results.forget(result.names)
                 raise StorageFailed from None
-        return Outcome(result, answer.is_cached, answer.processing_time_ms)
+        served = answer.engine.name
+        return Outcome(result, answer.is_cached, answer.processing_time_ms, served)
+
+    def _asked(self) -> TryOnRequest:
+        claim, now = self.claim, self._shop.now()
+        was_patient = claim.bounces > 0 and now - claim.created_at >= self._shop.fallback_after_s
+        waits = self.engine == claim.engine and not was_patient
+        return replace(_asked(claim, now), waits=waits)
 
     def _hear(self, progress: Progress) -> None:
         if progress.preview is None:

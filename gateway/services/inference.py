@@ -52,7 +52,8 @@ class Question:
     of the pictures that come back; `caller` tells who asks, without a name; `alternatives` is what
     else may be done where the engine does not serve; `payer` is the API key that is charged, unless
     another question of the same caller was the same; `keeping` says how long its pictures are kept,
-    and where, if not as all others are; `kind` is its urgency, or the worker's to tell.
+    and where, if not as all others are; `kind` is its urgency, or the worker's to tell. Who `waits`
+    rather has no answer now than another engine's because the asked one is not there.
     """
 
     plan: Plan
@@ -65,6 +66,7 @@ class Question:
     payer: str | None = None
     keeping: Keeping | None = None
     kind: Kind | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,8 @@ class InferenceService:
             self._step_aside(question)
             return Made(engine, await self._make(key, version, question, began_s, tell))
         except GatewayError as error:
-            why = fallback(engine, error)
+            is_awaited = question.waits and isinstance(error, ModelNotLoaded)
+            why = None if is_awaited else fallback(engine, error)
             made = why and await self._instead(question, why, began_s, tell)
             if not made:
                 raise
@@ -163,6 +166,8 @@ class InferenceService:
 
     def _step_aside(self, question: Question) -> None:
         """Raise what keeps an engine from serving now, where another one would at once."""
+        if question.waits:
+            return
         asked = self._models.state(question.plan.engine.model).readiness
         others = [self._models.state(plan.engine.model).readiness for plan in question.alternatives]
         if asked is not Readiness.READY and Readiness.READY in others:

@@ -5,7 +5,8 @@ is begun again by others; one that is ended gives back what it has not finished.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -14,43 +15,32 @@ from typing import Final
 import structlog
 
 from gateway.domain import sessions_topics as topics
-from gateway.domain.jobs import Readiness
-from gateway.domain.options import Engine
 from gateway.domain.sessions import Claim, ClaimKey
 from gateway.errors.kinds import GatewayError
-from gateway.ports.models import Models
 from gateway.services.errands import Errand, Workshop
+from gateway.services.openings import Openings, Wanted
 from gateway.services.waking import Alarm, alarm_at
 
 
 @dataclass(frozen=True, slots=True)
 class RunnerRules:
-    """Pauses in seconds, and how many items of an engine run here (0: as many as it takes).
+    """Pauses in seconds.
 
     What is being written when the runner ends gets `grace_s` to be written.
     """
 
     poll_s: float
     beat_s: float
-    per_engine: int
     grace_s: float
 
 
 class SessionRunner:
-    """Runs items of these engines under a name that no other runner has."""
+    """Runs items where there are openings, under a name that no other runner has."""
 
-    def __init__(
-        self,
-        name: str,
-        shop: Workshop,
-        models: Models,
-        engines: Mapping[str, Engine],
-        rules: RunnerRules,
-    ) -> None:
+    def __init__(self, name: str, shop: Workshop, openings: Openings, rules: RunnerRules) -> None:
         self._name: Final = name
         self._shop = shop
-        self._models = models
-        self._engines = engines
+        self._openings = openings
         self._rules = rules
         self._errands: dict[ClaimKey, tuple[Errand, asyncio.Task[None]]] = {}
 
@@ -94,27 +84,29 @@ class SessionRunner:
 
     async def _fill(self, work: Alarm) -> None:
         """Claim as long as there is something to claim, and room to run it."""
-        while engines := [name for name in self._engines if self._has_room(name)]:
-            claim = await self._claimed(engines)
+        while wanted := self._openings.look(self._at_work()):
+            claim = await self._claimed(wanted)
             if claim is None:
                 return
-            self._start(claim, work)
+            self._start(claim, wanted, work)
             await self._shop.notices.publish(topics.of_session(claim.session_id))
 
-    async def _claimed(self, engines: list[str]) -> Claim | None:
+    async def _claimed(self, wanted: Wanted) -> Claim | None:
         """Claim an item; one that is claimed while the runner ends is put down with the others."""
-        claiming = asyncio.ensure_future(self._shop.queue.claim(self._name, engines))
+        claiming = asyncio.ensure_future(
+            self._shop.queue.claim(self._name, wanted.engines, wanted.instead)
+        )
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
             with suppress(GatewayError):
                 claim = await claiming
                 if claim is not None:
-                    self._start(claim, Alarm())
+                    self._start(claim, wanted, Alarm())
             raise
 
-    def _start(self, claim: Claim, work: Alarm) -> None:
-        errand = Errand(claim, self._shop)
+    def _start(self, claim: Claim, wanted: Wanted, work: Alarm) -> None:
+        errand = Errand(claim, wanted.server_of(claim), self._shop)
         task = asyncio.create_task(errand.run())
         self._errands[claim.key] = (errand, task)
         task.add_done_callback(lambda done: self._ended(claim.key, done, work))
@@ -125,12 +117,9 @@ class SessionRunner:
             _log().error("an errand failed", exc_info=error)
         work.ring()
 
-    def _has_room(self, name: str) -> bool:
-        state = self._models.state(self._engines[name].model)
-        if state.readiness is not Readiness.READY:
-            return False
-        takes = self._rules.per_engine or max(1, state.ready_workers * state.batch_size)
-        return sum(errand.claim.engine == name for errand, _ in self._errands.values()) < takes
+    def _at_work(self) -> Counter[str]:
+        """How many items each engine has in hand here."""
+        return Counter(errand.engine for errand, _ in self._errands.values())
 
     async def _beat(self) -> None:
         """Renew the leases of what is being made; what is lost is dropped."""

@@ -133,6 +133,7 @@ class SessionDrafts:
             for (_, told), one in zip(garments, request.garments, strict=True)
         ]
         engine = self._engine(request, wishes)
+        others = self._others(engine, request, wishes)
         now, session_id = self._clock.now(), self._randomness(_ID_BYTES).hex()
         kept = Keeping(now + (request.keep_s or self._rules.retention_s), session_id)
         people, clothes = await asyncio.gather(
@@ -141,7 +142,7 @@ class SessionDrafts:
         )
         stored = await self._stored(people + clothes, kept)
         asks = tuple(
-            Ask({**person, **garment}, wishes[j], i, j)
+            Ask({**person, **garment}, wishes[j], i, j, others[i, j])
             for i, person in enumerate(stored[: len(people)])
             for j, garment in enumerate(stored[len(people) :])
         )
@@ -162,14 +163,28 @@ class SessionDrafts:
         )
 
     def _engine(self, request: SessionRequest, wishes: Sequence[Given]) -> Engine:
-        """The engine, which can honour every item; raises InvalidInput or NotDeployed."""
+        """The engine, which can honour every item; raises InvalidInput."""
         engine = self._tryon.engine(request.engine)
         for wish in wishes:
             for wearer in request.wearers:
                 plan(engine, wish, wearer.overlays)
-        if self._models.state(engine.model).readiness is Readiness.MISSING:
-            raise NotDeployed
         return engine
+
+    def _others(
+        self, engine: Engine, request: SessionRequest, wishes: Sequence[Given]
+    ) -> Mapping[tuple[int, int], tuple[str, ...]]:
+        """Who may take the engine's place, by wearer and garment; raises NotDeployed."""
+        found = {}
+        for i, wearer in enumerate(request.wearers):
+            for j, wish in enumerate(wishes):
+                plans = self._tryon.alternatives(engine, wish, wearer.overlays)
+                if not any(map(self._is_deployed, (engine, *(one.engine for one in plans)))):
+                    raise NotDeployed
+                found[i, j] = tuple(one.engine.name for one in plans)
+        return found
+
+    def _is_deployed(self, engine: Engine) -> bool:
+        return self._models.state(engine.model).readiness is not Readiness.MISSING
 
     async def _wearer(self, wearer: Wearer) -> Mapping[str, Picture]:
         photo = await self._pictures.photo(wearer.photo)

@@ -1,14 +1,14 @@
 """The main job: two pictures in, one picture out."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.domain.fallback import EngineOrder, alternatives
+from gateway.domain.fallback import EngineOrder, alternatives, behind
 from gateway.domain.images import Picture
 from gateway.domain.licensing import Licensing
 from gateway.domain.names import Keeping
-from gateway.domain.options import Engine, Given, choose, plan
+from gateway.domain.options import Engine, Given, Plan, choose, plan
 from gateway.domain.sessions import Kind
 from gateway.domain.uploads import ImageType
 from gateway.ports.models import OnProgress
@@ -23,7 +23,8 @@ class TryOnRequest:
 
     What a garment of the catalogue knows of itself need not be given. `payer` is the id of the API
     key that is charged; `keeping` is where and until when the result is kept, if not as all are;
-    `kind` says how urgent it is, where it is not the worker that knows.
+    `kind` says how urgent it is, where it is not the worker that knows. Who `waits` for the engine
+    is not served by another while it is away.
     """
 
     person: Source
@@ -37,6 +38,7 @@ class TryOnRequest:
     payer: str | None = None
     keeping: Keeping | None = None
     kind: Kind | None = None
+    waits: bool = False
 
     @property
     def overlays(self) -> Mapping[str, Source]:
@@ -77,15 +79,24 @@ class TryOnService:
         self._licensing.admit(engine)
         return engine
 
+    def instead_of(self, name: str) -> Sequence[str]:
+        """Who may take an engine's place in this deployment, best first."""
+        return behind(self._fallback, name)
+
+    def alternatives(
+        self, engine: Engine, given: Given, pictures: Collection[str]
+    ) -> tuple[Plan, ...]:
+        """What else may be done for such a request, best first."""
+        return alternatives(self._engines, self._fallback, engine, given, pictures)
+
     async def _question(self, request: TryOnRequest) -> Question:
         engine = self.engine(request.engine)
         garment, told = await self.garment(request.garment)
         given = {**told, **request.given}
         made = plan(engine, given, request.overlays)
-        others = alternatives(self._engines, self._fallback, engine, given, request.overlays)
         return Question(
             plan=made,
-            alternatives=others,
+            alternatives=self.alternatives(engine, given, request.overlays),
             images=await self._decoded(request, garment),
             fields={"person_image": request.person.field, "garment_image": request.garment.field},
             image_type=ImageType[str(made.params["output_format"]).upper()],
@@ -94,6 +105,7 @@ class TryOnService:
             payer=request.payer,
             keeping=request.keeping,
             kind=request.kind,
+            waits=request.waits,
         )
 
     async def garment(self, source: Source | GarmentReference) -> tuple[Source | Picture, Given]:

@@ -62,6 +62,11 @@ class SessionSettings(Section):
     per_engine: int = Field(
         default=0, ge=0, description="items that run at once here; 0: as many as its workers take"
     )
+    fallback_after_s: float = Field(
+        default=60.0,
+        ge=0,
+        description="how long an engine is away before another makes what waits for it",
+    )
     lease_s: float = Field(
         default=15.0, gt=0, description="silence after which an item is taken over by others"
     )

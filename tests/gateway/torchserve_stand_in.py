@@ -85,6 +85,7 @@ class StandIn:
     is_ready: bool = True
     is_registered: bool = True
     not_deployed: set[str] = field(default_factory=set)
+    not_ready: set[str] = field(default_factory=set)
     is_broken: bool = False
     delay_s: float = 0.0
     pid: int = 4711
@@ -226,15 +227,11 @@ class StandIn:
             return JSONResponse({"code": 500, "type": "InternalServerException"}, 500)
         if not self._knows(request):
             return JSONResponse({"code": 404, "type": "ModelNotFoundException"}, 404)
-        status = "READY" if self.is_ready else "UNLOADING"
+        name = request.path_params["name"]
+        status = "READY" if self.is_ready and name not in self.not_ready else "UNLOADING"
         worker = {"id": "9000", "status": status, "memoryUsage": 400_000_000, "pid": self.pid}
-        described = {
-            "modelName": request.path_params["name"],
-            "modelVersion": self.version,
-            "batchSize": 4,
-            "workers": [worker | {"gpu": False}],
-        }
-        return JSONResponse([described])
+        told = {"modelName": name, "modelVersion": self.version, "batchSize": 4}
+        return JSONResponse([told | {"workers": [worker | {"gpu": False}]}])
 
     def app(self) -> Starlette:
         """Both APIs on one port."""

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     and_,
@@ -25,6 +26,7 @@ from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.due import Due, is_in_time
 from gateway.adapters.sql.fencing import has_ended_so, is_still
 from gateway.adapters.sql.records import claim_of, fault_json, outcome_json, progress_json
+from gateway.adapters.sql.serving import is_served
 from gateway.adapters.sql.tables import session_items, sessions
 from gateway.adapters.sql.telling import begun, was_told
 from gateway.adapters.sql.turns import Turn, Turns
@@ -33,6 +35,7 @@ from gateway.domain.sessions import Claim, ClaimKey, EventKind, Fault, Outcome
 from gateway.domain.sessions_lifecycle import OPEN, Move, State, origins
 from gateway.domain.sessions_queue import given_up
 from gateway.ports.clock import Clock
+from gateway.ports.sessions import NOBODY
 
 _OF_SESSION: Final = (
     sessions.c.kind,
@@ -73,9 +76,15 @@ class SqlSessionQueue:
         self._due = Due(rules.max_tries, rules.horizon_s)
         self._turns = Turns(tells)
 
-    async def claim(self, runner: str, engines: Collection[str]) -> Claim | None:
-        """Take the item that is next for these engines, from whoever lost it, too."""
-        return await self._database.write(partial(self._claim, runner, engines), goes_first=True)
+    async def claim(
+        self,
+        runner: str,
+        engines: Collection[str],
+        instead: Mapping[str, Collection[str]] = NOBODY,
+    ) -> Claim | None:
+        """Take the item that is next for these engines, or for others in their place."""
+        served = is_served(engines, instead)
+        return await self._database.write(partial(self._claim, runner, served), goes_first=True)
 
     async def beat(self, held: Collection[ClaimKey]) -> Collection[ClaimKey]:
         """Renew the leases of claims; those that still hold."""
@@ -121,10 +130,12 @@ class SqlSessionQueue:
             partial(self._ended, claim, move, changes, told), goes_first=True
         )
 
-    def _claim(self, runner: str, engines: Collection[str], connection: Connection) -> Claim | None:
+    def _claim(
+        self, runner: str, served: ColumnElement[bool], connection: Connection
+    ) -> Claim | None:
         passed_over: set[str] = set()
         now = self._clock.now()
-        while (row := self._next(connection, engines, passed_over, now)) is not None:
+        while (row := self._next(connection, served, passed_over, now)) is not None:
             if self._may_run(connection, row.owner, now):
                 claim = claim_of(row)
                 self._take(connection, claim, State(row.state), runner, now)
@@ -164,7 +175,7 @@ class SqlSessionQueue:
     def _next(
         self,
         connection: Connection,
-        engines: Collection[str],
+        served: ColumnElement[bool],
         passed_over: Collection[str],
         now: float,
     ) -> Row[Any] | None:
@@ -175,7 +186,7 @@ class SqlSessionQueue:
             .join(sessions, sessions.c.id == items.session_id)
             .where(
                 or_(self._due.waits(now), self._due.is_lost(now)),
-                items.engine.in_(engines),
+                served,
                 items.owner.not_in(passed_over),
                 *is_in_time(now),
             )

@@ -26,6 +26,9 @@ from gateway.errors.codes import ErrorCode
 
 Json = Mapping[str, Any]
 
+ALTERNATIVES: Final = "alternatives"
+"""Where an item's column says which engines may take the asked one's place."""
+
 
 def ask_json(ask: Ask) -> Json:
     """What an item wants, as its column holds it."""
@@ -34,7 +37,12 @@ def ask_json(ask: Ask) -> Json:
         "given": dict(ask.given),
         "person": ask.person,
         "garment": ask.garment,
+        ALTERNATIVES: list(ask.alternatives),
     }
+
+
+def _ask(column: Json) -> Ask:
+    return Ask(**{**column, ALTERNATIVES: tuple(column.get(ALTERNATIVES, ()))})
 
 
 def progress_json(progress: Progress) -> Json:
@@ -53,6 +61,7 @@ def outcome_json(outcome: Outcome) -> Json:
         "metadata": dict(result.metadata),
         "is_cached": outcome.is_cached,
         "processing_time_ms": outcome.processing_time_ms,
+        "engine": outcome.engine,
     }
 
 
@@ -105,7 +114,7 @@ def claim_of(row: Row[Any]) -> Claim:
         owner=row.owner,
         kind=Kind(row.kind),
         engine=row.engine,
-        ask=Ask(**row.ask),
+        ask=_ask(row.ask),
         attempt=row.attempt + 1,
         tries=row.tries + 1,
         request_id=row.request_id,
@@ -126,7 +135,7 @@ def _item(row: Row[Any]) -> Item:
     return Item(
         position=row.item_position,
         state=State(row.item_state),
-        ask=Ask(**row.item_ask),
+        ask=_ask(row.item_ask),
         attempt=row.item_attempt,
         started_at=row.item_started_at,
         ended_at=row.item_ended_at,
@@ -138,7 +147,8 @@ def _item(row: Row[Any]) -> Item:
 
 def _outcome(column: Json) -> Outcome:
     result = StoredResult(tuple(column["names"]), column["expires_at"], column["metadata"])
-    return Outcome(result, column["is_cached"], column["processing_time_ms"])
+    took_ms, engine = column["processing_time_ms"], column.get("engine")
+    return Outcome(result, column["is_cached"], took_ms, engine)
 
 
 def _fault(column: Json) -> Fault:
