@@ -47,7 +47,10 @@ _TOLD: Final = ("category", "seed", "steps")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Where the service is, its key, where it calls back, and how long to pause, in seconds."""
+    """Where the service is, its key, where it calls back, and how long to pause, in seconds.
+
+    It is asked for `max_concurrent` pictures at once.
+    """
 
     url: str
     path: str
@@ -55,6 +58,7 @@ class Service:
     callback_url: str
     poll_s: float
     is_stand_in: bool
+    max_concurrent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,10 @@ class PixazoModels:
         self._reach = reach
 
     def state(self, model: str) -> ModelState:  # noqa: ARG002 - it has but one
-        """Ready, unless its circuit is open."""
-        return ModelState(Readiness.READY) if self._reach.breaker.admits else UNKNOWN
+        """Ready for so many at once, unless its circuit is open."""
+        room = self._service.max_concurrent
+        ready = ModelState(Readiness.READY, ready_workers=room, workers=room)
+        return ready if self._reach.breaker.admits else UNKNOWN
 
     def version_for(self, model: str, request_id: str) -> str | None:  # noqa: ARG002
         """Nobody knows which version is served elsewhere."""

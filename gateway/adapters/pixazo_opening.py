@@ -54,6 +54,7 @@ async def open_pixazo(
         callback_url=local.public_url + CALLBACK_PATH,
         poll_s=told.poll_s,
         is_stand_in=told.is_stand_in,
+        max_concurrent=told.max_concurrent,
     )
     reach = Reach(calls, breaker, local.desk, local.lending, local.decoder, local.clock)
     return {PIXAZO: PixazoModels(service, reach)}
