@@ -8,6 +8,7 @@ from functools import partial
 from hashlib import sha256
 
 from gateway.assembly.background import Loop
+from gateway.domain.webhooks import Shares
 from gateway.ports.clock import Clock
 from gateway.ports.sessions import Notices
 from gateway.ports.webhooks import OutgoingCalls, WebhookBook, WebhookOutbox
@@ -46,7 +47,6 @@ def webhooks(on: WebhookGround, told: WebhookSettings) -> Webhooks:
     sealing = WebhookSecrets(hmac.new(on.secret, b"webhooks", sha256).hexdigest())
     service = WebhookService(on.book, on.clock, secrets.token_bytes, told, sealing)
     outbox = OpenedOutbox(on.outbox, sealing)
-    deliverer = WebhookDeliverer(
-        outbox, on.outgoing, on.notices, on.clock, random.random, told.at_once
-    )
+    shares = Shares(told.at_once, told.per_owner, told.per_endpoint)
+    deliverer = WebhookDeliverer(outbox, on.outgoing, on.notices, on.clock, random.random, shares)
     return Webhooks(service, deliverer)

@@ -89,10 +89,20 @@ class Errand:
     message_id: str
     attempt: int
     tries: int
+    owner: str
     endpoint_id: str
     url: str
     secrets: tuple[Secret, ...]
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How many messages are under way at once: in all, of one owner, to one endpoint."""
+
+    at_once: int
+    per_owner: int
+    per_endpoint: int
 
 
 @dataclass(frozen=True, slots=True)

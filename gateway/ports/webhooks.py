@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from gateway.domain.webhooks import Answer, Delivery, Endpoint, Errand, Secret, Tried
+from gateway.domain.webhooks import Answer, Delivery, Endpoint, Errand, Secret, Shares, Tried
 
 
 class OutgoingCalls(Protocol):
@@ -65,8 +65,12 @@ class WebhookBook(Protocol):
 class WebhookOutbox(Protocol):
     """Messages as those who deliver them see them; all raises DatabaseFailed."""
 
-    async def take(self, most: int) -> Sequence[Errand]:
-        """Take messages that are due, from whoever lost them, too."""
+    async def take(self, shares: Shares, under_way: Collection[Errand] = ()) -> Sequence[Errand]:
+        """Take messages that are due, from whoever lost them, too.
+
+        With those that are `under_way` here, nobody has more than his share; the owner with the
+        fewest goes first.
+        """
         ...
 
     async def settle(self, errand: Errand, tried: Tried) -> bool:

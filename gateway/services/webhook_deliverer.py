@@ -1,7 +1,7 @@
 """Delivers messages to endpoints, several at once, until it is told to end."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import structlog
@@ -9,6 +9,7 @@ import structlog
 from gateway.domain import sessions_topics as topics
 from gateway.domain.webhooks import (
     Errand,
+    Shares,
     Tried,
     Unreachable,
     in_force,
@@ -35,21 +36,21 @@ class WebhookDeliverer:
         notices: Notices,
         clock: Clock,
         spread: Callable[[], float],
-        at_once: int,
+        shares: Shares,
     ) -> None:
         self._outbox = outbox
         self._outgoing = outgoing
         self._notices = notices
         self._clock = clock
         self._spread = spread
-        self._at_once = at_once
+        self._shares = shares
 
     async def run(self, poll_s: float) -> None:
         """Deliver for ever: whenever a notice comes, and every `poll_s` seconds at least.
 
         Whatever goes wrong is logged, and looked at again with the next poll.
         """
-        under_way: set[asyncio.Task[None]] = set()
+        under_way: dict[asyncio.Task[None], Errand] = {}
         async with alarm_at(self._notices, TOPIC) as alarm, asyncio.TaskGroup() as group:
             while True:
                 if not await self._start(group, under_way, alarm):
@@ -57,7 +58,7 @@ class WebhookDeliverer:
 
     async def deliver_due(self) -> int:
         """Try what is due now, once each; how many there were."""
-        errands = await self._outbox.take(self._at_once)
+        errands = await self._outbox.take(self._shares)
         await asyncio.gather(*map(self.deliver, errands))
         return len(errands)
 
@@ -84,23 +85,22 @@ class WebhookDeliverer:
             )
 
     async def _start(
-        self, group: asyncio.TaskGroup, under_way: set[asyncio.Task[None]], alarm: Alarm
+        self, group: asyncio.TaskGroup, under_way: dict[asyncio.Task[None], Errand], alarm: Alarm
     ) -> bool:
         """Begin as many as there is room for; whether there was anything to begin."""
-        room = self._at_once - len(under_way)
-        if room == 0:
+        if len(under_way) >= self._shares.at_once:
             return False
-        errands = await self._due(room)
+        errands = await self._due(under_way.values())
         for errand in errands:
             task = group.create_task(self.deliver(errand))
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
+            under_way[task] = errand
+            task.add_done_callback(under_way.pop)
             task.add_done_callback(lambda _: alarm.ring())
         return bool(errands)
 
-    async def _due(self, most: int) -> Sequence[Errand]:
+    async def _due(self, under_way: Collection[Errand]) -> Sequence[Errand]:
         try:
-            return await self._outbox.take(most)
+            return await self._outbox.take(self._shares, tuple(under_way))
         except DatabaseFailed:
             return ()
         except Exception:  # noqa: BLE001 - the next look may succeed

@@ -1,11 +1,11 @@
 """Secrets of endpoints as the database has them: sealed, so that a copy of it signs nothing."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from gateway.domain.sealing import seal, unseal
-from gateway.domain.webhooks import Endpoint, Errand, Secret, Tried
+from gateway.domain.webhooks import Endpoint, Errand, Secret, Shares, Tried
 from gateway.ports.webhooks import WebhookOutbox
 
 
@@ -43,9 +43,9 @@ class OpenedOutbox:
         self._outbox = outbox
         self._secrets = secrets
 
-    async def take(self, most: int) -> Sequence[Errand]:
-        """Take messages that are due, from whoever lost them, too."""
-        taken = await self._outbox.take(most)
+    async def take(self, shares: Shares, under_way: Collection[Errand] = ()) -> Sequence[Errand]:
+        """Take messages that are due, from whoever lost them, too; nobody more than his share."""
+        taken = await self._outbox.take(shares, under_way)
         return [replace(one, secrets=self._secrets.opened(one.secrets)) for one in taken]
 
     async def settle(self, errand: Errand, tried: Tried) -> bool:

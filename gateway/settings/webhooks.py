@@ -48,6 +48,8 @@ class WebhookSettings(Section):
         default=65_536, ge=0, description="answers are read so far, and refused beyond"
     )
     at_once: int = Field(default=16, ge=1, description="messages under way at once here")
+    per_owner: int = Field(default=8, ge=1, description="of which for one user at most")
+    per_endpoint: int = Field(default=2, ge=1, description="of which to one endpoint at most")
     poll_s: float = Field(default=2.0, gt=0, description="longest time between two looks")
     max_endpoints: int = Field(default=16, ge=1, description="endpoints of one user at most")
     rotation_s: int = Field(

@@ -12,12 +12,14 @@ from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.migrating import open_database
 from gateway.adapters.sql.webhook_book import SqlWebhookBook
 from gateway.adapters.sql.webhook_outbox import SqlWebhookOutbox, enqueue
-from gateway.domain.webhooks import DeliveryState, Endpoint
+from gateway.domain.webhooks import DeliveryState, Endpoint, Shares
 from gateway.services.webhook_deliverer import TOPIC, WebhookDeliverer
 from gateway.services.webhook_secrets import OpenedOutbox, WebhookSecrets
 from gateway.services.webhooks import WebhookService
 from gateway.settings.webhooks import WebhookSettings
 from tests.gateway.receiver import Receiver, receiving
+
+SHARES = Shares(at_once=4, per_owner=3, per_endpoint=2)
 
 
 @dataclass
@@ -46,9 +48,9 @@ class Hooks:
     async def add(self) -> Endpoint:
         return await self.service.add("ann", self.receiver.url + "/hook")
 
-    async def tell(self, kind: str = "session.completed") -> None:
+    async def tell(self, kind: str = "session.completed", owner: str = "ann") -> None:
         told, now = {"session_id": "s"}, self.clock.now()
-        await self.database.write(lambda to: enqueue(to, "ann", None, kind, told, now))
+        await self.database.write(lambda to: enqueue(to, owner, None, kind, told, now))
         await self.notices.publish(TOPIC)
 
     async def states(self, endpoint: Endpoint) -> list[DeliveryState]:
@@ -74,7 +76,7 @@ async def hooking(database_url: str) -> AsyncIterator[Hooks]:
                 WebhookSettings(allow_private=True, max_endpoints=3),
                 secrets,
             ),
-            deliverer=WebhookDeliverer(outbox, outgoing, notices, clock, lambda: 0.0, at_once=4),
+            deliverer=WebhookDeliverer(outbox, outgoing, notices, clock, lambda: 0.0, SHARES),
             outbox=outbox,
             outgoing=outgoing,
             database=database,

@@ -4,7 +4,7 @@ Taking a message moves its next time past the end of the try, so whoever dies wi
 others by itself; an attempt is a fencing token, as in the queue of sessions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from secrets import token_hex
 from typing import Any, Final
@@ -13,9 +13,18 @@ from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
 
 from gateway.adapters.sql.database import Database
+from gateway.adapters.sql.webhook_shares import due
 from gateway.adapters.sql.webhook_tables import webhook_deliveries, webhook_endpoints
 from gateway.domain.sessions_webhooks import ENDINGS
-from gateway.domain.webhooks import DeliveryState, Errand, Secret, Tried, event_body, parting_body
+from gateway.domain.webhooks import (
+    DeliveryState,
+    Errand,
+    Secret,
+    Shares,
+    Tried,
+    event_body,
+    parting_body,
+)
 from gateway.ports.clock import Clock
 
 _GONE: Final = "gone"
@@ -84,33 +93,26 @@ class SqlWebhookOutbox:
         self._clock = clock
         self._lease_s = lease_s
 
-    async def take(self, most: int) -> Sequence[Errand]:
-        """Take messages that are due, from whoever lost them, too."""
-        return await self._database.write(partial(self._take, most), goes_first=True)
+    async def take(self, shares: Shares, under_way: Collection[Errand] = ()) -> Sequence[Errand]:
+        """Take messages that are due, from whoever lost them, too; nobody more than his share."""
+        if len(under_way) >= shares.at_once:
+            return []
+        take = partial(self._take, shares, under_way)
+        return await self._database.write(take, goes_first=True)
 
     async def settle(self, errand: Errand, tried: Tried) -> bool:
         """Write down what came of a try; whether the message was still this deliverer's."""
         return await self._database.write(partial(self._settle, errand, tried), goes_first=True)
 
-    def _take(self, most: int, connection: Connection) -> Sequence[Errand]:
-        messages, told, now = webhook_deliveries.c, webhook_endpoints.c, self._clock.now()
-        due = (
-            select(webhook_deliveries, told.url, told.secrets)
-            .join(webhook_endpoints, told.id == messages.endpoint_id)
-            .where(
-                messages.state == DeliveryState.WAITING.value,
-                messages.not_before <= now,
-                told.disabled.is_(None),
-            )
-            .order_by(messages.not_before, messages.id)
-            .limit(most)
-            .with_for_update(skip_locked=True, of=webhook_deliveries)
-        )
-        rows = connection.execute(due).all()
+    def _take(
+        self, shares: Shares, under_way: Collection[Errand], connection: Connection
+    ) -> Sequence[Errand]:
+        now = self._clock.now()
+        rows = connection.execute(due(shares, under_way, now)).all()
         taken = (
             update(webhook_deliveries)
-            .where(messages.id.in_([row.id for row in rows]))
-            .values(attempt=messages.attempt + 1, not_before=now + self._lease_s)
+            .where(webhook_deliveries.c.id.in_([row.id for row in rows]))
+            .values(attempt=webhook_deliveries.c.attempt + 1, not_before=now + self._lease_s)
         )
         if rows:
             connection.execute(taken)
@@ -142,6 +144,7 @@ def _errand(row: Row[Any]) -> Errand:
         message_id=row.id,
         attempt=row.attempt + 1,
         tries=row.tries,
+        owner=row.owner,
         endpoint_id=row.endpoint_id,
         url=row.url,
         secrets=tuple(Secret(**secret) for secret in row.secrets),

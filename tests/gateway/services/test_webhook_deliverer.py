@@ -1,16 +1,18 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.domain.webhooks import Errand, Tried
+from gateway.adapters.outgoing import Outgoing
+from gateway.domain.webhooks import Errand, Shares, Tried
 from gateway.errors.kinds import DatabaseFailed
 from gateway.ports.webhooks import WebhookOutbox
 from gateway.services.webhook_deliverer import WebhookDeliverer
-from tests.gateway.hooks import Hooks
+from tests.gateway.hooks import SHARES, Hooks
+from tests.gateway.receiver import receiving
 from tests.servers.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.anyio
@@ -23,9 +25,9 @@ class StumblingOutbox:
     outbox: WebhookOutbox
     faults: list[str] = field(default_factory=list)
 
-    async def take(self, most: int) -> Sequence[Errand]:
+    async def take(self, shares: Shares, under_way: Collection[Errand] = ()) -> Sequence[Errand]:
         self._may_stumble("take")
-        return await self.outbox.take(most)
+        return await self.outbox.take(shares, under_way)
 
     async def settle(self, errand: Errand, tried: Tried) -> bool:
         self._may_stumble("settle")
@@ -82,10 +84,28 @@ async def test_delivering_goes_on_after_a_mistake_of_ours(hooks: Hooks, step: st
     await hooks.add()
     outbox = StumblingOutbox(hooks.outbox, [step])
     deliverer = WebhookDeliverer(
-        outbox, hooks.outgoing, hooks.notices, hooks.clock, lambda: 0.0, at_once=1
+        outbox, hooks.outgoing, hooks.notices, hooks.clock, lambda: 0.0, Shares(1, 1, 1)
     )
     async with running(deliverer, poll_s=0.01):
         await hooks.tell("session.1")
         await hooks.tell("session.2")
         await hooks.receiver.has_received(2)
     assert outbox.faults == []
+
+
+async def test_a_receiver_that_never_answers_holds_up_nobody_else(hooks: Hooks) -> None:
+    """The calls' time-out is far beyond the test's own."""
+    hooks.receiver.is_silent = True
+    await hooks.add()
+    for _ in range(65):
+        await hooks.tell()
+    async with receiving() as honest, Outgoing(600, 1000, allow_private=True) as outgoing:
+        await hooks.service.add("bob", honest.url)
+        deliverer = WebhookDeliverer(
+            hooks.outbox, outgoing, hooks.notices, hooks.clock, lambda: 0.0, SHARES
+        )
+        async with running(deliverer, poll_s=0.1):
+            await hooks.receiver.has_received(SHARES.per_endpoint)
+            await hooks.tell(owner="bob")
+            await honest.has_received(1)
+    assert len(hooks.receiver.received) == SHARES.per_endpoint

@@ -13,6 +13,7 @@ from gateway.adapters.sql.webhook_outbox import SqlWebhookOutbox
 from gateway.domain.audit import AuditEvent
 from gateway.domain.webhooks import Endpoint, Errand, Secret
 from tests.gateway.adapters.sql.drafts import DAY_S, ENGINES, OUTCOME, draft
+from tests.gateway.adapters.sql.telling import up_to
 from tests.gateway.running import ManualClock
 
 pytestmark = pytest.mark.anyio
@@ -46,7 +47,7 @@ class Told:
         assert await self.rows.finish(session_id, lambda _: line)
 
     async def waiting(self) -> list[Errand]:
-        return list(await self.outbox.take(100))
+        return list(await self.outbox.take(up_to(100)))
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 import asyncio
 import json
-from collections.abc import Mapping
 from contextlib import suppress
 
 import pytest
-from pydantic import JsonValue
 from sqlalchemy import Connection
 
 from gateway.adapters.sql.book import SqlSessionBook
@@ -12,8 +10,9 @@ from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.eraser import SqlEraser
 from gateway.adapters.sql.webhook_book import SqlWebhookBook
 from gateway.adapters.sql.webhook_outbox import SqlWebhookOutbox, enqueue
-from gateway.domain.webhooks import DeliveryState, Endpoint, Secret, Tried
+from gateway.domain.webhooks import DeliveryState, Secret, Tried
 from tests.gateway.adapters.sql.drafts import draft
+from tests.gateway.adapters.sql.telling import Teller, endpoint, up_to
 from tests.gateway.running import ManualClock
 
 pytestmark = pytest.mark.anyio
@@ -35,34 +34,9 @@ def outbox(database: Database, clock: ManualClock) -> SqlWebhookOutbox:
     return SqlWebhookOutbox(database, clock, LEASE_S)
 
 
-def endpoint(
-    name: str = "ep_1", owner: str = "ann", session_id: str | None = None, kinds: str = ""
-) -> Endpoint:
-    url = f"https://example.com/{name}"
-    told = tuple(kinds.split())
-    return Endpoint(name, owner, url, (Secret("whsec_1"),), told, session_id)
-
-
 @pytest.fixture
 def rows(database: Database, clock: ManualClock) -> SqlEraser:
     return SqlEraser(database, clock)
-
-
-class Teller:
-    """Tells of events, each in a transaction of its own."""
-
-    def __init__(self, database: Database, clock: ManualClock) -> None:
-        self.database, self.clock = database, clock
-
-    async def __call__(
-        self,
-        kind: str = "session.completed",
-        owner: str = "ann",
-        session_id: str | None = None,
-        data: Mapping[str, JsonValue] | None = None,
-    ) -> int:
-        told, now = data or {}, self.clock.now()
-        return await self.database.write(lambda to: enqueue(to, owner, session_id, kind, told, now))
 
 
 @pytest.fixture
@@ -76,7 +50,7 @@ async def test_an_event_is_a_message_to_each_endpoint_of_its_owner(
     for one in (endpoint("ep_1"), endpoint("ep_2"), endpoint("ep_3", owner="bob")):
         assert await hooks.add(one, 9)
     assert await tell(data={"session_id": "s"}) == 2
-    errands = await outbox.take(9)
+    errands = await outbox.take(up_to(9))
     assert {errand.url[-4:] for errand in errands} == {"ep_1", "ep_2"}
     assert {errand.secrets for errand in errands} == {(Secret("whsec_1"),)}
     body = json.loads(errands[0].body)
@@ -103,7 +77,7 @@ async def test_what_is_rolled_back_is_told_to_nobody(
 
     with suppress(ZeroDivisionError):
         await database.write(tell)
-    assert await outbox.take(9) == []
+    assert await outbox.take(up_to(9)) == []
 
 
 async def test_a_message_is_taken_once_until_its_lease_is_over(
@@ -112,13 +86,13 @@ async def test_a_message_is_taken_once_until_its_lease_is_over(
     await hooks.add(endpoint(), 9)
     for _ in range(5):
         await tell()
-    taken = await asyncio.gather(*(outbox.take(2) for _ in range(5)))
+    taken = await asyncio.gather(*(outbox.take(up_to(2)) for _ in range(5)))
     messages = [errand.message_id for errands in taken for errand in errands]
     assert len(messages) == len(set(messages))
-    rest = await outbox.take(9)
+    rest = await outbox.take(up_to(9))
     assert len(messages) + len(rest) == 5
     clock.time_s += LEASE_S
-    assert len(await outbox.take(9)) == 5
+    assert len(await outbox.take(up_to(9))) == 5
 
 
 async def test_whoever_lost_a_message_changes_nothing_any_more(
@@ -126,9 +100,9 @@ async def test_whoever_lost_a_message_changes_nothing_any_more(
 ) -> None:
     await hooks.add(endpoint(), 9)
     await tell()
-    (lost,) = await outbox.take(1)
+    (lost,) = await outbox.take(up_to(1))
     clock.time_s += LEASE_S
-    (taken,) = await outbox.take(1)
+    (taken,) = await outbox.take(up_to(1))
     assert not await outbox.settle(lost, NEVER)
     assert await outbox.settle(taken, ACCEPTED)
     assert not await outbox.settle(taken, NEVER)
@@ -142,16 +116,16 @@ async def test_a_failed_try_is_repeated_later_and_the_last_one_is_not(
 ) -> None:
     await hooks.add(endpoint(), 9)
     await tell()
-    (first,) = await outbox.take(9)
+    (first,) = await outbox.take(up_to(9))
     await outbox.settle(first, LATER)
     clock.time_s += 59
-    assert await outbox.take(9) == []
+    assert await outbox.take(up_to(9)) == []
     clock.time_s += 1
-    (second,) = await outbox.take(9)
+    (second,) = await outbox.take(up_to(9))
     assert (second.message_id, second.tries) == (first.message_id, 1)
     await outbox.settle(second, NEVER)
     clock.time_s += 1e6
-    assert await outbox.take(9) == []
+    assert await outbox.take(up_to(9)) == []
     (delivery,) = await hooks.deliveries("ann", "ep_1", 9)
     assert (delivery.state, delivery.tries) == (DeliveryState.FAILED, 2)
 
@@ -162,13 +136,13 @@ async def test_a_receiver_that_is_gone_is_told_nothing_until_it_is_enabled(
     await hooks.add(endpoint(), 9)
     for _ in range(3):
         await tell()
-    (first,) = await outbox.take(1)
+    (first,) = await outbox.take(up_to(1))
     await outbox.settle(first, GONE)
     found = await hooks.find("ann", "ep_1")
     assert found is not None
     assert found.disabled == "gone"
     assert await tell() == 0
-    assert await outbox.take(9) == []
+    assert await outbox.take(up_to(9)) == []
     states = {one.state for one in await hooks.deliveries("ann", "ep_1", 9)}
     assert states == {DeliveryState.FAILED}
     assert not await hooks.redeliver("ann", first.message_id)
@@ -181,11 +155,11 @@ async def test_a_message_is_delivered_anew_on_demand(
 ) -> None:
     await hooks.add(endpoint(), 9)
     await tell()
-    (first,) = await outbox.take(9)
+    (first,) = await outbox.take(up_to(9))
     await outbox.settle(first, NEVER)
     assert not await hooks.redeliver("bob", first.message_id)
     assert await hooks.redeliver("ann", first.message_id)
-    (again,) = await outbox.take(9)
+    (again,) = await outbox.take(up_to(9))
     assert (again.message_id, again.tries, again.body) == (first.message_id, 0, first.body)
     assert not await outbox.settle(first, NEVER)
     assert await outbox.settle(again, ACCEPTED)
@@ -216,7 +190,7 @@ async def test_what_is_removed_takes_its_messages_along(
     await hooks.add(endpoint(), 9)
     await tell()
     assert await hooks.remove("ann", "ep_1")
-    assert await outbox.take(9) == []
+    assert await outbox.take(up_to(9)) == []
 
 
 async def test_a_session_may_have_an_endpoint_of_its_own_and_takes_all_of_it_along(
@@ -237,7 +211,7 @@ async def test_a_session_may_have_an_endpoint_of_its_own_and_takes_all_of_it_alo
     assert await tell(session_id=ours.session_id) == 2
     async with database.writing() as connection:
         await connection.exec_driver_sql(f"DELETE FROM sessions WHERE id = '{ours.session_id}'")  # noqa: S608 - our own id
-    assert [one.url[-4:] for one in await outbox.take(9)] == ["ep_2"]
+    assert [one.url[-4:] for one in await outbox.take(up_to(9))] == ["ep_2"]
     assert await hooks.find("ann", "ep_1") is None
 
 
@@ -251,7 +225,7 @@ async def test_ended_deliveries_are_cleared_and_open_ones_stay(
     await hooks.add(endpoint(), 9)
     for _ in range(2):
         await tell()
-    (first, second) = await outbox.take(2)
+    (first, second) = await outbox.take(up_to(2))
     await outbox.settle(first, ACCEPTED)
     await outbox.settle(second, LATER)
     clock.time_s += 100
@@ -273,4 +247,4 @@ async def test_what_nobody_has_tried_for_long_is_cleared(
     clock.time_s += 100
     assert await rows.clear_messages(101) == 0
     assert await rows.clear_messages(99) == 1
-    assert await outbox.take(9) == []
+    assert await outbox.take(up_to(9)) == []
