@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from gateway.domain.webhooks import Answer, Delivery, Endpoint, Errand, Secret, Shares, Tried
@@ -33,8 +33,13 @@ class WebhookBook(Protocol):
         """An owner's endpoint; nobody else's."""
         ...
 
-    async def set_secrets(self, owner: str, endpoint_id: str, secrets: Sequence[Secret]) -> bool:
-        """Sign with these secrets from now on; whether there is such an endpoint."""
+    async def change_secrets(
+        self, owner: str, endpoint_id: str, change: Callable[[Sequence[Secret]], Sequence[Secret]]
+    ) -> Endpoint | None:
+        """Sign with what this makes of the secrets, nobody else changing them meanwhile.
+
+        The endpoint as it is then; none where there is no such endpoint.
+        """
         ...
 
     async def enable(self, owner: str, endpoint_id: str) -> bool:

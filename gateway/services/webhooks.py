@@ -1,7 +1,7 @@
 """Endpoints of webhooks: added, listed, given new secrets, removed, and told again on demand."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from functools import partial
 
 from gateway.domain.addresses import checked_url
 from gateway.domain.webhooks import (
@@ -91,18 +91,11 @@ class WebhookService:
 
     async def rotate(self, owner: str, endpoint_id: str) -> Endpoint:
         """Give an endpoint a new secret; those before sign beside it for a while."""
-        endpoint, now = await self.find(owner, endpoint_id), self._clock.now()
-        until = now + self._settings.rotation_s
-        still = set(in_force(endpoint.secrets, now))
-        old = [
-            Secret(one.secret, until if one.until is None else one.until)
-            for one in endpoint.secrets
-            if one.secret in still
-        ]
-        secrets = (self._new_secret(), *old)[:_MOST_SECRETS]
-        if not await self._book.set_secrets(owner, endpoint_id, secrets):
+        rotated = partial(self._rotated, self._new_secret())
+        endpoint = await self._book.change_secrets(owner, endpoint_id, rotated)
+        if endpoint is None:
             raise NotFound
-        return self._secrets.shown(replace(endpoint, secrets=secrets))
+        return self._secrets.shown(endpoint)
 
     async def enable(self, owner: str, endpoint_id: str) -> None:
         """Tell an endpoint again that wanted nothing any more."""
@@ -134,6 +127,17 @@ class WebhookService:
         """Deliver a message anew; NotFound where its endpoint is gone or disabled."""
         if not await self._book.redeliver(owner, message_id):
             raise NotFound
+
+    def _rotated(self, new: Secret, secrets: Sequence[Secret]) -> Sequence[Secret]:
+        now = self._clock.now()
+        until = now + self._settings.rotation_s
+        still = set(in_force(secrets, now))
+        old = [
+            Secret(one.secret, until if one.until is None else one.until)
+            for one in secrets
+            if one.secret in still
+        ]
+        return (new, *old)[:_MOST_SECRETS]
 
     def _new_secret(self) -> Secret:
         return self._secrets.sealed(secret_of(self._random(SECRET_BYTES)))

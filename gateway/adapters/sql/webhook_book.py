@@ -1,10 +1,10 @@
 """Endpoints of webhooks and their deliveries, as their owners see them."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.webhook_tables import webhook_deliveries, webhook_endpoints
@@ -44,9 +44,27 @@ class SqlWebhookBook:
             row = (await connection.execute(wanted)).one_or_none()
         return None if row is None else _endpoint(row)
 
-    async def set_secrets(self, owner: str, endpoint_id: str, secrets: Sequence[Secret]) -> bool:
-        """Sign with these secrets from now on; whether there is such an endpoint."""
-        return await self._change(owner, endpoint_id, secrets=[asdict(one) for one in secrets])
+    async def change_secrets(
+        self, owner: str, endpoint_id: str, change: Callable[[Sequence[Secret]], Sequence[Secret]]
+    ) -> Endpoint | None:
+        """Sign with what this makes of the secrets, nobody else changing them meanwhile.
+
+        The endpoint as it is then; none where there is no such endpoint.
+        """
+        own = _owned(owner, endpoint_id)
+
+        def changed(connection: Connection) -> Endpoint | None:
+            held = select(webhook_endpoints).where(own).with_for_update()
+            row = connection.execute(held).one_or_none()
+            if row is None:
+                return None
+            endpoint = _endpoint(row)
+            secrets = tuple(change(endpoint.secrets))
+            values = {"secrets": [asdict(one) for one in secrets]}
+            connection.execute(update(webhook_endpoints).where(own).values(values))
+            return replace(endpoint, secrets=secrets)
+
+        return await self._database.write(changed)
 
     async def enable(self, owner: str, endpoint_id: str) -> bool:
         """Tell a disabled endpoint again, from now on; whether there is such an endpoint."""

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook
@@ -42,13 +44,13 @@ async def test_what_cannot_be_signed_is_not_sent(hooks: Hooks) -> None:
     kept = await hooks.service.find("ann", endpoint.endpoint_id)
     book = SqlWebhookBook(hooks.database, hooks.clock)
     others = [WebhookSecrets("a secret that was replaced").sealed("whsec_x")]
-    await book.set_secrets("ann", endpoint.endpoint_id, others)
+    await book.change_secrets("ann", endpoint.endpoint_id, lambda _: others)
     await hooks.tell()
     await hooks.deliverer.deliver_due()
     assert hooks.receiver.received == []
     (delivery,) = await hooks.service.deliveries("ann", endpoint.endpoint_id, 9)
     assert (delivery.state, delivery.last_error) == (DeliveryState.WAITING, "no secret")
-    await book.set_secrets("ann", endpoint.endpoint_id, kept.secrets)
+    await book.change_secrets("ann", endpoint.endpoint_id, lambda _: kept.secrets)
     hooks.clock.ahead_s += 10
     await hooks.deliverer.deliver_due()
     (received,) = hooks.receiver.received
@@ -71,6 +73,18 @@ async def test_after_a_rotation_both_secrets_verify_and_later_the_new_one_alone(
     await hooks.tell()
     await hooks.deliverer.deliver_due()
     assert hooks.receiver.received[-1].headers["webhook-signature"].count("v1,") == 1
+
+
+async def test_of_several_rotations_at_once_no_secret_is_lost(hooks: Hooks) -> None:
+    endpoint = await hooks.add()
+    rotated = await asyncio.gather(
+        *(hooks.service.rotate("ann", endpoint.endpoint_id) for _ in range(3))
+    )
+    await hooks.tell()
+    await hooks.deliverer.deliver_due()
+    (received,) = hooks.receiver.received
+    for one in (endpoint, *rotated):
+        assert Webhook(one.secrets[0].secret).verify(received.body, received.headers)
 
 
 async def test_a_receiver_that_is_down_for_a_day_loses_nothing_until_then(hooks: Hooks) -> None:

@@ -170,7 +170,7 @@ async def test_an_endpoint_is_its_owners_alone(hooks: SqlWebhookBook, tell: Tell
     await tell()
     assert await hooks.endpoints("bob") == []
     assert await hooks.find("bob", "ep_1") is None
-    assert not await hooks.set_secrets("bob", "ep_1", [])
+    assert await hooks.change_secrets("bob", "ep_1", lambda _: []) is None
     assert not await hooks.enable("bob", "ep_1")
     assert not await hooks.remove("bob", "ep_1")
     assert await hooks.deliveries("bob", "ep_1", 9) == []
