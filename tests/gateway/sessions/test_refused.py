@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_bytes
@@ -52,12 +53,12 @@ class Full(ObjectStoreAdapter):
             self.is_full = True
 
 
-@pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
-    """A gateway that makes nothing, and whose database has no time."""
-    database = {"url": f"sqlite:///{tmp_path}/sessions.sqlite", "timeout_s": 0.2}
+@asynccontextmanager
+async def accepting(folder: Path, timeout_s: float) -> AsyncIterator[Gateway]:
+    """A gateway that makes nothing, and waits so long for its database."""
+    database = {"url": f"sqlite:///{folder}/sessions.sqlite", "timeout_s": timeout_s}
     nobody = {"is_running": False}
-    async with running_gateway(tmp_path, sessions=nobody, database=database) as running:
+    async with running_gateway(folder, sessions=nobody, database=database) as running:
         yield running
 
 
@@ -86,26 +87,25 @@ async def photos(gateway: Gateway) -> list[str]:
 
 
 async def test_of_many_requests_with_one_key_only_that_which_is_taken_leaves_photos(
-    gateway: Gateway,
+    tmp_path: Path,
 ) -> None:
-    asked = [create(gateway, seed, Idempotency_Key="order-7") for seed in range(5)]
-    answers = sorted(answer.status_code for answer in await asyncio.gather(*asked))
-    assert answers == [201, 409, 409, 409, 409]
-    assert len(await photos(gateway)) == 2
+    async with accepting(tmp_path, timeout_s=60) as gateway:
+        asked = [create(gateway, seed, Idempotency_Key="order-7") for seed in range(5)]
+        answers = sorted(answer.status_code for answer in await asyncio.gather(*asked))
+        assert answers == [201, 409, 409, 409, 409]
+        assert len(await photos(gateway)) == 2
 
 
-async def test_a_database_that_takes_nothing_leaves_no_photos(
-    gateway: Gateway, tmp_path: Path
-) -> None:
-    file = tmp_path / "sessions.sqlite"
-    holder = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-    await asyncio.to_thread(holder.execute, "BEGIN IMMEDIATE")  # the gateway may be writing
-    answer = await create(gateway)
-    holder.execute("ROLLBACK")
-    holder.close()
-    assert (answer.status_code, answer.json()["error_code"]) == (503, "SYS_9004")
-    assert await photos(gateway) == []
-    assert (await create(gateway)).status_code == 201
+async def test_a_database_that_takes_nothing_leaves_no_photos(tmp_path: Path) -> None:
+    async with accepting(tmp_path, timeout_s=0.2) as gateway:
+        file = tmp_path / "sessions.sqlite"
+        holder = sqlite3.connect(file, 60, isolation_level=None, check_same_thread=False)
+        await asyncio.to_thread(holder.execute, "BEGIN IMMEDIATE")  # the gateway may be writing
+        answer = await create(gateway)
+        holder.execute("ROLLBACK")
+        holder.close()
+        assert (answer.status_code, answer.json()["error_code"]) == (503, "SYS_9004")
+        assert await photos(gateway) == []
 
 
 async def test_where_nobody_knows_whether_it_was_accepted_the_photos_stay(tmp_path: Path) -> None:
