@@ -1,13 +1,15 @@
 """What is answered over HTTP, as pydantic models: the client's side of the contract."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
 from gateway.domain.options import Category
 from gateway.schemas.requests import Strict
 from gateway.services.inference import Answer
+
+Metadata = Annotated[dict[str, JsonValue], Field(description="what the engine says about its work")]
 
 
 class Served(Strict):
@@ -52,10 +54,9 @@ class TryOnResponse(Served):
     )
     result_url: str = Field(description="signed link to the (first) picture")
     result_urls: list[str] = Field(description="signed links to every picture")
-    metadata: dict[str, JsonValue] = Field(description="what the engine says about its work")
+    metadata: Metadata
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {
                 "request_id": "0b5c1f0e6a4a4c0e9f0d3f1b6f6d2a11",
@@ -111,7 +112,6 @@ class PersonResponse(Served):
     models: list[JsonValue] = Field(description="which model answered, and on what terms")
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {
                 "request_id": "0b5c1f0e6a4a4c0e9f0d3f1b6f6d2a11",
@@ -156,10 +156,9 @@ class BodiesResponse(Served):
     images: list[BodyResponse]
     blocked: int = Field(description="pictures that the safety checker kept back")
     ai_generated: Literal[True] = Field(description="nobody was photographed")
-    metadata: dict[str, JsonValue] = Field(description="what the engine says about its work")
+    metadata: Metadata
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {
                 "request_id": "0b5c1f0e6a4a4c0e9f0d3f1b6f6d2a11",

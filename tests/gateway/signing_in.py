@@ -43,6 +43,18 @@ class Place:
         take_csrf(browser)
         return browser
 
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator[Gateway]:
+        """Another gateway, on the same database and before the same sign-in service."""
+        folder = self.folder / "other"
+        folder.mkdir()
+        told = self.gateway.resources.settings
+        database = {"url": told.database.url.get_secret_value()}
+        async with running_gateway(
+            folder, database=database, supabase=told.supabase.model_dump()
+        ) as other:
+            yield other
+
     def bearer(self, **claims: Any) -> dict[str, str]:  # noqa: ANN401
         """The header of a server that signed in by itself, with other claims where named."""
         email = str(claims.pop("email", ADA["email"]))

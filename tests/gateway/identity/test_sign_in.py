@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.gateway.running import Gateway, running_gateway
+from tests.gateway.running import Gateway
 from tests.gateway.signing_in import ADA, ADMIN, Place, signing_in, take_csrf
 
 pytestmark = pytest.mark.anyio
@@ -157,23 +157,16 @@ async def test_two_tabs_at_once_refresh_once_and_both_live(tmp_path: Path) -> No
 
 
 async def test_two_tabs_at_two_gateways_refresh_once_and_both_live(tmp_path: Path) -> None:
-    async with signing_in(tmp_path) as place:
-        told = place.gateway.resources.settings.supabase
-        (tmp_path / "other").mkdir()
-        async with running_gateway(
-            tmp_path / "other",
-            database={"url": f"sqlite:///{tmp_path}/sessions.sqlite"},
-            supabase=told.model_dump(),
-        ) as other:
-            first = await place.signed_in()
-            second = tab(place, first, other)
-            await refreshed(first, second)
-            assert place.supabase.calls.count("refresh_token") == 1
-            assert [await kind(one) for one in (first, second)] == ["user", "user"]
-            # And again, with the tokens that each was given.
-            await refreshed(second, first)
-            assert place.supabase.calls.count("refresh_token") == 2
-            assert [await kind(one) for one in (first, second)] == ["user", "user"]
+    async with signing_in(tmp_path) as place, place.beside() as other:
+        first = await place.signed_in()
+        second = tab(place, first, other)
+        await refreshed(first, second)
+        assert place.supabase.calls.count("refresh_token") == 1
+        assert [await kind(one) for one in (first, second)] == ["user", "user"]
+        # And again, with the tokens that each was given.
+        await refreshed(second, first)
+        assert place.supabase.calls.count("refresh_token") == 2
+        assert [await kind(one) for one in (first, second)] == ["user", "user"]
 
 
 async def test_a_page_that_leaves_while_it_refreshes_loses_nothing(tmp_path: Path) -> None:
@@ -257,20 +250,13 @@ async def test_signing_out_works_while_the_service_is_away(tmp_path: Path) -> No
 
 @pytest.mark.prop(1)
 async def test_another_gateway_hears_of_a_sign_out_within_moments(tmp_path: Path) -> None:
-    async with signing_in(tmp_path) as place:
-        told = place.gateway.resources.settings.supabase
-        (tmp_path / "other").mkdir()
-        async with running_gateway(
-            tmp_path / "other",
-            database={"url": f"sqlite:///{tmp_path}/sessions.sqlite"},
-            supabase=told.model_dump(),
-        ) as other:
-            first = await place.signed_in()
-            second = tab(place, first, other)
-            assert await kind(second) == "user"
-            await first.post(f"{AUTH}/logout", json={})
-            other.clock.time_s += 1.01
-            assert await kind(second) == "AUTH_1001"
+    async with signing_in(tmp_path) as place, place.beside() as other:
+        first = await place.signed_in()
+        second = tab(place, first, other)
+        assert await kind(second) == "user"
+        await first.post(f"{AUTH}/logout", json={})
+        other.clock.time_s += 1.01
+        assert await kind(second) == "AUTH_1001"
 
 
 async def test_where_nobody_can_sign_in_there_are_no_such_routes(gateway: Gateway) -> None:
