@@ -47,6 +47,7 @@ GatewayError
 ├── StorageFailed             SYS_9003   the object store refused or is away
 │   └── NotKept               SYS_9003   … when the engine had done its work
 ├── DatabaseFailed            SYS_9004   the database refused or is away
-│   └── CommitFailed          SYS_9004   … and may have kept the change all the same
+│   ├── CommitFailed          SYS_9004   … and may have kept the change all the same
+│   └── DatabaseRefused       SYS_9001   … or cannot hold what it was given
 └── SwitchedOff               SYS_9005   this deployment does not offer it (features)
 """

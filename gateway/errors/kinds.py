@@ -248,7 +248,7 @@ class DatabaseFailed(GatewayError):
 
     code = ErrorCode.DATABASE
     default_message = "The database is not available."
-    retry_after_s = 5
+    retry_after_s: ClassVar[int | None] = 5
 
 
 class CommitFailed(DatabaseFailed):
@@ -256,3 +256,11 @@ class CommitFailed(DatabaseFailed):
 
     Any other failure of it changed nothing.
     """
+
+
+class DatabaseRefused(DatabaseFailed):
+    """The database cannot hold what it was given, however often it is tried: our own fault."""
+
+    code = ErrorCode.INTERNAL
+    default_message = GatewayError.default_message
+    retry_after_s = None

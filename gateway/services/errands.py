@@ -16,6 +16,7 @@ from gateway.domain.sessions_glimpses import Glimpse
 from gateway.domain.sessions_queue import Patience, is_tried, pause_s
 from gateway.errors.kinds import (
     DatabaseFailed,
+    DatabaseRefused,
     GatewayError,
     Internal,
     NotFound,
@@ -151,12 +152,9 @@ class Errand:
         await self._shop.notices.show(topic, glimpse.pack())
 
     async def _end(self, made: "asyncio.Task[Outcome]") -> None:
-        error, queue = made.exception(), self._shop.queue
+        error = made.exception()
         if error is None:
-            outcome = made.result()
-            if not await self._written(partial(queue.complete, self.claim, outcome)):
-                await self._discard(outcome.result)
-            self._count("completed")
+            await self._complete(made.result())
             return
         known = error if isinstance(error, GatewayError) else Internal()
         _log().warning("an item failed", error_code=known.code, exc_info=error)
@@ -164,21 +162,46 @@ class Errand:
         patience = self._shop.patience
         wait_s = pause_s(known.code, claim.tries, claim.bounces, patience, has_worked=worked)
         if wait_s is None:
-            fault = Fault(known.code, known.message, known.details)
-            await self._written(partial(queue.fail, claim, fault))
-            self._count("failed")
+            await self._fail(known)
             return
-        counts = is_tried(known.code, has_worked=worked)
-        await self._written(partial(queue.give_back, claim, wait_s, is_tried=counts))
+        give_back, counts = self._shop.queue.give_back, is_tried(known.code, has_worked=worked)
+        await self._written(partial(give_back, claim, wait_s, is_tried=counts))
         self._count("given_back")
 
+    async def _complete(self, outcome: Outcome) -> None:
+        try:
+            is_ours = await self._written(partial(self._shop.queue.complete, self.claim, outcome))
+        except DatabaseRefused as refused:
+            _log().exception("an outcome cannot be written")
+            await self._discard(outcome.result)
+            await self._fail(refused)
+            return
+        if not is_ours:
+            await self._discard(outcome.result)
+        self._count("completed")
+
+    async def _fail(self, error: GatewayError) -> None:
+        fail, fault = self._shop.queue.fail, Fault(error.code, error.message, error.details)
+        try:
+            await self._written(partial(fail, self.claim, fault))
+        except DatabaseRefused:
+            _log().exception("details of a fault cannot be written")
+            plain = Fault(error.code, error.default_message, {})
+            await self._written(partial(fail, self.claim, plain))
+        self._count("failed")
+
     async def _written(self, write: Callable[[], Awaitable[bool]]) -> bool:
-        """Write it down as soon as the database takes it; whether the item was still ours."""
+        """Write it down as soon as the database takes it; whether the item was still ours.
+
+        Raises DatabaseRefused where it never will.
+        """
         pause = self._shop.patience.first_s
         while True:
             try:
                 is_ours = await write()
                 break
+            except DatabaseRefused:
+                raise
             except DatabaseFailed:
                 _log().warning("the database is away", exc_info=True)
             await asyncio.sleep(pause)

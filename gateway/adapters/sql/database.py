@@ -1,19 +1,20 @@
 """One database, SQLite or Postgres, chosen by URL: its engine, its transactions, its failures."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from threading import Event
 from typing import Any, Final, TypeVar
 
-import asyncpg
 from sqlalchemy import Connection, event, func, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.adapters.sql.documents import written
+from gateway.adapters.sql.failures import database_errors
 from gateway.adapters.sql.threads import SqliteConnection, SqliteThread, empty_log
 from gateway.adapters.whole import whole
 from gateway.domain.durations import DAY_S
@@ -37,14 +38,6 @@ _POSTGRES_TIME: Final = func.extract("epoch", func.clock_timestamp())
 _SQLITE_TIME: Final = (func.julianday("now") - 2_440_587.5) * float(DAY_S)
 _PRIVATE: Final = 0o700
 _LOCK_BYTES: Final = 8
-# Before there is a connection, the driver's own errors come through as they are.
-_FAILURES: Final = (
-    SQLAlchemyError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    OSError,
-    TimeoutError,
-)
 
 
 class Database:
@@ -52,6 +45,7 @@ class Database:
 
     There are at most `pool_size`; to have one, or SQLite's turn to write, may take `timeout_s`.
     Of Postgres's, one is left to what `goes_first`. Raises Misconfigured for any other URL.
+    Of what raises DatabaseFailed, that is DatabaseRefused which would fail as well another time.
     """
 
     def __init__(self, url: str, pool_size: int, timeout_s: float) -> None:
@@ -61,6 +55,7 @@ class Database:
             "pool_size": pool_size,
             "max_overflow": 0,
             "pool_timeout": timeout_s,
+            "json_serializer": written,
         }
         if self.is_postgres:
             waits = {"timeout": timeout_s, "command_timeout": timeout_s}
@@ -88,7 +83,7 @@ class Database:
 
         For SQLite that is one visit of a thread: many small ones cost more than what they find.
         """
-        with _database_errors():
+        with database_errors():
             if self._reader is not None:
                 return await self._reader.run(work)
             async with self._room():
@@ -119,7 +114,7 @@ class Database:
             return found
 
         try:
-            with _database_errors():
+            with database_errors():
                 return await self._write(done, goes_first=goes_first)
         except DatabaseFailed as error:
             if is_done.is_set():
@@ -157,7 +152,7 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that changes nothing; raises DatabaseFailed."""
-        with _database_errors():
+        with database_errors():
             async with self._room(), self.engine.connect() as connection:
                 yield await connection.execution_options(**{_IS_READING: True})
 
@@ -167,7 +162,7 @@ class Database:
 
         SQLite has one writer at a time, and this is it from its first line.
         """
-        with _database_errors():
+        with database_errors():
             async with self._room(), self.engine.begin() as connection:
                 yield connection
 
@@ -241,12 +236,3 @@ def _begin(connection: Connection) -> None:
 def _lock_key(name: str) -> int:
     """A name as Postgres takes it: 64 bits, signed."""
     return int.from_bytes(sha256(name.encode()).digest()[:_LOCK_BYTES], "big", signed=True)
-
-
-@contextmanager
-def _database_errors() -> Iterator[None]:
-    """Whatever the database raises becomes DatabaseFailed, whose message shows nothing of it."""
-    try:
-        yield
-    except _FAILURES as error:
-        raise DatabaseFailed from error

@@ -17,6 +17,8 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import StaticPool
 
+from gateway.adapters.sql.documents import written
+
 T = TypeVar("T")
 
 _DRIVER: Final = "sqlite+pysqlite"
@@ -48,6 +50,7 @@ class SqliteConnection:
         self._engine = create_engine(
             url.set(drivername=_DRIVER),
             poolclass=StaticPool,
+            json_serializer=written,
             connect_args={"timeout": timeout_s, "check_same_thread": False},
         )
         event.listen(self._engine, "connect", prepare)

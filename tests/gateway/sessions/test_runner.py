@@ -1,18 +1,24 @@
 """Runners that share a queue, lose their leases, or find the database gone."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from gateway.adapters.clock import SystemClock
 from gateway.domain import sessions_topics as topics
+from gateway.domain.jobs import Job, Prediction
 from gateway.domain.sessions_lifecycle import State
+from gateway.errors.codes import ErrorCode
+from gateway.errors.kinds import Unfit
+from gateway.ports.models import OnProgress
 from gateway.settings.sessions import SessionSettings
 from tests.gateway.running import ManualClock
-from tests.gateway.sessions.workshop import DAY_S, LEASE_S, QUICK, Place, opened
+from tests.gateway.sessions.workshop import DAY_S, LEASE_S, QUICK, Drawer, Place, opened
 from tests.servers.postgres_server import PostgresServer, create_database
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +91,39 @@ async def test_what_a_runner_leaves_when_it_ends_is_begun_at_once(place: Place) 
     async with opened(place, clock, ["drawer"]) as second, second.running():
         await second.service.wait(session_id, "drawer", 60)
         await second.ended_once(session_id, "drawer")
+
+
+class Babbler(Drawer):
+    """Models whose answers hold what no database takes, or whose faults do."""
+
+    def __init__(self, said: JsonValue, *, fails: bool) -> None:
+        super().__init__()
+        self.said = said
+        self.fails = fails
+
+    async def predict(self, job: Job, on_progress: OnProgress | None = None) -> Prediction:
+        if self.fails:
+            raise Unfit(details={"said": self.said})
+        drawn = await super().predict(job, on_progress)
+        return Prediction(drawn.images, {**drawn.metadata, "said": self.said})
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("said", ["a\0b", "\ud800", math.nan, [math.inf]])
+async def test_what_can_never_be_written_down_ends_its_item(
+    place: Place, said: JsonValue, *, fails: bool
+) -> None:
+    clock = SystemClock()
+    async with opened(place, clock, ["drawer"], worker=Babbler(said, fails=fails)) as sessions:
+        session_id = await sessions.accept("drawer", clock.now())
+        async with sessions.running():
+            found = await sessions.service.wait(session_id, "drawer", 20)
+        assert found.state is State.FAILED
+        fault = found.items[0].fault
+        assert fault is not None
+        assert fault.code is (ErrorCode.UNFIT if fails else ErrorCode.INTERNAL)
+        assert found.items[0].attempt == 1
+        assert [key async for key in sessions.store.keys("results")] == []
 
 
 @pytest.mark.slow
