@@ -268,7 +268,7 @@ def _session_ground(
 ) -> SessionGround:
     database, notices = shared
     told = settings.sessions
-    rules = QueueRules(told.lease_s, told.max_tries, told.per_user, told.retry_longest_s)
+    rules = QueueRules(told.lease_s, told.max_tries, told.per_user)
     return SessionGround(
         book=SqlSessionBook(database, clock, tells=settings.features.webhooks),
         queue=SqlSessionQueue(database, clock, rules, tells=settings.features.webhooks),

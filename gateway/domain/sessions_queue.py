@@ -37,6 +37,14 @@ PASSING: Final = frozenset({ErrorCode.OUT_OF_MEMORY, ErrorCode.TIMED_OUT, ErrorC
 """Another try may go better, but not for ever."""
 
 
+LONGEST_AHEAD_S: Final = 240.0
+"""No lease holds for longer, and no item waits for longer, whatever a deployment is set to."""
+
+HORIZON_S: Final = LONGEST_AHEAD_S + 60.0
+"""What lies further ahead was written by a clock that has been put back since. It is the same for
+every gateway: one that went by its own lease would take what another holds under a longer one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """When an item that failed is tried again: pauses double from the first to the longest."""

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr
 
 from gateway.domain.durations import DAY_S
+from gateway.domain.sessions_queue import LONGEST_AHEAD_S
 from gateway.settings.addresses import password_of
 from gateway.settings.section import Section
 
@@ -68,7 +69,10 @@ class SessionSettings(Section):
         description="how long an engine is away before another makes what waits for it",
     )
     lease_s: float = Field(
-        default=15.0, gt=0, description="silence after which an item is taken over by others"
+        default=15.0,
+        gt=0,
+        le=LONGEST_AHEAD_S,
+        description="silence after which an item is taken over by others",
     )
     beat_s: float = Field(default=4.0, gt=0, description="pause between two renewals of leases")
     poll_s: float = Field(default=1.0, gt=0, description="longest time between two looks for work")
@@ -90,4 +94,6 @@ class SessionSettings(Section):
         default=30.0, gt=0, description="pause between two looks for sessions to erase"
     )
     retry_first_s: float = Field(default=0.5, gt=0, description="pause before the second try")
-    retry_longest_s: float = Field(default=15.0, gt=0, description="longest pause between tries")
+    retry_longest_s: float = Field(
+        default=15.0, gt=0, le=LONGEST_AHEAD_S, description="longest pause between tries"
+    )

@@ -7,7 +7,7 @@ changes nothing any more, and each item ends exactly once.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -33,7 +33,7 @@ from gateway.adapters.sql.turns import Turn, Turns
 from gateway.domain.jobs import Progress
 from gateway.domain.sessions import Claim, ClaimKey, EventKind, Fault, Outcome
 from gateway.domain.sessions_lifecycle import OPEN, Move, State, origins
-from gateway.domain.sessions_queue import given_up
+from gateway.domain.sessions_queue import HORIZON_S, given_up
 from gateway.ports.clock import Clock
 from gateway.ports.sessions import NOBODY
 
@@ -48,20 +48,12 @@ _OF_SESSION: Final = (
 
 @dataclass(frozen=True, slots=True)
 class QueueRules:
-    """How long a lease holds, how often an item is begun, how many items of one owner run.
-
-    No item is told to wait for longer than `longest_wait_s`.
-    """
+    """How long a lease holds, how often an item is begun, how many items of one owner run."""
 
     lease_s: float
     max_tries: int
     per_owner: int
-    longest_wait_s: float = 60.0
-
-    @property
-    def horizon_s(self) -> float:
-        """What lies further ahead was written by a clock that has been put back since."""
-        return 2 * max(self.lease_s, self.longest_wait_s)
+    horizon_s: ClassVar[float] = HORIZON_S
 
 
 class SqlSessionQueue:

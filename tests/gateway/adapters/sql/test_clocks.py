@@ -1,17 +1,20 @@
 """Gateways whose clocks are minutes apart, or jump, lose nothing and end nothing twice."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
+from pydantic import ValidationError
 
-from gateway.adapters.clock import SharedClock
+from gateway.adapters.clock import SharedClock, SystemClock
 from gateway.adapters.sql.book import SqlSessionBook
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.queue import SqlSessionQueue
 from gateway.domain.sessions import EventKind, Session
 from gateway.domain.sessions_lifecycle import ENDED, State
+from gateway.domain.sessions_queue import LONGEST_AHEAD_S
 from gateway.ports.clock import Clock
+from gateway.settings.sessions import SessionSettings
 from tests.gateway.adapters.sql.conftest import RULES
 from tests.gateway.adapters.sql.drafts import ENGINES, OUTCOME, draft
 
@@ -62,6 +65,37 @@ async def agreed(database: Database, own: WrongClock) -> Machine:
 
 async def test_the_database_knows_the_time(database: Database) -> None:
     assert await database.now() == pytest.approx(time.time(), abs=60)
+
+
+async def test_while_the_setting_of_the_lease_is_rolled_out_nobody_loses_anything(
+    database: Database,
+) -> None:
+    clock, told = SystemClock(), SessionSettings()
+    longest = replace(RULES, lease_s=LONGEST_AHEAD_S)
+    new = SqlSessionQueue(database, clock, longest)
+    old = SqlSessionQueue(database, clock, replace(RULES, lease_s=told.lease_s))
+    book = SqlSessionBook(database, clock)
+    session_id = (await book.create(draft(clock.now()))).session_id
+    for _ in range(RULES.max_tries):
+        claim = await new.claim("new", ENGINES)
+        assert claim is not None
+        assert await old.claim("old", ENGINES) is None
+        assert not await old.tidy()
+        assert await new.give_back(claim, 0, is_tried=claim.tries < RULES.max_tries)
+    last = await new.claim("new", ENGINES)
+    assert last is not None
+    assert await new.complete(last, OUTCOME)
+    found = await book.find(session_id, "ann")
+    assert found is not None
+    assert found.state is State.COMPLETED
+
+
+@pytest.mark.parametrize("name", ["lease_s", "retry_longest_s"])
+def test_no_setting_reaches_so_far_that_a_clock_seems_to_have_been_put_back(name: str) -> None:
+    assert RULES.horizon_s > LONGEST_AHEAD_S
+    SessionSettings.model_validate({name: LONGEST_AHEAD_S})
+    with pytest.raises(ValidationError):
+        SessionSettings.model_validate({name: LONGEST_AHEAD_S + 1})
 
 
 @pytest.mark.parametrize("ahead_s", JUMPS)
