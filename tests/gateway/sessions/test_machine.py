@@ -1,8 +1,8 @@
 """Anything that can happen to sessions, in any order, against a model of what must come of it."""
 
 import asyncio
-from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -15,55 +15,64 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import delete
+from sqlalchemy import Connection, delete, select
 
+from gateway.adapters.sql.audit_log import SqlAuditLog
 from gateway.adapters.sql.book import SqlSessionBook
 from gateway.adapters.sql.database import Database
+from gateway.adapters.sql.eraser import SqlEraser
 from gateway.adapters.sql.migrating import migrate
 from gateway.adapters.sql.queue import QueueRules, SqlSessionQueue
-from gateway.adapters.sql.tables import idempotency_keys, sessions
+from gateway.adapters.sql.tables import idempotency_keys, session_events, sessions
+from gateway.domain.audit import AuditEvent
+from gateway.domain.jobs import Progress
 from gateway.domain.sessions import Claim, EventKind, RepeatKey
-from gateway.domain.sessions_lifecycle import ENDED, State
+from gateway.domain.sessions_lifecycle import Move, State
+from gateway.errors.kinds import Conflict
+from gateway.services.erasing import EVENT
 from tests.gateway.adapters.sql.drafts import DAY_S, ENGINES, FAULT, OUTCOME, draft
 from tests.gateway.running import ManualClock
+from tests.gateway.sessions.model import Model, has_ended_once
 
 T = TypeVar("T")
 
-RULES = QueueRules(lease_s=10, max_tries=3, per_owner=3)
+LEASE_S = 10
+RULES = QueueRules(lease_s=LEASE_S, max_tries=3, per_owner=3)
 OWNERS = ("ann", "bob")
-
-
-@dataclass
-class Known:
-    """What the model knows of a session: its items' attempts in hand, and which were completed."""
-
-    owner: str
-    items: int
-    done: dict[int, str] = field(default_factory=dict)
-    ended: State | None = None
-    is_forgotten: bool = False
+WAIT_S = 5
+SPANS_S = (1, LEASE_S + 1, 30)
+LIVES_S = (25, DAY_S)
+"""Some sessions, and some keys, are over before the example is."""
 
 
 class Anything(RuleBasedStateMachine):
-    """Owners make, cancel, forget and repeat; runners claim, end, stall and die; time passes."""
+    """Owners make, repeat, cancel and forget; runners claim, end, stall and die; time passes.
+
+    What is over ends, and what is over or forgotten is erased, now, later or never.
+    """
 
     def __init__(self, database_url: str) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.database = Database(database_url, 2, 10)
         self.clock = ManualClock()
-        self.known: dict[str, Known] = {}
+        self.model = Model(RULES)
         self.claims: list[Claim] = []
-        self.holders: dict[tuple[str, int], int] = {}
 
     def do(self, work: Awaitable[T]) -> T:
         return self.loop.run_until_complete(_awaited(work))
+
+    @property
+    def now(self) -> float:
+        return self.clock.now()
 
     @initialize()
     def open(self) -> None:
         self.do(self.emptied())
         self.book = SqlSessionBook(self.database, self.clock)
         self.queue = SqlSessionQueue(self.database, self.clock, RULES)
+        self.eraser = SqlEraser(self.database, self.clock)
+        self.audit = SqlAuditLog(self.database)
 
     async def emptied(self) -> None:
         await migrate(self.database)
@@ -71,109 +80,174 @@ class Anything(RuleBasedStateMachine):
             for table in (idempotency_keys, sessions):
                 await connection.execute(delete(table))
 
-    @rule(owner=st.sampled_from(OWNERS), items=st.integers(1, 3), key=st.sampled_from("xyz"))
-    def create(self, owner: str, items: int, key: str) -> None:
-        repeat = RepeatKey(f"{key}{items}", "same", self.clock.now() + DAY_S)
-        earlier = self.do(self.book.repeated(owner, repeat))
-        made = self.do(self.book.create(draft(self.clock.now(), items, owner), repeat))
-        assert made.is_repeat == (earlier is not None)
-        if made.is_repeat:
-            assert made.session_id == earlier
-        else:
-            self.known[made.session_id] = Known(owner, items)
+    @rule(
+        owner=st.sampled_from(OWNERS),
+        items=st.integers(1, 3),
+        repeat=st.builds(RepeatKey, st.sampled_from("xyz"), st.sampled_from("hhhj"), st.none()),
+        lives_s=st.sampled_from(LIVES_S),
+        key_lives_s=st.sampled_from(LIVES_S),
+        cancel_after_s=st.sampled_from([None, None, 15.0]),
+    )
+    def create(
+        self,
+        owner: str,
+        items: int,
+        repeat: RepeatKey,
+        lives_s: float,
+        key_lives_s: float,
+        cancel_after_s: float | None,
+    ) -> None:
+        repeat = replace(repeat, expires_at=self.now + key_lives_s)
+        made = draft(self.now, items, owner, cancel_after_s=cancel_after_s)
+        made = replace(made, expires_at=self.now + lives_s)
+        earlier = self.model.earlier(owner, repeat.key, self.now)
+        if earlier is not None and earlier[1].body_hash != repeat.body_hash:
+            for refused in (self.book.repeated(owner, repeat), self.book.create(made, repeat)):
+                with pytest.raises(Conflict):
+                    self.do(refused)
+            return
+        assert self.do(self.book.repeated(owner, repeat)) == (earlier and earlier[0])
+        created = self.do(self.book.create(made, repeat))
+        assert created.is_repeat == (earlier is not None)
+        if earlier is None:
+            self.model.create(made, repeat)
+        assert created.session_id == (earlier[0] if earlier else made.session_id)
 
-    @rule()
-    def claim(self) -> None:
-        claim = self.do(self.queue.claim("runner", ENGINES))
-        if claim is not None:
-            known = self.known[claim.session_id]
-            assert known.ended is None
-            assert claim.position not in known.done
-            assert claim.attempt == self.holders.get((claim.session_id, claim.position), 0) + 1
-            self.holders[claim.session_id, claim.position] = claim.attempt
+    @rule(times=st.integers(1, 3))
+    def claim(self, times: int) -> None:
+        for _ in range(times):
+            expected = self.model.next(self.now)
+            claim = self.do(self.queue.claim("runner", ENGINES))
+            if claim is None:
+                assert not expected
+                return
+            assert (claim.session_id, claim.position) in expected
+            self.model.claim(claim, self.now)
+            item = self.model.held(claim)
+            assert item is not None
+            assert (claim.attempt, claim.tries) == (item.attempt, item.tries)
             self.claims.append(claim)
 
     @precondition(lambda self: self.claims)
-    @rule(data=st.data(), end=st.sampled_from(["complete", "fail", "give_back"]))
+    @rule(data=st.data(), end=st.sampled_from(["complete", "complete", "fail"]))
     def end(self, data: st.DataObject, end: str) -> None:
         claim = data.draw(st.sampled_from(self.claims))
-        known = self.known[claim.session_id]
-        held = self.holders[claim.session_id, claim.position]
-        may = held == claim.attempt and known.ended is None
-        before = known.done.get(claim.position)
-        says: dict[str, Any] = {
-            "complete": lambda: self.queue.complete(claim, OUTCOME),
-            "fail": lambda: self.queue.fail(claim, FAULT),
-            "give_back": lambda: self.queue.give_back(claim, 0, is_tried=True),
+        says: dict[str, tuple[Move, Callable[[], Awaitable[bool]]]] = {
+            "complete": (Move.COMPLETE, lambda: self.queue.complete(claim, OUTCOME)),
+            "fail": (Move.FAIL, lambda: self.queue.fail(claim, FAULT)),
         }
-        was_ours = self.do(says[end]())
-        if before is None and may and was_ours and end != "give_back":
-            known.done[claim.position] = end
-            self.settle(known)
-        elif before is not None or not may:
-            assert not was_ours or end in {before, "give_back"}
+        move, say = says[end]
+        assert self.do(say()) == self.model.end(claim, move)
 
-    @rule(seconds=st.sampled_from([1, 11]))
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), wait_s=st.sampled_from([0, WAIT_S]), is_tried=st.booleans())
+    def give_back(self, data: st.DataObject, wait_s: float, is_tried: bool) -> None:  # noqa: FBT001
+        claim = data.draw(st.sampled_from(self.claims))
+        held = self.model.held(claim)
+        was_ours = self.do(self.queue.give_back(claim, wait_s, is_tried=is_tried))
+        assert was_ours == self.model.end(claim, Move.GIVE_BACK)
+        if held is not None:
+            held.tries -= not is_tried
+            held.not_before = self.now + wait_s
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def beat(self, data: st.DataObject) -> None:
+        claim = data.draw(st.sampled_from(self.claims))
+        held = [(one, self.model.held(one)) for one in self.claims]
+        told = self.do(self.queue.beat([one.key for one in self.claims]))
+        assert set(told) == {one.key for one, item in held if item is not None}
+        for _, item in held:
+            if item is not None:
+                item.lease_until = self.now + RULES.lease_s
+        is_still = self.model.held(claim) is not None
+        assert self.do(self.queue.progress(claim, Progress("denoise", 1, 2))) == is_still
+
+    @rule(seconds=st.sampled_from(SPANS_S))
     def time_passes(self, seconds: int) -> None:
         self.clock.time_s += seconds
 
     @rule()
     def tidy(self) -> None:
-        self.do(self.queue.tidy())
-        for session_id, known in self.known.items():
-            found = self.do(self.book.find(session_id, known.owner))
-            for item in found.items if found and known.ended is None else ():
-                if item.state is State.FAILED and item.position not in known.done:
-                    assert item.fault is not None
-                    assert item.fault.details["reason"] == "given_up"
-                    known.done[item.position] = "fail"
-            if known.ended is None:
-                self.settle(known)
+        assert set(self.do(self.queue.tidy())) == self.model.tidy(self.now)
 
-    @precondition(lambda self: self.known)
+    @precondition(lambda self: self.model.known)
     @rule(data=st.data(), forgets=st.booleans())
     def owner_ends(self, data: st.DataObject, forgets: bool) -> None:  # noqa: FBT001
-        session_id = data.draw(st.sampled_from(sorted(self.known)))
-        known = self.known[session_id]
-        stranger = OWNERS[known.owner == OWNERS[0]]
-        assert self.do(self.book.cancel(session_id, stranger)) is None
-        assert self.do(self.book.forget(session_id, stranger)) is None
-        if known.is_forgotten:
-            assert self.do(self.book.cancel(session_id, known.owner)) is None
+        session_id = data.draw(st.sampled_from(sorted(self.model.known)))
+        known = self.model.known[session_id]
+        owner = known.draft.owner
+        stranger = OWNERS[owner == OWNERS[0]]
+        end = self.book.forget if forgets else self.book.cancel
+        assert self.do(end(session_id, stranger)) is None
+        told: Any = self.do(end(session_id, owner))
+        if not known.is_shown(self.now):
+            assert told is None
             return
-        if forgets:
-            assert self.do(self.book.forget(session_id, known.owner)) is not None
-            known.is_forgotten = True
-        else:
-            assert self.do(self.book.cancel(session_id, known.owner)) == (known.ended is None)
-        known.ended = known.ended or State.CANCELLED
+        assert told is not None if forgets else told == known.is_open
+        if known.is_open:
+            known.end(Move.CANCEL)
+        known.is_forgotten = forgets
 
-    @staticmethod
-    def settle(known: Known) -> None:
-        if len(known.done) == known.items:
-            well = "complete" in known.done.values()
-            known.ended = State.COMPLETED if well else State.FAILED
+    @precondition(lambda self: self.model.to_erase(self.now))
+    @rule(data=st.data())
+    def erase(self, data: st.DataObject) -> None:
+        due = self.model.to_erase(self.now)
+        assert {one.session_id for one in self.do(self.book.to_erase(100))} == due
+        session_id = data.draw(st.sampled_from(sorted(due)))
+        self.check(session_id)
+        owner = self.model.known[session_id].draft.owner
+
+        def line_of(counts: Mapping[str, int]) -> AuditEvent:
+            return AuditEvent(session_id, self.now, EVENT, owner, detail=dict(counts))
+
+        line = self.do(self.eraser.finish(session_id, line_of))
+        assert line is not None
+        assert line.detail["items"] == len(self.model.known[session_id].items)
+        assert self.do(self.eraser.finish(session_id, line_of)) is None
+        self.model.erase(session_id)
+
+    @rule()
+    def keys_are_cleared(self) -> None:
+        assert self.do(self.eraser.clear_keys()) == self.model.clear_keys(self.now)
 
     def teardown(self) -> None:
-        for session_id, known in self.known.items():
-            self.check(session_id, known)
+        for session_id in self.model.known:
+            self.check(session_id)
+        erased = self.model.erased
+        assert self.do(self.eraser.missing([*self.model.known, *erased])) == erased.keys()
+        for session_id, owner in erased.items():
+            assert self.do(self.events(session_id)) == []
+            found = [self.do(self.audit.find(session_id, EVENT, one)) for one in OWNERS]
+            assert [one is not None for one in found] == [owner == one for one in OWNERS]
         self.do(self.database.close())
         self.loop.close()
 
-    def check(self, session_id: str, known: Known) -> None:
-        found = self.do(self.book.find(session_id, known.owner))
-        if known.is_forgotten:
-            assert found is None
-            return
-        history = self.do(self.book.history(session_id, known.owner, 0, 1000))
-        assert found is not None
-        assert history is not None
-        events = history.events
-        assert [event.seq for event in events] == list(range(1, found.last_event + 1))
-        told = [event.data["state"] for event in events if event.kind is EventKind.STATE]
-        ends = [state for state in told if state in ENDED]
-        assert ends == ([] if known.ended is None else [known.ended])
-        assert (found.state in ENDED) == (known.ended is not None)
+    def check(self, session_id: str) -> None:
+        known = self.model.known[session_id]
+        found = self.do(self.book.find(session_id, known.draft.owner))
+        assert (found is not None) == known.is_shown(self.now)
+        told = self.do(self.events(session_id))
+        assert [number for number, _ in told] == [*range(1, len(told) + 1)]
+        assert has_ended_once([state for _, state in told if state is not None], known.state)
+        if found is not None:
+            assert found.state is known.state
+            assert found.last_event == len(told)
+            shown = [(item.state, item.attempt) for item in found.items]
+            assert shown == [(item.state, item.attempt) for item in known.items]
+
+    async def events(self, session_id: str) -> list[tuple[int, State | None]]:
+        """The numbers of what was told of a session, with where it stood if that was told."""
+        own = session_events.c
+        wanted = select(own.seq, own.kind, own.data).where(own.session_id == session_id)
+
+        def look(connection: Connection) -> list[tuple[int, State | None]]:
+            return [
+                (row.seq, State(row.data["state"]) if row.kind == EventKind.STATE else None)
+                for row in connection.execute(wanted.order_by(own.seq))
+            ]
+
+        return await self.database.read(look)
 
 
 async def _awaited(work: Awaitable[T]) -> T:
