@@ -40,10 +40,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How many items of its engine stand before it, and the seconds until it is done, if known.
+    """How many items of its engine wait before it, and the seconds until it is done, if known.
 
-    An item that is being made has nobody before it. Who stands before may yet be passed, as long as
-    his owner has as many in the making as one may.
+    An item that is being made has nobody before it. Whoever has as many in the making as one may is
+    passed by those behind him, for so long: the one who asks, too.
     """
 
     queue_position: int

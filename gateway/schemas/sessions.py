@@ -72,8 +72,8 @@ class SessionResponse(Strict):
     expires_at: datetime = Field(description="when it is erased with its pictures")
     cancel_at: datetime | None = Field(description="when it ends by itself, if it has not ended")
     queue_position: int | None = Field(
-        description="items of its engine that stand before it; 0: next, or being made. Some of them"
-        " may be passed: those of users who have as many in the making as one may"
+        description="items of its engine that wait before it; 0: none do, or it is being made. Who"
+        " has as many in the making as one may is passed by those behind him, for so long"
     )
     estimate_s: float | None = Field(description="seconds until it is done, as far as is known")
     last_event: int = Field(description="the number of the last thing that happened to it")
