@@ -3,47 +3,47 @@
 import asyncio
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
 _SECRET_BYTES: Final = 32
+_MOST_UNREAD: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One call that is waited for: its secret, and what it brings."""
+    """What is waited for: the secret of whoever may call, and the bodies of its calls."""
 
     token: str
-    content: "asyncio.Future[bytes]" = field(repr=False)
+    calls: "asyncio.Queue[bytes]" = field(repr=False)
 
 
 class CallbackDesk:
     """Hands what comes to whoever waits for it here; nobody else's secret opens anything."""
 
     def __init__(self) -> None:
-        self._expected: dict[bytes, asyncio.Future[bytes]] = {}
+        self._expected: dict[bytes, asyncio.Queue[bytes]] = {}
 
     @contextmanager
     def expecting(self) -> Iterator[Expected]:
-        """Wait for a call for the length of the block."""
+        """Wait for calls for the length of the block."""
         token = secrets.token_urlsafe(_SECRET_BYTES)
-        future = asyncio.get_running_loop().create_future()
-        self._expected[_digest(token)] = future
+        calls = asyncio.Queue[bytes](_MOST_UNREAD)
+        self._expected[_digest(token)] = calls
         try:
-            yield Expected(token, future)
+            yield Expected(token, calls)
         finally:
             del self._expected[_digest(token)]
-            future.cancel()
 
     def take(self, token: str, content: bytes) -> bool:
-        """Take a call; whether anybody waits for it here. A repetition changes nothing."""
-        future = self._expected.get(_digest(token))
-        if future is None:
+        """Take a call; whether anybody waits for it here. What nobody reads in time is left out."""
+        calls = self._expected.get(_digest(token))
+        if calls is None:
             return False
-        if not future.done():
-            future.set_result(content)
+        with suppress(asyncio.QueueFull):
+            calls.put_nowait(content)
         return True
 
 

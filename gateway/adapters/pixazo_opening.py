@@ -8,7 +8,8 @@ from typing import Final
 from gateway.adapters.breaker import BreakerRules, Breakers
 from gateway.adapters.callbacks import CallbackDesk
 from gateway.adapters.outgoing import Outgoing
-from gateway.adapters.pixazo import CALLBACK_PATH, PixazoModels, Reach, Service, is_outage
+from gateway.adapters.pixazo import CALLBACK_PATH, PixazoModels, is_outage
+from gateway.adapters.pixazo_orders import Reach, Service
 from gateway.domain.addresses import is_public
 from gateway.errors.engines import RemoteEngineFailed
 from gateway.errors.kinds import Misconfigured

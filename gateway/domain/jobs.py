@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +14,24 @@ if TYPE_CHECKING:
     from gateway.domain.schedule import Schedule
 
 
+class Tickets(Protocol):
+    """What engines elsewhere gave for work that they took on, by model; their own to read.
+
+    They outlive whoever asked, so that nobody asks, and pays, for the same twice.
+    """
+
+    def known(self, model: str) -> str:
+        """What a model gave; empty for one that was not asked, or refused."""
+        ...
+
+    async def keep(self, model: str, ticket: str) -> None:
+        """Write down what a model gave; raises DatabaseFailed, or Conflict if it is others' work.
+
+        What could not be written down is known all the same.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One inference: the model, its parameters, and the images by name (PNG bytes).
@@ -21,7 +39,8 @@ class Job:
     `schedule` None is for a model that serves its requests one after the other; `is_shown` False
     for work that gives no picture. `version` None means the version the model server serves by
     default. `payer` is the id of the API key that is charged for it, and `place` where in the store
-    the pictures of its session lie, if it is one's; neither is told to a model.
+    the pictures of its session lie, if it is one's; neither is told to a model. `tickets` None is
+    for work that nobody begins again.
     """
 
     model: str
@@ -33,6 +52,7 @@ class Job:
     version: str | None = None
     payer: str | None = None
     place: str = ""
+    tickets: Tickets | None = field(default=None, repr=False, compare=False)
 
     def after(self, elapsed_s: float) -> Job:
         """The same some seconds later, when less is left of the time its caller gave."""

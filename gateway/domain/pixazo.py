@@ -44,6 +44,25 @@ class Told:
     url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What is known of a request that may have to be paid: its id, and where its picture is.
+
+    One that knows neither was sent, and what came of it is unknown.
+    """
+
+    request_id: str = ""
+    url: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Ticket | None:
+        """Read one back; None where there is none."""
+        return cls(**json.loads(text)) if text else None
+
+    def __str__(self) -> str:
+        return json.dumps({"request_id": self.request_id, "url": self.url})
+
+
 class NotUnderstood(Exception):
     """An answer that is none of the published ones."""
 

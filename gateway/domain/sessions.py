@@ -237,7 +237,7 @@ class Claim:
     """An item that is somebody's to run until the lease ends; `attempt` is the fencing token.
 
     `tries` counts the times it was begun in earnest, this one included; `bounces` how often in a
-    row it was given back to wait.
+    row it was given back to wait; `tickets` are those of engines elsewhere, by model.
     """
 
     session_id: str
@@ -253,6 +253,7 @@ class Claim:
     expires_at: float
     payer: str | None = None
     bounces: int = 0
+    tickets: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> ClaimKey:

@@ -21,6 +21,7 @@ from gateway.domain.sessions import (
 )
 from gateway.domain.sessions_lifecycle import State
 
+NO_TICKETS: Final[Mapping[str, str]] = MappingProxyType({})
 NOBODY: Final[Mapping[str, Collection[str]]] = MappingProxyType({})
 """No engine whose items others may make."""
 
@@ -112,8 +113,19 @@ class SessionQueue(Protocol):
         """End an item that failed for good."""
         ...
 
-    async def give_back(self, claim: Claim, wait_s: float, *, is_tried: bool) -> bool:
-        """Let others have an item after a while; not counted unless `is_tried`.
+    async def remember(self, claim: Claim, tickets: Mapping[str, str]) -> bool:
+        """Keep the tickets of engines elsewhere with an item."""
+        ...
+
+    async def give_back(
+        self,
+        claim: Claim,
+        wait_s: float,
+        tickets: Mapping[str, str] = NO_TICKETS,
+        *,
+        is_tried: bool,
+    ) -> bool:
+        """Let others have an item after a while, with its tickets; not counted unless `is_tried`.
 
         One that has to wait has bounced once more.
         """

@@ -29,6 +29,7 @@ from gateway.services.pictures import StoredReference
 from gateway.services.results import ResultService
 from gateway.services.session_drafts import DENSEPOSE, GARMENT, MASK, PERSON
 from gateway.services.single_flight import has_result
+from gateway.services.tickets import ItemTickets
 from gateway.services.tryon import TryOnRequest, TryOnService
 
 _SOONEST_S: Final = 0.001
@@ -61,6 +62,7 @@ class Errand:
     def __init__(self, claim: Claim, engine: str, shop: Workshop) -> None:
         self.claim: Final = claim
         self.engine: Final = engine
+        self.tickets: Final = ItemTickets(claim, shop.queue)
         self.is_ending = False
         self._shop = shop
         self._latest: Progress | None = None
@@ -114,7 +116,7 @@ class Errand:
         claim, now = self.claim, self._shop.now()
         was_patient = claim.bounces > 0 and now - claim.created_at >= self._shop.fallback_after_s
         waits = self.engine == claim.engine and not was_patient
-        return replace(_asked(claim, now), waits=waits)
+        return replace(_asked(claim, now), waits=waits, tickets=self.tickets)
 
     def _hear(self, progress: Progress) -> None:
         if progress.preview is None:
@@ -165,7 +167,8 @@ class Errand:
             await self._fail(known)
             return
         give_back, counts = self._shop.queue.give_back, is_tried(known.code, has_worked=worked)
-        await self._written(partial(give_back, claim, wait_s, is_tried=counts))
+        back = partial(give_back, claim, wait_s, self.tickets.all, is_tried=counts)
+        await self._written(back)
         self._count("given_back")
 
     async def _complete(self, outcome: Outcome) -> None:

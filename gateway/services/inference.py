@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from gateway.domain.budgets import gpu_s_of
 from gateway.domain.fallback import Fallback, fallback
 from gateway.domain.images import Picture
-from gateway.domain.jobs import Job, Prediction, Progress, Readiness
+from gateway.domain.jobs import Job, Prediction, Progress, Readiness, Tickets
 from gateway.domain.names import Keeping
 from gateway.domain.options import Engine, Plan
 from gateway.domain.results import (
@@ -53,7 +53,8 @@ class Question:
     else may be done where the engine does not serve; `payer` is the API key that is charged, unless
     another question of the same caller was the same; `keeping` says how long its pictures are kept,
     and where, if not as all others are; `kind` is its urgency, or the worker's to tell. Who `waits`
-    rather has no answer now than another engine's because the asked one is not there.
+    rather has no answer now than another engine's because the asked one is not there; `tickets` are
+    those of work that is begun again.
     """
 
     plan: Plan
@@ -67,6 +68,7 @@ class Question:
     keeping: Keeping | None = None
     kind: Kind | None = None
     waits: bool = False
+    tickets: Tickets | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +258,7 @@ def _job(question: Question) -> Job:
         request_id=question.request_id,
         schedule=schedule if plan.engine.shares_steps else None,
         payer=question.payer,
+        tickets=question.tickets,
         place="" if question.keeping is None else question.keeping.place,
     )
 

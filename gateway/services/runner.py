@@ -152,11 +152,12 @@ class SessionRunner:
         await asyncio.gather(*(task for _, task in errands), return_exceptions=True)
         for errand, task in errands:
             if task.cancelled():
-                await self._give_back(errand.claim)
+                await self._give_back(errand)
 
-    async def _give_back(self, claim: Claim) -> None:
+    async def _give_back(self, errand: Errand) -> None:
+        claim = errand.claim
         try:
-            await self._shop.queue.give_back(claim, 0, is_tried=False)
+            await self._shop.queue.give_back(claim, 0, errand.tickets.all, is_tried=False)
             await self._shop.notices.publish(topics.QUEUE)
         except GatewayError:
             _log().warning("an item is left to its lease", session_id=claim.session_id)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway.domain.fallback import EngineOrder, alternatives, behind
 from gateway.domain.images import Picture
+from gateway.domain.jobs import Tickets
 from gateway.domain.licensing import Licensing
 from gateway.domain.names import Keeping
 from gateway.domain.options import Engine, Given, Plan, choose, plan
@@ -24,7 +25,7 @@ class TryOnRequest:
     What a garment of the catalogue knows of itself need not be given. `payer` is the id of the API
     key that is charged; `keeping` is where and until when the result is kept, if not as all are;
     `kind` says how urgent it is, where it is not the worker that knows. Who `waits` for the engine
-    is not served by another while it is away.
+    is not served by another while it is away. `tickets` are those of work that is begun again.
     """
 
     person: Source
@@ -39,6 +40,7 @@ class TryOnRequest:
     keeping: Keeping | None = None
     kind: Kind | None = None
     waits: bool = False
+    tickets: Tickets | None = None
 
     @property
     def overlays(self) -> Mapping[str, Source]:
@@ -106,6 +108,7 @@ class TryOnService:
             keeping=request.keeping,
             kind=request.kind,
             waits=request.waits,
+            tickets=request.tickets,
         )
 
     async def garment(self, source: Source | GarmentReference) -> tuple[Source | Picture, Given]:

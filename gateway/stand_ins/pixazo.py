@@ -35,6 +35,7 @@ class Fault(StrEnum):
     NONE = "none"
     AT_ONCE = "at_once"  # the picture in the first answer: no fault, but another form
     NO_CALL = "no_call"  # no call back: it has to be asked
+    INTERIM = "interim"  # it calls back how far it is, and a page, but not the end
     CALL_ONLY = "call_only"  # asked, it says 403, as a shield before it does
     KEY_REFUSED = "key_refused"  # 401
     TOO_MANY = "too_many"  # 429
@@ -108,7 +109,10 @@ class PixazoStandIn:
         if self.fault is Fault.AT_ONCE:
             return JSONResponse({"output": done["output"]["media_url"][0]})
         if webhook and self.fault not in {Fault.NO_CALL, Fault.NEVER_DONE}:
-            task = asyncio.create_task(_call_back(webhook, done))
+            told = [json.dumps(done)]
+            if self.fault is Fault.INTERIM:
+                told = [json.dumps(done | {"status": "PROCESSING", "output": None}), "<html>"]
+            task = asyncio.create_task(_call_back(webhook, told))
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
         polling = f"{request.base_url}v2/requests/status/{request_id}"
@@ -166,10 +170,11 @@ async def _side_by_side(*urls: str) -> bytes:
     return buffer.getvalue()
 
 
-async def _call_back(url: str, done: dict[str, Any]) -> None:
+async def _call_back(url: str, told: list[str]) -> None:
     async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
         headers = {"Content-Type": "application/json"}
-        await client.post(url, content=json.dumps(done), headers=headers)
+        for content in told:
+            await client.post(url, content=content, headers=headers)
 
 
 def settings_for(url: str, public_url: str) -> dict[str, str]:

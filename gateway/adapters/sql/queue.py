@@ -29,13 +29,14 @@ from gateway.adapters.sql.records import claim_of, fault_json, outcome_json, pro
 from gateway.adapters.sql.serving import is_served
 from gateway.adapters.sql.tables import session_items, sessions
 from gateway.adapters.sql.telling import begun, was_told
-from gateway.adapters.sql.turns import Turn, Turns
+from gateway.adapters.sql.tidying import end_what_is_over, over
+from gateway.adapters.sql.turns import Turns
 from gateway.domain.jobs import Progress
 from gateway.domain.sessions import Claim, ClaimKey, EventKind, Fault, Outcome
-from gateway.domain.sessions_lifecycle import OPEN, Move, State, origins
-from gateway.domain.sessions_queue import HORIZON_S, given_up
+from gateway.domain.sessions_lifecycle import Move, State, origins
+from gateway.domain.sessions_queue import HORIZON_S
 from gateway.ports.clock import Clock
-from gateway.ports.sessions import NOBODY
+from gateway.ports.sessions import NO_TICKETS, NOBODY
 
 _OF_SESSION: Final = (
     sessions.c.kind,
@@ -88,15 +89,29 @@ class SqlSessionQueue:
 
     async def complete(self, claim: Claim, outcome: Outcome) -> bool:
         """End an item well; whether it was still the runner's, or has ended so before."""
-        changes = {"outcome": outcome_json(outcome), "progress": None}
+        changes = {"outcome": outcome_json(outcome), "progress": None, "tickets": None}
         return await self._end(claim, Move.COMPLETE, changes, {})
 
     async def fail(self, claim: Claim, fault: Fault) -> bool:
         """End an item that failed for good; whether it was still the runner's."""
         told = fault_json(fault)
-        return await self._end(claim, Move.FAIL, {"fault": told, "progress": None}, told)
+        changes = {"fault": told, "progress": None, "tickets": None}
+        return await self._end(claim, Move.FAIL, changes, told)
 
-    async def give_back(self, claim: Claim, wait_s: float, *, is_tried: bool) -> bool:
+    async def remember(self, claim: Claim, tickets: Mapping[str, str]) -> bool:
+        """Keep the tickets of engines elsewhere; whether the item is still the runner's."""
+        return await self._database.write(
+            partial(self._remember, claim, dict(tickets)), goes_first=True
+        )
+
+    async def give_back(
+        self,
+        claim: Claim,
+        wait_s: float,
+        tickets: Mapping[str, str] = NO_TICKETS,
+        *,
+        is_tried: bool,
+    ) -> bool:
         """Let others have an item after a while; not counted unless `is_tried`."""
         changes = {
             "runner": None,
@@ -104,16 +119,17 @@ class SqlSessionQueue:
             "not_before": self._clock.now() + wait_s,
             "tries": claim.tries - (not is_tried),
             "bounces": claim.bounces + (wait_s > 0),
+            "tickets": dict(tickets) or None,
             "progress": None,
         }
         return await self._end(claim, Move.GIVE_BACK, changes, {})
 
     async def tidy(self) -> Collection[str]:
         """End sessions past their time, and items that nobody survived; which were touched."""
-        over = await self._database.read(self._over)
-        for session_id in over:
+        found = await self._database.read(self._over)
+        for session_id in found:
             await self._database.write(partial(self._tidy_one, session_id), goes_first=True)
-        return over
+        return found
 
     async def _end(
         self, claim: Claim, move: Move, changes: dict[str, Any], told: Mapping[str, Any]
@@ -156,13 +172,17 @@ class SqlSessionQueue:
         told = progress_json(progress)
         turn = self._turns.take(connection, claim.session_id, self._clock.now())
         is_known = turn is not None and was_told(connection, claim)
-        if turn is None or not _note(connection, claim, told):
+        if turn is None or not _note(connection, claim, progress=told):
             return False
         if not is_known:
             turn.tell(EventKind.ITEM, begun(claim))
         turn.tell(EventKind.PROGRESS, {"item": claim.position, **told})
         turn.close()
         return True
+
+    def _remember(self, claim: Claim, tickets: dict[str, str], connection: Connection) -> bool:
+        turn = self._turns.take(connection, claim.session_id, self._clock.now())
+        return turn is not None and _note(connection, claim, tickets=tickets)
 
     def _next(
         self,
@@ -242,37 +262,14 @@ class SqlSessionQueue:
         return True
 
     def _over(self, connection: Connection) -> Collection[str]:
-        now = self._clock.now()
-        over = select(sessions.c.id).where(
-            sessions.c.state.in_(OPEN),
-            (sessions.c.expires_at <= now) | (sessions.c.cancel_at <= now),
-        )
-        lost = select(session_items.c.session_id).where(self._due.is_beyond(now))
-        return set(connection.execute(over.union(lost)).scalars())
+        return over(connection, self._due, self._clock.now())
 
     def _tidy_one(self, session_id: str, connection: Connection) -> None:
-        turn = self._turns.take(connection, session_id, self._clock.now())
+        now = self._clock.now()
+        turn = self._turns.take(connection, session_id, now)
         if turn is not None:
-            self._tidy(connection, turn)
+            end_what_is_over(connection, turn, self._due, now)
             turn.close()
-
-    def _tidy(self, connection: Connection, turn: Turn) -> None:
-        now, session = self._clock.now(), turn.session
-        is_over = session.expires_at <= now
-        if is_over or (session.cancel_at is not None and session.cancel_at <= now):
-            never_begun = turn.state is State.CREATED
-            turn.end_all(Move.EXPIRE if is_over or never_begun else Move.CANCEL)
-            return
-        items = session_items.c
-        lost = select(session_items).where(items.session_id == session.id, self._due.is_beyond(now))
-        for row in connection.execute(lost).all():
-            fault = fault_json(given_up(row.tries))
-            changes = {"fault": fault, "progress": None}
-            state = turn.move_item(row.position, Move.FAIL, row.attempt, changes)
-            if state is not None:
-                told = {"item": row.position, "state": state.value, **fault}
-                turn.tell(EventKind.ITEM, told)
-        turn.settle()
 
 
 _RUNNING: Final = select(func.count(session_items.c.position)).where(
@@ -282,6 +279,6 @@ _RUNNING: Final = select(func.count(session_items.c.position)).where(
 )
 
 
-def _note(connection: Connection, claim: Claim, told: Mapping[str, Any]) -> bool:
-    noted = update(session_items).where(*is_still(claim)).values(progress=told)
+def _note(connection: Connection, claim: Claim, **told: Mapping[str, Any]) -> bool:
+    noted = update(session_items).where(*is_still(claim)).values(told)
     return connection.execute(noted).rowcount == 1

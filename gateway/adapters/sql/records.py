@@ -122,6 +122,7 @@ def claim_of(row: Row[Any]) -> Claim:
         expires_at=row.expires_at,
         payer=row.payer,
         bounces=row.bounces if State(row.state) in origins(Move.CLAIM) else 0,
+        tickets=row.tickets or {},
     )
 
 

@@ -79,6 +79,7 @@ session_items: Final = Table(
     Column("ended_at", Double),
     Column("ask", DOCUMENT, nullable=False),
     Column("progress", DOCUMENT),
+    Column("tickets", DOCUMENT),
     Column("outcome", DOCUMENT),
     Column("fault", DOCUMENT),
     Index("ix_session_items_queue", "state", "engine", "rank"),

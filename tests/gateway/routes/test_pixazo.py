@@ -116,10 +116,11 @@ async def test_the_photos_of_a_session_are_lent_from_its_own_folder(tmp_path: Pa
             assert (await place.public.get(link)).status_code == 404, "no longer"
 
 
-@pytest.mark.parametrize("form", [Fault.AT_ONCE, Fault.NO_CALL, Fault.CALL_ONLY])
+@pytest.mark.parametrize("form", [Fault.AT_ONCE, Fault.NO_CALL, Fault.CALL_ONLY, Fault.INTERIM])
 async def test_every_way_to_its_picture_is_gone(tmp_path: Path, form: Fault) -> None:
     async with remote(tmp_path, form) as place:
         assert (await place.dress()).status_code == 200
+        assert len(place.remote.asked) == 1
 
 
 @pytest.mark.prop(43)

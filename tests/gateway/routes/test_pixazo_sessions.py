@@ -1,15 +1,20 @@
 """Sessions at the remote engine: as many as it has room for, and none is paid for twice."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 
-from gateway.stand_ins.pixazo import Fault
+from gateway.domain.sessions_lifecycle import ENDED, State
+from gateway.stand_ins.pixazo import KEY, Fault, PixazoStandIn
 from tests.gateway import pictures
-from tests.gateway.routes.test_pixazo import ASKED, Place, remote
+from tests.gateway.routes.test_pixazo import ASKED, CONFIG, Front, Place, remote
+from tests.gateway.running import running_gateway
+from tests.gateway.torchserve_stand_in import serve
 
 pytestmark = pytest.mark.anyio
 
@@ -39,12 +44,14 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 async def ended(place: Place, session_id: str) -> Any:  # noqa: ANN401
-    """The only item of a session that has ended."""
-    client, path = place.gateway.client, f"{PATH}/{session_id}"
-    async with client.stream("GET", f"{path}/events", headers=MINE) as events:
-        async for _ in events.aiter_raw():
-            pass
-    return (await client.get(path, headers=MINE)).json()["items"][0]
+    """The only item of a session when it has ended; time passes, so that pauses do."""
+    async with asyncio.timeout(20):
+        while True:
+            answer = await place.gateway.client.get(f"{PATH}/{session_id}", headers=MINE)
+            if answer.json()["state"] in ENDED:
+                return answer.json()["items"][0]
+            place.gateway.clock.time_s += 0.05
+            await asyncio.sleep(0.02)
 
 
 async def test_as_many_are_made_at_once_as_it_may_be_asked(tmp_path: Path) -> None:
@@ -53,3 +60,73 @@ async def test_as_many_are_made_at_once_as_it_may_be_asked(tmp_path: Path) -> No
         for seed in range(4):
             await created(place, seed)
         await until(lambda: len(place.remote.asked) == 3)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "reason"),
+    [
+        (Fault.NO_PICTURE, "EXT_5005", "no_picture"),
+        (Fault.HUGE, "EXT_5005", "unreachable"),
+        (Fault.FAILED, "ML_4002", None),
+        (Fault.GARBAGE, "EXT_5005", "outcome_unknown"),
+        (Fault.SILENT, "EXT_5005", "outcome_unknown"),
+    ],
+)
+async def test_whatever_goes_wrong_after_it_was_asked_it_is_asked_once(
+    tmp_path: Path, fault: Fault, code: str, reason: str | None
+) -> None:
+    told = {"timeout_s": 0.3 if reason == "outcome_unknown" else 10.0, "poll_s": 0.05}
+    quick = QUICK | {"max_tries": 3}
+    async with remote(tmp_path, fault, pixazo=told, sessions=quick) as place:
+        item = await ended(place, await created(place))
+        error = item["error"]
+        assert (error["error_code"], error["details"].get("reason")) == (code, reason)
+        assert len(place.remote.asked) == 1
+
+
+async def test_what_it_refused_is_asked_again(tmp_path: Path) -> None:
+    quick = QUICK | {"max_tries": 3}
+    async with remote(tmp_path, Fault.TOO_MANY, sessions=quick) as place:
+        item = await ended(place, await created(place))
+        assert item["error"]["details"]["reason"] == "too_many_requests"
+        assert len(place.remote.asked) == 3
+
+
+async def given_back(place: Place, session_id: str) -> None:
+    """Wait until its item waits for another try; its pause does not pass."""
+    async with asyncio.timeout(20):
+        while True:
+            answer = await place.gateway.client.get(f"{PATH}/{session_id}", headers=MINE)
+            if answer.json()["items"][0]["state"] == State.CREATED:
+                return
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.slow
+async def test_what_took_too_long_is_waited_for_again(tmp_path: Path) -> None:
+    told = {"timeout_s": 2.0, "poll_s": 0.05}
+    async with remote(tmp_path, Fault.NEVER_DONE, pixazo=told, sessions=QUICK) as place:
+        session_id = await created(place)
+        await until(lambda: place.remote.polls > 0)
+        await given_back(place, session_id)
+        place.remote.fault = Fault.NO_CALL
+        item = await ended(place, session_id)
+        assert (item["state"], item["engine"]) == ("completed", "pixazo")
+        assert len(place.remote.asked) == 1
+
+
+async def test_another_gateway_goes_on_where_one_ended(tmp_path: Path) -> None:
+    stand_in, front = PixazoStandIn(Fault.NEVER_DONE), Front()
+    shutil.copy(CONFIG, tmp_path)
+    async with serve(Starlette(routes=stand_in.routes())) as url, serve(front) as public_url:
+        told = {"key": KEY, "url": url, "is_stand_in": True, "poll_s": 0.05}
+        sections: dict[str, Any] = {"pixazo": told, "http": {"public_url": public_url}}
+        sections |= {"storage": {"url": f"file://{tmp_path}/objects"}, "sessions": QUICK}
+        async with running_gateway(tmp_path, **sections) as first:
+            front.app = first.client._transport.app  # type: ignore[attr-defined]
+            session_id = await created(Place(first, stand_in, first.client))
+            await until(lambda: stand_in.polls > 0)
+        stand_in.fault = Fault.NO_CALL
+        async with running_gateway(tmp_path, **sections) as second:
+            item = await ended(Place(second, stand_in, second.client), session_id)
+    assert (item["state"], item["engine"], len(stand_in.asked)) == ("completed", "pixazo", 1)
