@@ -40,9 +40,12 @@ LEASE_S = 10
 RULES = QueueRules(lease_s=LEASE_S, max_tries=3, per_owner=3)
 OWNERS = ("ann", "bob")
 WAIT_S = 5
-SPANS_S = (1, LEASE_S + 1, 30)
+RECENT = 4
+SPANS_S = (0, 1, LEASE_S + 1, 30)
 LIVES_S = (25, DAY_S)
 """Some sessions, and some keys, are over before the example is."""
+AT_FIRST = (("ann", 3, DAY_S, None), ("ann", 1, LIVES_S[0], None), ("bob", 2, DAY_S, 15.0))
+"""Owners with so many items, how long they are kept, and when they are cancelled by themselves."""
 
 
 class Anything(RuleBasedStateMachine):
@@ -73,6 +76,9 @@ class Anything(RuleBasedStateMachine):
         self.queue = SqlSessionQueue(self.database, self.clock, RULES)
         self.eraser = SqlEraser(self.database, self.clock)
         self.audit = SqlAuditLog(self.database)
+        for owner, items, lives_s, cancel_after_s in AT_FIRST:
+            repeat = RepeatKey(f"{items}", "h", self.now + DAY_S)
+            self.make(owner, items, repeat, lives_s, cancel_after_s)
 
     async def emptied(self) -> None:
         await migrate(self.database)
@@ -98,6 +104,16 @@ class Anything(RuleBasedStateMachine):
         cancel_after_s: float | None,
     ) -> None:
         repeat = replace(repeat, expires_at=self.now + key_lives_s)
+        self.make(owner, items, repeat, lives_s, cancel_after_s)
+
+    def make(
+        self,
+        owner: str,
+        items: int,
+        repeat: RepeatKey,
+        lives_s: float,
+        cancel_after_s: float | None,
+    ) -> None:
         made = draft(self.now, items, owner, cancel_after_s=cancel_after_s)
         made = replace(made, expires_at=self.now + lives_s)
         earlier = self.model.earlier(owner, repeat.key, self.now)
@@ -113,8 +129,9 @@ class Anything(RuleBasedStateMachine):
             self.model.create(made, repeat)
         assert created.session_id == (earlier[0] if earlier else made.session_id)
 
-    @rule(times=st.integers(1, 3))
-    def claim(self, times: int) -> None:
+    @rule(times=st.integers(1, 4), stall=st.booleans())
+    def claim(self, times: int, stall: bool) -> None:  # noqa: FBT001
+        """Begin some items, or one after the other, of which each is lost."""
         for _ in range(times):
             expected = self.model.next(self.now)
             claim = self.do(self.queue.claim("runner", ENGINES))
@@ -127,11 +144,12 @@ class Anything(RuleBasedStateMachine):
             assert item is not None
             assert (claim.attempt, claim.tries) == (item.attempt, item.tries)
             self.claims.append(claim)
+            self.clock.time_s += (LEASE_S + 1) * stall
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data(), end=st.sampled_from(["complete", "complete", "fail"]))
     def end(self, data: st.DataObject, end: str) -> None:
-        claim = data.draw(st.sampled_from(self.claims))
+        claim = data.draw(st.sampled_from(self.claims[-RECENT:]))
         says: dict[str, tuple[Move, Callable[[], Awaitable[bool]]]] = {
             "complete": (Move.COMPLETE, lambda: self.queue.complete(claim, OUTCOME)),
             "fail": (Move.FAIL, lambda: self.queue.fail(claim, FAULT)),
@@ -142,7 +160,7 @@ class Anything(RuleBasedStateMachine):
     @precondition(lambda self: self.claims)
     @rule(data=st.data(), wait_s=st.sampled_from([0, WAIT_S]), is_tried=st.booleans())
     def give_back(self, data: st.DataObject, wait_s: float, is_tried: bool) -> None:  # noqa: FBT001
-        claim = data.draw(st.sampled_from(self.claims))
+        claim = data.draw(st.sampled_from(self.claims[-RECENT:]))
         held = self.model.held(claim)
         was_ours = self.do(self.queue.give_back(claim, wait_s, is_tried=is_tried))
         assert was_ours == self.model.end(claim, Move.GIVE_BACK)
@@ -153,7 +171,7 @@ class Anything(RuleBasedStateMachine):
     @precondition(lambda self: self.claims)
     @rule(data=st.data())
     def beat(self, data: st.DataObject) -> None:
-        claim = data.draw(st.sampled_from(self.claims))
+        claim = data.draw(st.sampled_from(self.claims[-RECENT:]))
         held = [(one, self.model.held(one)) for one in self.claims]
         told = self.do(self.queue.beat([one.key for one in self.claims]))
         assert set(told) == {one.key for one, item in held if item is not None}
@@ -163,12 +181,12 @@ class Anything(RuleBasedStateMachine):
         is_still = self.model.held(claim) is not None
         assert self.do(self.queue.progress(claim, Progress("denoise", 1, 2))) == is_still
 
-    @rule(seconds=st.sampled_from(SPANS_S))
-    def time_passes(self, seconds: int) -> None:
+    @rule(seconds=st.sampled_from(SPANS_S), tidies=st.booleans())
+    def time_passes(self, seconds: int, tidies: bool) -> None:  # noqa: FBT001
         self.clock.time_s += seconds
-
-    @rule()
-    def tidy(self) -> None:
+        if not tidies:
+            return
+        assert self.do(self.eraser.clear_keys()) == self.model.clear_keys(self.now)
         assert set(self.do(self.queue.tidy())) == self.model.tidy(self.now)
 
     @precondition(lambda self: self.model.known)
@@ -206,10 +224,6 @@ class Anything(RuleBasedStateMachine):
         assert line.detail["items"] == len(self.model.known[session_id].items)
         assert self.do(self.eraser.finish(session_id, line_of)) is None
         self.model.erase(session_id)
-
-    @rule()
-    def keys_are_cleared(self) -> None:
-        assert self.do(self.eraser.clear_keys()) == self.model.clear_keys(self.now)
 
     def teardown(self) -> None:
         for session_id in self.model.known:
@@ -264,7 +278,7 @@ def test_whatever_happens_comes_out_as_the_model_says(database_url: str) -> None
         Here,
         settings=settings(
             max_examples=60,
-            stateful_step_count=25,
+            stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
         ),
