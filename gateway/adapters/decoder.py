@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from gateway.adapters.whole import whole
 from gateway.domain.collage import SheetRules
 from gateway.domain.collage_drawing import collage
 from gateway.domain.images import ImageLimits, Picture, normalise, normalise_mask
@@ -33,9 +34,11 @@ class ThreadedDecoder:
         self._room = count + queue
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="decode")
 
-    async def photo(self, upload: Upload) -> Picture:
-        """Normalise a photo."""
-        return await self._run(lambda: normalise(upload, self._limits))
+    async def photo(self, upload: Upload, keep: Callable[[bytes], None] | None = None) -> Picture:
+        """Normalise a photo, and keep its PNG, if so told, before anything else is heard."""
+        if keep is None:
+            return await self._run(lambda: normalise(upload, self._limits))
+        return await self._kept(upload, keep)
 
     async def mask(self, upload: Upload, person: Picture) -> Picture:
         """Normalise a mask to the size of the person's picture."""
@@ -54,6 +57,15 @@ class ThreadedDecoder:
     def close(self) -> None:
         """End the threads; what waits is dropped."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+    @whole
+    async def _kept(self, upload: Upload, keep: Callable[[bytes], None]) -> Picture:
+        def work() -> Picture:
+            picture = normalise(upload, self._limits)
+            keep(picture.png)
+            return picture
+
+        return await self._run(work)
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._room <= 0:

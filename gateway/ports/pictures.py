@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gateway.domain.collage import SheetRules
@@ -13,8 +13,12 @@ from gateway.domain.uploads import Upload
 class PictureDecoder(Protocol):
     """Works on pictures beside the event loop, a bounded number at a time."""
 
-    async def photo(self, upload: Upload) -> Picture:
-        """Normalise a photo; raises what `domain.images.normalise` raises, or Busy."""
+    async def photo(self, upload: Upload, keep: Callable[[bytes], None] | None = None) -> Picture:
+        """Normalise a photo, and `keep` its PNG in the same visit of a thread.
+
+        Raises what `domain.images.normalise` and `keep` raise, or Busy. What is to be kept is kept,
+        or not, before anybody hears that it was cancelled.
+        """
         ...
 
     async def mask(self, upload: Upload, person: Picture) -> Picture:

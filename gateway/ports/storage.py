@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Protocol
 
 from gateway.domain.results import StoredResult
@@ -13,6 +13,13 @@ class ObjectStore(Protocol):
 
     async def put(self, key: str, content: bytes, media_type: str) -> None:
         """Store new bytes; a key is never written twice. Raises StorageFailed."""
+        ...
+
+    def writer(self, key: str) -> Callable[[bytes], None] | None:
+        """What stores new bytes at once, in any thread, as `put` does; None where that takes long.
+
+        It raises StorageFailed.
+        """
         ...
 
     async def get(self, key: str) -> bytes | None:

@@ -66,14 +66,28 @@ class PictureService:
 
     async def keep(self, upload: Upload, keeper: str | None) -> StoredPicture:
         """Check an upload and store it until it expires, for this keeper or for who has its id."""
-        picture = await self._decoder.photo(upload)
         place = "" if keeper is None else place_of(keeper)
-        name = await self.put(picture, Keeping(self._clock.now() + self._retention_s, place))
+        kept = Keeping(self._clock.now() + self._retention_s, place)
+        picture, name = await self.take(upload, kept)
         return StoredPicture(str(replace(name, place="")), name.expires_at, picture)
+
+    async def take(self, source: Source | Picture, keeping: Keeping) -> tuple[Picture, ObjectName]:
+        """The normalised photo, stored so long; raises what `photo` does, and StorageFailed.
+
+        A store that is at hand is written to where the photo is decoded: to go to other threads for
+        it, and back, takes longer than to write it.
+        """
+        if isinstance(source, Upload):
+            name = self._name(keeping)
+            write = self._store.writer(name.key(Folder.UPLOADS))
+            if write is not None:
+                return await self._decoder.photo(source, write), name
+        picture = await self.photo(source)
+        return picture, await self.put(picture, keeping)
 
     async def put(self, picture: Picture, keeping: Keeping) -> ObjectName:
         """Store a picture so long; an upload as any other."""
-        name = ObjectName.new(keeping, self._randomness(TOKEN_BYTES))
+        name = self._name(keeping)
         await self._store.put(name.key(Folder.UPLOADS), picture.png, ImageType.PNG.media_type)
         return name
 
@@ -117,6 +131,9 @@ class PictureService:
     async def suggestions(self, pictures: Sequence[Picture]) -> tuple[str, ...]:
         """Keywords for what goes with the colours of pictures."""
         return await self._decoder.suggestions(pictures)
+
+    def _name(self, keeping: Keeping) -> ObjectName:
+        return ObjectName.new(keeping, self._randomness(TOKEN_BYTES))
 
     async def _upload(self, source: Source) -> Upload:
         if isinstance(source, Upload):

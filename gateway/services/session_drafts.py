@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from gateway.domain.images import Picture
 from gateway.domain.jobs import Readiness
-from gateway.domain.names import Keeping, ObjectName
+from gateway.domain.names import Keeping
 from gateway.domain.options import Engine, Given, plan
 from gateway.domain.sessions import Ask, Draft, Kind
 from gateway.domain.uploads import Upload
@@ -136,15 +136,12 @@ class SessionDrafts:
         others = self._others(engine, request, wishes)
         now, session_id = self._clock.now(), self._randomness(_ID_BYTES).hex()
         kept = Keeping(now + (request.keep_s or self._rules.retention_s), session_id)
-        people, clothes = await asyncio.gather(
-            asyncio.gather(*(self._wearer(one) for one in request.wearers)),
-            asyncio.gather(*(self._garment(photo) for photo, _ in garments)),
-        )
-        stored = await self._stored(people + clothes, kept)
+        stored = await self._stored(request.wearers, [photo for photo, _ in garments], kept)
+        people = len(request.wearers)
         asks = tuple(
             Ask({**person, **garment}, wishes[j], i, j, others[i, j])
-            for i, person in enumerate(stored[: len(people)])
-            for j, garment in enumerate(stored[len(people) :])
+            for i, person in enumerate(stored[:people])
+            for j, garment in enumerate(stored[people:])
         )
         after_s, webhook = request.cancel_after_s, request.webhook
         return Draft(
@@ -186,38 +183,45 @@ class SessionDrafts:
     def _is_deployed(self, engine: Engine) -> bool:
         return self._models.state(engine.model).readiness is not Readiness.MISSING
 
-    async def _wearer(self, wearer: Wearer) -> Mapping[str, Picture]:
-        photo = await self._pictures.photo(wearer.photo)
-        found = {PERSON: photo}
-        if wearer.mask is not None:
-            found[MASK] = await self._pictures.mask(wearer.mask, photo)
-        if wearer.densepose is not None:
-            found[DENSEPOSE] = await self._pictures.overlay(wearer.densepose, photo)
-        return found
-
-    async def _garment(self, source: Source | Picture) -> Mapping[str, Picture]:
-        return {GARMENT: await self._pictures.photo(source)}
-
     async def _stored(
-        self, shown: Sequence[Mapping[str, Picture]], kept: Keeping
+        self, wearers: Sequence[Wearer], garments: Sequence[Source | Picture], kept: Keeping
     ) -> Sequence[Mapping[str, str]]:
-        """Store all of them, or none."""
-        puts = [self._pictures.put(picture, kept) for one in shown for picture in one.values()]
-        storing = asyncio.gather(*puts, return_exceptions=True)
+        """The names of all their pictures, each by its field; all of them are stored, or none."""
+        storing = asyncio.gather(
+            *(self._wearer(one, kept) for one in wearers),
+            *(self._garment(one, kept) for one in garments),
+            return_exceptions=True,
+        )
         try:
-            names = iter(_unless_failed(await storing))
+            return _unless_failed(await storing)
         except BaseException:
             await self._pictures.discard(kept.place)
             raise
-        return [{field: str(next(names)) for field in one} for one in shown]
+
+    async def _wearer(self, wearer: Wearer, kept: Keeping) -> Mapping[str, str]:
+        pictures = self._pictures
+        photo, name = await pictures.take(wearer.photo, kept)
+        named = {PERSON: str(name)}
+        if wearer.mask is not None:
+            mask = await pictures.mask(wearer.mask, photo)
+            named[MASK] = str(await pictures.put(mask, kept))
+        if wearer.densepose is not None:
+            overlay = await pictures.overlay(wearer.densepose, photo)
+            named[DENSEPOSE] = str(await pictures.put(overlay, kept))
+        return named
+
+    async def _garment(self, source: Source | Picture, kept: Keeping) -> Mapping[str, str]:
+        _, name = await self._pictures.take(source, kept)
+        return {GARMENT: str(name)}
 
 
-def _unless_failed(done: Sequence[ObjectName | BaseException]) -> Sequence[ObjectName]:
-    """The names of all; raises what the first raised that failed."""
-    names = [one for one in done if isinstance(one, ObjectName)]
+def _unless_failed(
+    done: Sequence[Mapping[str, str] | BaseException],
+) -> Sequence[Mapping[str, str]]:
+    """What all have made; raises what the first raised that failed."""
     for failed in (one for one in done if isinstance(one, BaseException)):
         raise failed
-    return names
+    return [one for one in done if not isinstance(one, BaseException)]
 
 
 def _overlays(wearer: Wearer) -> dict[str, JsonValue]:

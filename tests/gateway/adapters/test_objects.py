@@ -79,6 +79,37 @@ async def test_a_folder_lists_its_keys(store: ObjectStoreAdapter) -> None:
     assert [key async for key in store.keys("nothing")] == []
 
 
+def writing(store: ObjectStoreAdapter, key: str) -> Callable[[bytes], None]:
+    write = store.writer(key)
+    assert write is not None
+    return write
+
+
+async def test_a_folder_is_written_to_from_any_thread(tmp_path: Path) -> None:
+    store = ObjectStoreAdapter(f"file://{tmp_path}")
+    writing(store, "uploads/1/a")(b"bytes")
+    assert await store.get("uploads/1/a") == b"bytes"
+    contents = [str(number).encode() for number in range(8)]
+    writes = [asyncio.to_thread(writing(store, "uploads/1/b"), one) for one in contents]
+    answers = await asyncio.gather(*writes, return_exceptions=True)
+    assert [type(one) for one in answers if one is not None] == [StorageFailed] * 7
+    assert await store.get("uploads/1/b") == contents[answers.index(None)]
+    assert sorted(file.name for file in (tmp_path / "uploads" / "1").iterdir()) == ["a", "b"]
+
+
+async def test_what_is_no_folder_is_written_to_by_waiting(s3_url: str) -> None:
+    for url in ("memory://", s3_url):
+        assert ObjectStoreAdapter(url).writer("uploads/a") is None
+
+
+@pytest.mark.parametrize("key", ["../escape", "results/../../escape", "a/./b", "/etc/escape"])
+def test_a_writer_cannot_leave_the_store(tmp_path: Path, key: str) -> None:
+    store = ObjectStoreAdapter(f"file://{tmp_path}/objects")
+    with pytest.raises(StorageFailed):
+        writing(store, key)(b"x")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "objects"]
+
+
 @pytest.mark.parametrize("key", ["../escape", "results/../../escape", "a/./b"])
 async def test_a_key_cannot_leave_the_store(store: ObjectStoreAdapter, key: str) -> None:
     with pytest.raises(StorageFailed) as caught:

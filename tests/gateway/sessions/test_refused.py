@@ -108,6 +108,15 @@ async def test_a_database_that_takes_nothing_leaves_no_photos(tmp_path: Path) ->
         assert await photos(gateway) == []
 
 
+async def test_a_broken_photo_leaves_none_of_the_sound_one_beside_it(tmp_path: Path) -> None:
+    async with accepting(tmp_path, timeout_s=5) as gateway:
+        gateway.garment = gateway.garment[:200]
+        answer = await create(gateway)
+        assert (answer.status_code, answer.json()["error_code"]) == (400, "VAL_2004")
+        assert answer.json()["details"]["field"] == "garment_image"
+        assert await photos(gateway) == []
+
+
 async def test_where_nobody_knows_whether_it_was_accepted_the_photos_stay(tmp_path: Path) -> None:
     """A repeat finds it whole; photos of none are strays before long."""
     place, clock, wanted = (
