@@ -97,6 +97,11 @@ async def test_of_any_batch_every_item_ends_with_a_result_or_its_own_error(
     assert len(failed) <= lasting + crashes // MOST_CRASHES
 
 
+def is_of_request(line: dict[str, Any]) -> bool:
+    """Not of a loop of the gateway, which has its own name for its endpoint."""
+    return str(line.get("endpoint", "")).startswith("/")
+
+
 @pytest.mark.prop(35)
 @for_all
 @given(request_id=st.from_regex(r"[A-Za-z0-9._-]{8,64}", fullmatch=True))
@@ -109,7 +114,7 @@ async def test_a_session_is_made_under_the_id_of_the_request_that_asked_for_it(
     made = await session(gateway, headers, seed=str(next(SEEDS)))
     assert made["state"] == "completed"
     assert gateway.torchserve.asked[-1]["request_id"] == request_id
-    lines = [line for line in lines_of(log) if {"item", "endpoint"} & line.keys()]
+    lines = [line for line in lines_of(log) if "item" in line or is_of_request(line)]
     assert {"request", "inference finished"} <= {line["message"] for line in lines}
     assert {line["request_id"] for line in lines} == {request_id}
 
