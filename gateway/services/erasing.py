@@ -18,7 +18,7 @@ from gateway.domain import sessions_topics as topics
 from gateway.domain.audit import AuditEvent
 from gateway.domain.names import Folder
 from gateway.domain.receipts import Erased, ReceiptKey
-from gateway.domain.sessions import Draft, Session
+from gateway.domain.sessions import Session
 from gateway.errors.kinds import GatewayError, NotFound
 from gateway.metrics import Metrics
 from gateway.ports.clock import Clock
@@ -101,16 +101,6 @@ class SessionEraser:
             woken += [topics.LEASES, topics.OUTBOX, topics.of_session(session.session_id)]
         for topic in woken:
             await self._on.notices.publish(topic)
-
-    async def discard(self, draft: Draft) -> None:
-        """Erase the pictures of a session that is not made; what is left of them are strays."""
-        names = {name for ask in draft.asks for name in ask.pictures.values()}
-        for name in sorted(names):
-            try:
-                await self._on.store.delete(f"{Folder.UPLOADS}/{name}")
-            except GatewayError as error:
-                log = structlog.get_logger(__name__)
-                log.warning("a photo of no session is left", error_code=error.code)
 
     async def receipt(self, session_id: str, owner: str) -> Mapping[str, JsonValue]:
         """The receipt of an owner's session that is erased; raises NotFound."""

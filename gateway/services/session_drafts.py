@@ -159,6 +159,10 @@ class SessionDrafts:
             payer=request.payer,
         )
 
+    async def discard(self, draft: Draft) -> None:
+        """Erase the pictures of a draft of which no session is made."""
+        await self._pictures.discard(draft.session_id)
+
     def _engine(self, request: SessionRequest, wishes: Sequence[Given]) -> Engine:
         """The engine, which can honour every item; raises InvalidInput."""
         engine = self._tryon.engine(request.engine)

@@ -137,10 +137,10 @@ class SessionService:
         except CommitFailed:  # it may be accepted: a repeat finds it with its pictures
             raise
         except GatewayError:
-            await self._eraser.discard(draft)
+            await self._drafts.discard(draft)
             raise
         if created.is_repeat:
-            await self._eraser.discard(draft)
+            await self._drafts.discard(draft)
         return created
 
     async def _tell_ended(self, session_id: str) -> None:
