@@ -8,11 +8,11 @@ nobody knows what was missed.
 
 import asyncio
 import binascii
-import random
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
+from random import SystemRandom
 from secrets import token_hex
 from typing import Final, Self
 
@@ -20,6 +20,7 @@ import structlog
 
 from gateway.adapters.notices_memory import MemoryNotices
 
+_DICE: Final = SystemRandom()
 _EVERYTHING: Final = "*"
 _MOST_AT_ONCE: Final = 64  # Postgres takes no message of 8000 bytes or more
 _MOST_WAITING: Final = 10_000
@@ -119,7 +120,7 @@ class RemoteNotices:
                 is_known = isinstance(error, OSError)
                 told = {"reason": type(error).__name__, "exc_info": None if is_known else error}
                 log.warning("notices are interrupted", **told)
-            await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            await asyncio.sleep(self._pause_s * _DICE.uniform(0.5, 1.0))
             self._pause_s = min(2 * self._pause_s, self._waits.retry_longest_s)
 
     async def _serve(self, line: Line) -> None:

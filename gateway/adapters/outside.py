@@ -1,12 +1,12 @@
 """One service outside: tried again where that is safe, read to a limit, behind its breaker."""
 
 import asyncio
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from random import SystemRandom
 from typing import Final, TypeVar
 
 import httpx
@@ -17,6 +17,7 @@ from gateway.errors.recommendations import OutsideFailed
 
 T = TypeVar("T")
 
+_DICE: Final = SystemRandom()
 _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -121,7 +122,7 @@ class Outside:
         if reply is not None:
             asked_s = retry_after_s(reply.headers.get("retry-after")) or self._pause_of(reply)
         doubled_s = self._rules.first_s * 2 ** (tried - 1)
-        own_s = random.uniform(doubled_s / 2, doubled_s)  # noqa: S311 - spreads, hides nothing
+        own_s = _DICE.uniform(doubled_s / 2, doubled_s)
         return own_s if asked_s is None else max(asked_s, own_s)
 
     def _failed(self, reason: str, status: int | None = None) -> OutsideFailed:

@@ -1,11 +1,11 @@
 """Puts what delivers webhooks together; what it stands on is chosen in `resources`."""
 
 import hmac
-import random
 import secrets
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from random import SystemRandom
 
 from gateway.assembly.background import Loop
 from gateway.domain.webhooks import Shares
@@ -48,5 +48,7 @@ def webhooks(on: WebhookGround, told: WebhookSettings) -> Webhooks:
     service = WebhookService(on.book, on.clock, secrets.token_bytes, told, sealing)
     outbox = OpenedOutbox(on.outbox, sealing)
     shares = Shares(told.at_once, told.per_owner, told.per_endpoint)
-    deliverer = WebhookDeliverer(outbox, on.outgoing, on.notices, on.clock, random.random, shares)
+    deliverer = WebhookDeliverer(
+        outbox, on.outgoing, on.notices, on.clock, SystemRandom().random, shares
+    )
     return Webhooks(service, deliverer)

@@ -6,9 +6,9 @@ in between leaves rows, by which the next run goes on.
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from random import SystemRandom
 from typing import Final
 
 import structlog
@@ -29,6 +29,8 @@ from gateway.services.audit import NOBODY, AuditService, Visitor
 from gateway.services.late_results import LATE_S, LateResults
 from gateway.services.results import ResultService
 from gateway.services.worker_memory import WorkerMemory, digests_in
+
+_DICE: Final = SystemRandom()
 
 EVENT: Final = "session.erased"
 ASKED: Final = "asked"
@@ -115,7 +117,7 @@ class SessionEraser:
         now = self._on.clock.now()
         while due := list(await self._on.book.to_erase(_AT_ONCE, last)):
             last = due[-1].session_id
-            random.shuffle(due)  # several gateways do not wait for each other
+            _DICE.shuffle(due)  # several gateways do not wait for each other
             for session in due:
                 try:
                     await self.erase(session, EXPIRED if session.expires_at <= now else ASKED)
