@@ -8,8 +8,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 Resolve = Callable[[str, int], list[str]]
 """The addresses of a name and a port, as text; takes its time, and raises OSError."""
@@ -39,14 +38,3 @@ class Lookups:
     def close(self) -> None:
         """Begin no lookup any more, and wait for none."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

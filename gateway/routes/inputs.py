@@ -2,17 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 
 from gateway.deps import PUBLIC, R, needs
-from gateway.documentation.openapi import IMAGE, errors
+from gateway.documentation.openapi import errors
 from gateway.domain.identity import Caller, Scope
 from gateway.domain.uploads import ImageType
-from gateway.errors.kinds import DatabaseFailed, InvalidInput, NotFound, StorageFailed
-from gateway.errors.tokens import LinkExpired, LinkInvalid
+from gateway.errors.kinds import DatabaseFailed, InvalidInput, NotFound
 from gateway.intake.path_ids import PathId
 from gateway.intake.session_headers import known_owner
-from gateway.routes.results import Expires, Signature, picture
+from gateway.routes.results import BY_LINK, Expires, Name, Signature, picture
 from gateway.schemas.inputs import InputsResponse, inputs_described
 from gateway.services.pictures import INPUTS
 from gateway.services.results import OpenedImage
@@ -40,14 +39,9 @@ async def inputs(
     tags=["results"],
     dependencies=[PUBLIC],
     response_class=Response,
-    responses={
-        200: IMAGE,
-        **errors(LinkInvalid, LinkExpired, NotFound, InvalidInput, StorageFailed),
-    },
+    responses=BY_LINK,
 )
-async def one(
-    name: Annotated[str, Path(max_length=128)], expires: Expires, signature: Signature, r: R
-) -> Response:
+async def one(name: Name, expires: Expires, signature: Signature, r: R) -> Response:
     """The picture that somebody sent; only as its owner's own link names it."""
     left_s = r.results.check(INPUTS + name, expires, signature)
     content = await r.pictures.stored(name)

@@ -1,6 +1,6 @@
 """GET /api/v1/results/{name}: a picture behind a signed, short-lived link."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Response
 
@@ -14,19 +14,16 @@ router = APIRouter(prefix="/api/v1", tags=["results"], dependencies=[PUBLIC])
 
 Expires = Annotated[str, Query(max_length=16, description="Unix seconds")]
 Signature = Annotated[str, Query(max_length=64)]
+Name = Annotated[str, Path(max_length=128)]
+BY_LINK: Final = {
+    200: IMAGE,
+    **errors(LinkInvalid, LinkExpired, NotFound, InvalidInput, StorageFailed),
+}
+"""What a link to a picture answers."""
 
 
-@router.get(
-    "/results/{name:path}",
-    response_class=Response,
-    responses={
-        200: IMAGE,
-        **errors(LinkInvalid, LinkExpired, NotFound, InvalidInput, StorageFailed),
-    },
-)
-async def result(
-    name: Annotated[str, Path(max_length=128)], expires: Expires, signature: Signature, r: R
-) -> Response:
+@router.get("/results/{name:path}", response_class=Response, responses=BY_LINK)
+async def result(name: Name, expires: Expires, signature: Signature, r: R) -> Response:
     """The picture that a try-on made; only as the answer's own link names it."""
     return picture(await r.results.open_signed(name, expires, signature))
 

@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from threading import Event
 
 import pytest
@@ -39,41 +39,44 @@ async def given_up(task: "asyncio.Task[list[str]]") -> None:
 
 async def test_every_address_is_told_once(names: SlowNames) -> None:
     names.answers.set()
-    async with Lookups(1, names) as lookups:
+    with closing(Lookups(1, names)) as lookups:
         assert await lookups("hooks.example", 443) == ["192.0.2.1", "2001:db8::1"]
 
 
 async def test_the_machines_own_names_are_looked_up() -> None:
-    async with Lookups(1) as lookups:
+    with closing(Lookups(1)) as lookups:
         assert set(await lookups("localhost", 80)) <= {"127.0.0.1", "::1"}
         assert await lookups("127.0.0.1", 80) == ["127.0.0.1"]
 
 
 async def test_slow_names_take_nobody_elses_threads(names: SlowNames) -> None:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
-    async with Lookups(2, names) as lookups, asyncio.timeout(10):
-        slow = [asyncio.create_task(lookups(f"{n}.example", 443)) for n in range(8)]
-        await asyncio.to_thread(lambda: None)  # all have been asked for
-        assert await asyncio.to_thread(lambda: "at once") == "at once"
-        names.answers.set()
-        await asyncio.gather(*slow)
+    with closing(Lookups(2, names)) as lookups:
+        async with asyncio.timeout(10):
+            slow = [asyncio.create_task(lookups(f"{n}.example", 443)) for n in range(8)]
+            await asyncio.to_thread(lambda: None)  # all have been asked for
+            assert await asyncio.to_thread(lambda: "at once") == "at once"
+            names.answers.set()
+            await asyncio.gather(*slow)
 
 
 async def test_what_was_given_up_before_its_turn_is_not_looked_up(names: SlowNames) -> None:
-    async with Lookups(1, names) as lookups, asyncio.timeout(10):
-        first, second, third = (
-            asyncio.create_task(lookups(f"{n}.example", 443)) for n in ("first", "second", "third")
-        )
-        await asyncio.to_thread(lambda: None)  # all have been asked for
-        await given_up(second)
-        names.answers.set()
-        await asyncio.gather(first, third)
+    with closing(Lookups(1, names)) as lookups:
+        async with asyncio.timeout(10):
+            first, second, third = (
+                asyncio.create_task(lookups(f"{n}.example", 443))
+                for n in ("first", "second", "third")
+            )
+            await asyncio.to_thread(lambda: None)  # all have been asked for
+            await given_up(second)
+            names.answers.set()
+            await asyncio.gather(first, third)
     assert names.asked == ["first.example", "third.example"]
 
 
 async def test_closing_waits_for_no_name_server(names: SlowNames) -> None:
     async with asyncio.timeout(10):
-        async with Lookups(1, names) as lookups:
+        with closing(Lookups(1, names)) as lookups:
             slow = asyncio.create_task(lookups("slow.example", 443))
             await asyncio.to_thread(lambda: None)
         assert not names.answers.is_set()
