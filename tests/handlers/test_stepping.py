@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from handlers import telemetry
+from handlers.engine.costs import StepCosts
 from handlers.idm_vton import IdmVtonHandler
 from tests.handlers.diffusion import deployment, published, tiny
 from tests.handlers.test_idm_vton import golden, pixels
@@ -51,17 +52,18 @@ def picture(frames: list[tuple[str, Any]]) -> Any:  # noqa: ANN401  pixels
 
 @pytest.mark.prop(23)
 def test_requests_of_different_length_step_together_and_the_golden_comes_out(
-    front: FrontEnd,
+    front: FrontEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    front.rows["golden"] = row()
-    front.turn()
-    front.rows["other"] = row(seed=9, steps=2, guidance_scale=1.0)
+    company_pays = StepCosts.alike((0.01, 0.011))
+    monkeypatch.setattr(front.handler.turns.engine._scheduler, "_costs", company_pays)
+    front.rows |= {"golden": row(), "other": row(seed=9, steps=2, guidance_scale=1.0)}
+    with front.held("golden", "other"):
+        pass
     front.until_all_have_ended()
-    told = dict(front.frames("golden"))["D"]
     assert np.abs(picture(front.frames("golden")) - golden()[1]).max() <= 1
-    assert told["batch_size"] >= 1
     assert steps(front.frames("golden")) == [(step, 4) for step in (1, 2, 3, 4)]
-    assert front.turns["other"] < front.turns["golden"] + 2
+    shared = {name: dict(front.frames(name))["D"]["batch_size"] for name in ("golden", "other")}
+    assert shared == {"golden": 1, "other": 2}  # of the last step
 
 
 def test_whoever_is_wrong_hears_of_it_alone(front: FrontEnd) -> None:
