@@ -13,10 +13,10 @@ from gateway.stand_ins.ebay import CLIENT_ID, CLIENT_SECRET, EbayStandIn
 from gateway.stand_ins.gemini import KEY, GeminiStandIn
 from gateway.stand_ins.server import stand_in_app
 from tests.gateway import pictures
-from tests.gateway.running import Gateway, running_gateway
+from tests.gateway.running import HANGS_S, Gateway, running_gateway
 from tests.gateway.torchserve_stand_in import serve
 
-QUICK = {"retry_first_s": 0.001, "retry_longest_s": 1.0, "timeout_s": 5.0}
+QUICK = {"retry_first_s": 0.001, "retry_longest_s": 1.0, "timeout_s": HANGS_S}
 
 
 @dataclass

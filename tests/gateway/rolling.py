@@ -12,14 +12,13 @@ import httpx
 from gateway.domain.rollouts import ENDS
 from handlers.archive import pack
 from tests.gateway import pictures
-from tests.gateway.running import Gateway, running_gateway
+from tests.gateway.running import HANGS_S, Gateway, running_gateway
 from tests.gateway.versions_stand_in import VersionsStandIn
 from tests.handlers.torchserve_rows import ROOT
 
 TOKEN = "the-token-of-whoever-runs-this-place"  # noqa: S105 - the tests' own
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 MODEL = "/api/v1/admin/models/geometric"
-_LONGEST_S = 20
 
 
 @dataclass
@@ -44,7 +43,7 @@ class Rolling:
 
     async def until(self, rollout_id: str, *states: str) -> dict[str, Any]:
         """Look until the rollout is in one of these states, or at its end."""
-        async with asyncio.timeout(_LONGEST_S):
+        async with asyncio.timeout(HANGS_S):
             while True:
                 told: dict[str, Any] = (await self.ask("GET", f"/rollouts/{rollout_id}")).json()
                 if told["state"] in ({*states} or ENDS):

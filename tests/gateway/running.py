@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
 import structlog
+import throttled.utils
 
 from gateway.app import create_app
 from gateway.metrics import Metrics
@@ -88,6 +89,10 @@ UNLIMITED = {
     "anonymous_per_min": 60_000,
     "open_sessions": 10_000,
 }
+
+
+HANGS_S: Final = 60.0
+"""What takes so long will never end; no machine is so slow, or so busy with other tests."""
 
 
 @dataclass
@@ -199,6 +204,12 @@ def quiet() -> Iterator[None]:
     structlog.configure(**before)
 
 
+@pytest.fixture
+def no_token_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time stands still for the limits of this process: how long a test asks decides nothing."""
+    monkeypatch.setattr(throttled.utils, "now_mono_f", lambda: 1000.0)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
@@ -222,10 +233,12 @@ async def running_gateway(
         settings = Settings.model_validate(
             {
                 "storage": {"url": "memory://", **sections.pop("storage", {})},
-                "database": {"url": f"sqlite:///{folder}/sessions.sqlite"},
+                "database": {"url": f"sqlite:///{folder}/sessions.sqlite", "timeout_s": HANGS_S},
+                "health": {"timeout_s": HANGS_S, **sections.pop("health", {})},
                 "torchserve": {
                     "inference_url": url,
                     "management_url": url,
+                    "connect_s": HANGS_S,
                     "retry_first_s": 0.01,
                     **sections.pop("torchserve", {}),
                 },

@@ -11,7 +11,7 @@ import httpx
 from starlette.applications import Starlette
 
 from gateway.stand_ins.supabase import SupabaseStandIn
-from tests.gateway.running import Gateway, running_gateway
+from tests.gateway.running import HANGS_S, Gateway, running_gateway
 from tests.gateway.torchserve_stand_in import serve
 
 ADA = {"email": "ada@example.org", "password": "ada's password"}
@@ -79,7 +79,8 @@ async def signing_in(folder: Path, **sections: Any) -> AsyncIterator[Place]:  # 
     supabase = SupabaseStandIn()
     async with serve(Starlette(routes=supabase.routes())) as url:
         supabase.issuer = f"{url}/auth/v1"
-        told = {"url": url, "anon_key": "public-anon-key", **sections.pop("supabase", {})}
+        told = {"url": url, "anon_key": "public-anon-key", "timeout_s": HANGS_S}
+        told |= sections.pop("supabase", {})
         async with running_gateway(folder, supabase=told, **sections) as gateway:
             supabase.now = gateway.clock.now
             yield Place(gateway, supabase, folder)

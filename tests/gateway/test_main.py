@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.gateway import pictures
+from tests.gateway.running import HANGS_S
 
 ROOT = Path(__file__).parents[2]
 PORT_IN_USE = "Uvicorn running on "
@@ -68,9 +69,10 @@ def test_the_memory_of_a_large_picture_is_given_back(process: "subprocess.Popen[
     large = pictures.encoded(Image.new("RGB", (7000, 7000), "teal"), "PNG", compress_level=1)
     measured = psutil.Process(process.pid)
     before = measured.memory_info().rss
-    for _ in range(2):
-        file = ("large.png", large, "image/png")
-        assert httpx.post(f"{url}/api/v1/uploads", files={"file": file}).status_code == 201
+    with httpx.Client(base_url=url, timeout=HANGS_S) as client:
+        for _ in range(2):
+            file = ("large.png", large, "image/png")
+            assert client.post("/api/v1/uploads", files={"file": file}).status_code == 201
     assert measured.memory_info().rss - before < 64 << 20
 
 
@@ -79,8 +81,9 @@ def test_it_serves_logs_json_alone_and_ends_on_a_signal(
 ) -> None:
     lines = lines_until(process, PORT_IN_USE)
     url = url_of(lines)
-    assert httpx.get(f"{url}/health/live").json() == {"status": "alive"}
-    assert httpx.get(f"{url}/health").status_code == 503
+    with httpx.Client(base_url=url, timeout=HANGS_S) as client:
+        assert client.get("/health/live").json() == {"status": "alive"}
+        assert client.get("/health").status_code == 503
     process.send_signal(signal.SIGTERM)
     lines += [json.loads(line) for line in process.stdout or []]
     assert process.wait() in {0, -signal.SIGTERM}

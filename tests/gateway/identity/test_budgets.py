@@ -14,7 +14,7 @@ import pytest
 from tests.gateway import pictures
 from tests.gateway.running import Gateway, running_gateway
 from tests.gateway.steps_stand_in import stepping_gateway
-from tests.gateway.torchserve_stand_in import StandIn
+from tests.gateway.torchserve_stand_in import Fault, StandIn
 
 pytestmark = pytest.mark.anyio
 
@@ -38,13 +38,13 @@ class Shop:
         """A try-on that nobody asked for before."""
         return await self.gateway.tryon(headers=self.headers, fields={"seed": seed})
 
-    async def session(self, seed: int) -> httpx.Response:
+    async def session(self, seed: int, wait_s: int = 30) -> httpx.Response:
         photo = ("photo.jpg", self.gateway.person, "image/jpeg")
         return await self.gateway.client.post(
             "/api/v1/tryon/sessions",
             files={"user_image": photo, "garment_image": photo},
             data={"seed": str(seed)},
-            headers={**self.headers, "Prefer": "wait=30"},
+            headers={**self.headers, "Prefer": f"wait={wait_s}"},
         )
 
     async def told(self) -> dict[str, Any]:
@@ -126,10 +126,16 @@ async def _upload(place: Shop, seed: int = 1) -> httpx.Response:
 async def test_what_was_accepted_ends_well_when_the_budget_is_spent_meanwhile(
     tmp_path: Path,
 ) -> None:
-    stand_in = StandIn(delay_s=0.2)
-    async with shop(tmp_path, COST_S, stand_in=stand_in) as place:
-        both = await asyncio.gather(place.session(1), place.session(2))
-        assert [(one.status_code, one.json()["state"]) for one in both] == [(201, "completed")] * 2
+    async with shop(tmp_path, COST_S) as place:
+        gateway = place.gateway
+        gateway.torchserve.faults.extend([Fault.SILENT] * 2)
+        both = [await place.session(seed, wait_s=0) for seed in (1, 2)]
+        assert [one.status_code for one in both] == [201, 201]
+        gateway.torchserve.stalled.set()
+        for one in both:
+            session_id, owner = one.json()["session_id"], place.key["owner"]
+            ended = await gateway.resources.sessions.wait(session_id, owner, 30)
+            assert ended.state == "completed"
         assert await place.spent_s() == 2 * COST_S
         assert (await place.tryon(3)).status_code == 429
 

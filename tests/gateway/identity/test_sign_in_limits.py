@@ -23,6 +23,7 @@ async def test_the_service_s_own_limit_is_handed_on_and_ends_no_sign_in(tmp_path
 
 
 @pytest.mark.prop(11)
+@pytest.mark.usefixtures("no_token_comes_back")
 async def test_guessing_passwords_is_slow(tmp_path: Path) -> None:
     async with signing_in(tmp_path, limits={"anonymous_per_min": 5}) as place:
         browser = place.browser()
