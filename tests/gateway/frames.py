@@ -3,11 +3,14 @@
 import asyncio
 import base64
 import os
+import socket
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
+
+from tests.gateway.running import HANGS_S
 
 CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 _FINAL: Final = 0x80
@@ -131,7 +134,7 @@ class Raw:
     async def frames(self) -> AsyncGenerator[Heard]:
         """What the server says until it hangs up."""
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(HANGS_S):
                 while head := await self.reader.read(1):
                     length = (await self.reader.readexactly(1))[0]
                     if length == 126:
@@ -152,10 +155,15 @@ class Raw:
 
 
 @asynccontextmanager
-async def raw(url: str) -> AsyncIterator[Raw]:
-    """Connect to where a server listens."""
+async def raw(url: str, buffer_bytes: int | None = None) -> AsyncIterator[Raw]:
+    """Connect to where a server listens; the kernel keeps so much that is not read, or a lot."""
     host, _, port = url.partition("://")[2].partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    line = socket.socket()
+    if buffer_bytes is not None:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+    line.setblocking(False)  # noqa: FBT003
+    await asyncio.get_running_loop().sock_connect(line, (host, int(port)))
+    reader, writer = await asyncio.open_connection(sock=line)
     try:
         yield Raw(reader, writer)
     finally:

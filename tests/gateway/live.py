@@ -13,7 +13,7 @@ import uvicorn
 from websockets.asyncio.client import connect
 
 from gateway.adapters.notices_memory import MemoryNotices
-from tests.gateway.running import Gateway
+from tests.gateway.running import HANGS_S, Gateway
 from tests.gateway.served import server_of, url_of
 from tests.gateway.steps_stand_in import SteppingStandIn, stepping_gateway
 
@@ -89,7 +89,7 @@ class Live:
         """The blocks of a session's stream as they come."""
         url = f"{self.url}{PATH}/{session_id}/events"
         async with (
-            httpx.AsyncClient(timeout=20) as client,
+            httpx.AsyncClient(timeout=HANGS_S) as client,
             client.stream("GET", url, headers=MINE) as answer,
         ):
             yield blocks(answer)
@@ -98,13 +98,17 @@ class Live:
         self, session_id: str, headers: Mapping[str, str] = MINE, query: str = ""
     ) -> connect:
         url = f"{self.url.replace('http', 'ws', 1)}/ws/tryon/{session_id}{query}"
-        return connect(url, additional_headers=headers)
+        return connect(url, additional_headers=headers, open_timeout=HANGS_S)
 
     def nobody_listens(self) -> bool:
         notices = self.gateway.resources.watch._notices
         assert isinstance(notices, MemoryNotices)
         watched = [topic for topic in notices._listening if topic.startswith("session:")]
         return not watched and not notices._watching
+
+    def nobody_watches(self) -> bool:
+        """Nothing is left of any watcher, and every place is free again."""
+        return self.nobody_listens() and self.gateway.resources.watch.room.taken == 0
 
 
 async def blocks(answer: httpx.Response) -> AsyncIterator[str]:
@@ -130,6 +134,6 @@ async def live_gateway(folder: Path, **http: float) -> AsyncIterator[Live]:
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait for something that nobody tells."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS_S):
         while not holds():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.middleware.unread import Unread
+from tests.gateway.running import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +37,7 @@ async def test_a_connection_is_cut_when_nothing_more_was_read(
     unread = Unread(asyncio.get_running_loop(), line, 0.001)
     unread.begin()
     unread.begin()  # as whoever is told twice
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         await line.was_cut.wait()
     assert line.looks == looks
 
@@ -49,6 +50,6 @@ async def test_what_was_read_is_forgotten() -> None:
     unread.end()
     unread.end()
     Unread(loop, other, 0.002).begin()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         await other.was_cut.wait()
     assert not line.was_cut.is_set()

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from gateway.app import create_app
-from tests.gateway.running import Gateway
+from tests.gateway.running import HANGS_S, Gateway
 from tests.gateway.steps_stand_in import PREVIEW, STEPS, stepping_gateway
 from tests.gateway.torchserve_stand_in import Fault, serve
 
@@ -128,7 +128,7 @@ async def test_there_is_room_again_after_a_stream(tmp_path: Path) -> None:
 async def over_a_socket(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
     """The same gateway on a real port, where connections can be cut."""
     app = create_app(gateway.resources.settings, gateway.resources)
-    async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+    async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=HANGS_S) as client:
         yield client
 
 

@@ -17,7 +17,7 @@ from gateway.domain.names import Folder
 from gateway.errors.kinds import Misconfigured
 from gateway.stand_ins.pixazo import KEY, Fault, PixazoStandIn
 from tests.gateway.identity.crowd import pictures_of
-from tests.gateway.running import Gateway, running_gateway
+from tests.gateway.running import HANGS_S, Gateway, running_gateway
 from tests.gateway.torchserve_stand_in import serve
 
 pytestmark = pytest.mark.anyio
@@ -62,13 +62,15 @@ async def remote(folder: Path, fault: Fault = Fault.NONE, **sections: Any) -> As
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serve(Starlette(routes=stand_in.routes())))
         public_url = await stack.enter_async_context(serve(front))
-        told = {"key": KEY, "url": url, "is_stand_in": True, "poll_s": 0.2, "timeout_s": 5.0}
+        told = {"key": KEY, "url": url, "is_stand_in": True, "poll_s": 0.2, "timeout_s": HANGS_S}
         told |= sections.pop("pixazo", {})
         gateway = await stack.enter_async_context(
             running_gateway(folder, pixazo=told, http={"public_url": public_url}, **sections)
         )
         front.app = gateway.client._transport.app  # type: ignore[attr-defined]
-        public = await stack.enter_async_context(httpx.AsyncClient(base_url=public_url))
+        public = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=public_url, timeout=HANGS_S)
+        )
         yield Place(gateway, stand_in, public)
         stand_in.released.set()
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ from starlette.applications import Starlette
 from gateway.domain.sessions_lifecycle import ENDED, State
 from gateway.stand_ins.pixazo import KEY, Fault, PixazoStandIn
 from tests.gateway import pictures
+from tests.gateway.live import until
 from tests.gateway.routes.test_pixazo import ASKED, CONFIG, Front, Place, remote
-from tests.gateway.running import running_gateway
+from tests.gateway.running import HANGS_S, running_gateway
 from tests.gateway.torchserve_stand_in import serve
 
 pytestmark = pytest.mark.anyio
@@ -36,16 +36,9 @@ async def created(place: Place, seed: int = 7) -> str:
     return made
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for something that nobody tells."""
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
 async def ended(place: Place, session_id: str) -> Any:  # noqa: ANN401
     """The only item of a session when it has ended; time passes, so that pauses do."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         while True:
             answer = await place.gateway.client.get(f"{PATH}/{session_id}", headers=MINE)
             if answer.json()["state"] in ENDED:
@@ -75,7 +68,7 @@ async def test_as_many_are_made_at_once_as_it_may_be_asked(tmp_path: Path) -> No
 async def test_whatever_goes_wrong_after_it_was_asked_it_is_asked_once(
     tmp_path: Path, fault: Fault, code: str, reason: str | None
 ) -> None:
-    told = {"timeout_s": 0.3 if reason == "outcome_unknown" else 10.0, "poll_s": 0.05}
+    told = {"timeout_s": 2.0 if fault is Fault.SILENT else HANGS_S, "poll_s": 0.05}
     quick = QUICK | {"max_tries": 3}
     async with remote(tmp_path, fault, pixazo=told, sessions=quick) as place:
         item = await ended(place, await created(place))
@@ -92,9 +85,17 @@ async def test_what_it_refused_is_asked_again(tmp_path: Path) -> None:
         assert len(place.remote.asked) == 3
 
 
+async def polled(place: Place) -> None:
+    """Wait until it is asked how far it is, in whichever try; time passes, so that pauses do."""
+    async with asyncio.timeout(HANGS_S):
+        while not place.remote.polls:
+            place.gateway.clock.time_s += 0.05
+            await asyncio.sleep(0.02)
+
+
 async def given_back(place: Place, session_id: str) -> None:
     """Wait until its item waits for another try; its pause does not pass."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         while True:
             answer = await place.gateway.client.get(f"{PATH}/{session_id}", headers=MINE)
             if answer.json()["items"][0]["state"] == State.CREATED:
@@ -107,7 +108,7 @@ async def test_what_took_too_long_is_waited_for_again(tmp_path: Path) -> None:
     told = {"timeout_s": 2.0, "poll_s": 0.05}
     async with remote(tmp_path, Fault.NEVER_DONE, pixazo=told, sessions=QUICK) as place:
         session_id = await created(place)
-        await until(lambda: place.remote.polls > 0)
+        await polled(place)
         await given_back(place, session_id)
         place.remote.fault = Fault.NO_CALL
         item = await ended(place, session_id)

@@ -30,9 +30,7 @@ async def create(gateway: Gateway, fields: dict[str, str], **headers: str) -> ht
 
 async def ended(gateway: Gateway, session_id: str) -> Any:  # noqa: ANN401
     answer = await gateway.client.get(f"{PATH}/{session_id}", headers=MINE)
-    async with gateway.client.stream(
-        "GET", f"{PATH}/{session_id}/events", headers=MINE, timeout=20
-    ) as events:
+    async with gateway.client.stream("GET", f"{PATH}/{session_id}/events", headers=MINE) as events:
         async for _ in events.aiter_raw():
             pass
     answer = await gateway.client.get(f"{PATH}/{session_id}", headers=MINE)

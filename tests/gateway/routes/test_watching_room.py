@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.gateway.live import FOREIGN, MINE, PATH, until
-from tests.gateway.running import Gateway, running_gateway
+from tests.gateway.running import HANGS_S, Gateway, running_gateway
 from tests.gateway.served import served
 from tests.gateway.socket_asking import asked_by_socket
 
@@ -36,7 +36,7 @@ class Watched:
     async def stream(self, link: str) -> AsyncIterator[None]:
         """Watch for the length of the block."""
         async with (
-            httpx.AsyncClient(base_url=self.url, timeout=20) as client,
+            httpx.AsyncClient(base_url=self.url, timeout=HANGS_S) as client,
             client.stream("GET", link) as answer,
         ):
             assert answer.status_code == 200
