@@ -8,11 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from gateway.stack.plan import plan_for
 from gateway.stack.running import Stack
 from tests.documentation import ROOT
+from tests.gateway.running import HANGS_S
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
@@ -24,6 +32,7 @@ _FLAGS = (
     "--no-first-run",
 )
 PHONE = ViewportSize(width=360, height=740)
+expect.set_options(timeout=1000 * HANGS_S)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -53,7 +62,9 @@ def browser() -> Iterator[Browser]:
     """Chromium: the one VTON_CHROMIUM names, the system's, or Playwright's own."""
     path = os.environ.get("VTON_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
+        opened = playwright.chromium.launch(
+            executable_path=path, args=list(_FLAGS), timeout=1000 * HANGS_S
+        )
         yield opened
         opened.close()
 
@@ -62,7 +73,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, site: str) -> Iterator[Page]:
     """The fitting room, open on a phone; a script error or a blocked resource fails the test."""
     context = browser.new_context(viewport=PHONE, reduced_motion="reduce")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(1000 * HANGS_S)
     opened = context.new_page()
     faults: list[str] = []
 

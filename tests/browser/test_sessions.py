@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.test_page import ANSWER_MS, GARMENT, PERSON, choose, own, try_on
+from tests.browser.test_page import GARMENT, PERSON, choose, own, try_on
 
 SESSIONS = "**/api/v1/tryon/sessions"
 EVENTS = "**/api/v1/tryon/sessions/*/events"
@@ -163,7 +163,7 @@ def test_a_try_on_is_a_session_and_its_result_is_there_after_a_reload(kept: Page
     (session,) = mine(kept)
     assert session["state"] == "completed"
     kept.reload()
-    expect(kept.locator("#outcome")).to_be_visible(timeout=ANSWER_MS)
+    expect(kept.locator("#outcome")).to_be_visible()
     expect(kept.locator("#before")).to_have_attribute("alt", "Person: Your own")
     assert [one["session_id"] for one in mine(kept)] == [session["session_id"]]
 
@@ -172,7 +172,7 @@ def test_a_session_that_is_under_way_is_taken_up_again_after_a_reload(kept: Page
     with kept.expect_response(EVENTS):
         kept.get_by_role("button", name="Try it on").click()
     kept.reload()
-    expect(kept.locator("#outcome")).to_be_visible(timeout=ANSWER_MS)
+    expect(kept.locator("#outcome")).to_be_visible()
     assert len(mine(kept)) == 1
 
 
@@ -184,7 +184,7 @@ def test_several_garments_are_tried_on_at_once_and_looked_at_one_by_one(kept: Pa
     rail = kept.locator("#rail").get_by_role("button")
     expect(rail).to_have_count(3)
     for place in range(3):
-        expect(rail.nth(place)).to_contain_text("ready", timeout=ANSWER_MS)
+        expect(rail.nth(place)).to_contain_text("ready")
     (session,) = mine(kept)
     for place, item in enumerate(session["items"]):
         rail.nth(place).click()
@@ -200,9 +200,9 @@ def test_one_garment_that_fails_takes_no_other_down(kept: Page) -> None:
     choose_also(kept, "Striped tee")
     kept.get_by_role("button", name="Try on 2").click()
     rail = kept.locator("#rail").get_by_role("button")
-    expect(kept.locator("#rail [data-state=completed]")).not_to_have_count(0, timeout=ANSWER_MS)
+    expect(kept.locator("#rail [data-state=completed]")).not_to_have_count(0)
     for place in range(2):
-        expect(rail.nth(place)).to_be_enabled(timeout=ANSWER_MS)
+        expect(rail.nth(place)).to_be_enabled()
 
 
 def choose_also(page: Page, label: str) -> None:

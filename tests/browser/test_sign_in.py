@@ -9,6 +9,7 @@ from anyio.from_thread import start_blocking_portal
 from playwright.sync_api import Browser, Page, expect
 
 from gateway.app import create_app
+from tests.gateway.running import HANGS_S
 from tests.gateway.signing_in import ADA, signing_in
 from tests.gateway.torchserve_stand_in import serve
 
@@ -45,7 +46,7 @@ def fill(page: Page, password: str) -> None:
 @pytest.mark.prop(1)
 def test_one_signs_in_and_out_by_keyboard_and_eye(browser: Browser, guarded: str) -> None:
     context = browser.new_context()
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(1000 * HANGS_S)
     page = context.new_page()
     page.goto(guarded)
     expect(page).to_have_url(f"{guarded}/sign-in.html?next=%2F")
@@ -64,7 +65,7 @@ def test_who_is_signed_in_passes_the_sign_in_page_and_goes_nowhere_else(
     browser: Browser, guarded: str
 ) -> None:
     context = browser.new_context()
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(1000 * HANGS_S)
     page = context.new_page()
     page.goto(f"{guarded}/sign-in.html?next=https://evil.example/")
     fill(page, ADA["password"])
