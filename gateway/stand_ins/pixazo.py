@@ -24,6 +24,7 @@ from starlette.routing import Route
 KEY: Final = "stand-in-pixazo-key"  # no secret: it opens nothing
 PATH: Final = "/virtual-tryon/v1/r-vton"
 _LABEL: Final = "STAND-IN, NOT A TRY-ON"
+_CALL_S: Final = 60.0
 _REQUIRED: Final = frozenset({"category", "garm_img", "human_img"})
 _KNOWN: Final = _REQUIRED | {"crop", "seed", "steps", "force_dc", "mask_only", "garment_des"}
 _CATEGORIES: Final = frozenset({"upper_body", "lower_body", "dresses"})
@@ -158,7 +159,7 @@ def _wrong(asked: dict[str, Any]) -> str:
 
 async def _side_by_side(*urls: str) -> bytes:
     """Both pictures beside each other, labelled, as JPEG."""
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=_CALL_S) as client:
         answers = [await client.get(url) for url in urls]
     sheet = Image.new("RGB", (768, 1024), "white")
     for place, answer in enumerate(answers):
@@ -171,7 +172,7 @@ async def _side_by_side(*urls: str) -> bytes:
 
 
 async def _call_back(url: str, told: list[str]) -> None:
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=_CALL_S) as client:
         headers = {"Content-Type": "application/json"}
         for content in told:
             await client.post(url, content=content, headers=headers)
