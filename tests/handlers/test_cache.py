@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.cache import LruCache, content_key
+from tests.patience import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def test_the_same_question_from_many_threads_is_computed_once() -> None:
 
     def compute() -> Blob:
         computed.append(1)
-        release.wait(10)
+        release.wait(PATIENCE_S)
         return Blob(1, 10)
 
     with ThreadPoolExecutor(8) as pool:

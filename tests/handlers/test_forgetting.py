@@ -19,6 +19,7 @@ from tests.handlers.test_geometric import GARMENT, OTHER_GARMENT, PERSON
 from tests.handlers.test_idm_vton import golden
 from tests.handlers.torchserve_rows import config, context
 from tests.handlers.turns import FrontEnd, row
+from tests.patience import PATIENCE_S
 
 OF_PERSON = part_digest(PERSON)
 
@@ -119,7 +120,7 @@ def test_a_worker_that_is_gone_is_watched_no_more(board: Board) -> None:
     watching, seen = watch(board, worker), weakref.ref(worker)
     del worker
     gc.collect()
-    watching.join(10)
+    watching.join(PATIENCE_S)
     assert seen() is None
     assert not watching.is_alive()
 

@@ -14,7 +14,7 @@ from tests.handlers.diffusion import deployment
 from tests.handlers.diffusion.counting import counted
 from tests.handlers.test_idm_vton import golden
 from tests.handlers.torchserve_rows import context
-from tests.handlers.turns import FrontEnd, row
+from tests.handlers.turns import FrontEnd, ended, row
 
 STEPS = 4
 Sections = dict[str, Any]
@@ -99,10 +99,13 @@ def test_a_catalogue_outlives_its_worker(tmp_path: Path) -> None:
 def test_people_overtake_a_garment() -> None:
     _, front = started(sections())
     front.rows["ahead"] = garment(presets=["quality"])
-    front.turn()
-    front.rows["person"] = row(steps=2)
-    front.until_all_have_ended()
-    assert front.turns["person"] < front.turns["ahead"]
+    with front.priced(10.0), front.recorded() as taken:
+        with front.held("ahead"):
+            front.rows["person"] = row(steps=2)
+            with front.held("person"):
+                pass
+        front.until_all_have_ended()
+    assert ended(taken, "person") < ended(taken, "ahead")
 
 
 def test_a_garment_that_cannot_stay_is_refused_and_nothing_else_is() -> None:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.loader import Loader
+from tests.patience import PATIENCE_S
 
 
 @pytest.mark.prop(25)
@@ -22,7 +23,7 @@ def test_any_number_of_threads_get_one_instance(threads: int) -> None:
     loader = Loader(factory)
 
     def ask() -> object:
-        start.wait(10)
+        start.wait(PATIENCE_S)
         return loader.get()
 
     with ThreadPoolExecutor(threads) as pool:

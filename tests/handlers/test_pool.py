@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.pool import Pool
+from tests.patience import PATIENCE_S
 
 SIZES = {"small": 10, "middle": 20, "large": 30, "huge": 200}
 
@@ -71,7 +72,7 @@ def test_any_number_of_threads_get_one_instance(threads: int) -> None:
     pool = shelf.pool(100)
 
     def ask() -> Model:
-        start.wait(10)
+        start.wait(PATIENCE_S)
         with pool.use("small") as model:
             return model
 
@@ -88,7 +89,7 @@ def test_what_is_in_use_stays_and_the_next_waits_for_it() -> None:
     def work() -> None:
         with pool.use("middle"):
             in_use.set()
-            let_go.wait(10)
+            let_go.wait(PATIENCE_S)
 
     def ask() -> list[str]:
         with pool.use("large"):
@@ -96,13 +97,13 @@ def test_what_is_in_use_stays_and_the_next_waits_for_it() -> None:
 
     with ThreadPoolExecutor(2) as workers:
         working = workers.submit(work)
-        in_use.wait(10)
+        in_use.wait(PATIENCE_S)
         waiting = workers.submit(ask)
         assert wait([waiting], timeout=0.05).not_done
         assert pool.names() == ["middle"]
         let_go.set()
-        assert waiting.result(10) == ["large"]
-        working.result(10)
+        assert waiting.result(PATIENCE_S) == ["large"]
+        working.result(PATIENCE_S)
 
 
 def test_beside_one_in_use_another_is_loaded_where_both_fit() -> None:
@@ -113,7 +114,7 @@ def test_beside_one_in_use_another_is_loaded_where_both_fit() -> None:
             with pool.use("small"):
                 return pool.names()
 
-        assert workers.submit(ask).result(10) == ["middle", "small"]
+        assert workers.submit(ask).result(PATIENCE_S) == ["middle", "small"]
 
 
 @pytest.mark.prop(26)
@@ -148,5 +149,5 @@ def test_many_threads_over_many_models_never_exceed_the_budget() -> None:
 
     with ThreadPoolExecutor(6) as workers:
         for done in [workers.submit(ask, number) for number in range(90)]:
-            done.result(10)
+            done.result(PATIENCE_S)
     assert not over.is_set()

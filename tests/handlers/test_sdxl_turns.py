@@ -18,7 +18,7 @@ from handlers.diffusion.conditioning import Text
 from handlers.sdxl import SdxlHandler
 from tests.handlers.diffusion import sdxl_deployment
 from tests.handlers.torchserve_rows import context
-from tests.handlers.turns import FrontEnd
+from tests.handlers.turns import FrontEnd, ended
 
 BODY: dict[str, Any] = {"count": 1, "height_cm": 172, "weight_kg": 68.5, "output_format": "png"}
 HOT = 1e6  # words are never so large
@@ -103,11 +103,14 @@ def test_people_of_different_requests_are_drawn_together_as_they_are_alone(
         "wide": {"seed": 4, "steps": 3, "width_px": 96},
     }
     front.rows["long"] = row(**wishes["long"])
-    with front.held("long"):
-        pass
-    front.rows |= {name: row(**wish) for name, wish in wishes.items() if name != "long"}
-    front.until_all_have_ended()
-    assert front.turns["short"] < front.turns["long"]
+    later = {name: row(**wish) for name, wish in wishes.items() if name != "long"}
+    with front.priced(10.0, 11.0), front.recorded() as taken:
+        with front.held("long"):
+            front.rows |= later
+            with front.held(*later):
+                pass
+        front.until_all_have_ended()
+    assert ended(taken, "short") < ended(taken, "long")
     for name, wish in wishes.items():
         shown = pictures(front.frames(name))
         assert len(shown) == wish.get("count", 1)

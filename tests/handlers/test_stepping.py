@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from handlers import telemetry
-from handlers.engine.costs import StepCosts
 from handlers.idm_vton import IdmVtonHandler
 from tests.handlers.diffusion import deployment, published, tiny
 from tests.handlers.test_idm_vton import golden, pixels
 from tests.handlers.torchserve_rows import context
 from tests.handlers.turns import FrontEnd, row, scheduled
+from tests.patience import PATIENCE_S
 
 HOT = 1e6  # latents are never so large
 SECTIONS = deployment.original()
@@ -52,14 +52,13 @@ def picture(frames: list[tuple[str, Any]]) -> Any:  # noqa: ANN401  pixels
 
 @pytest.mark.prop(23)
 def test_requests_of_different_length_step_together_and_the_golden_comes_out(
-    front: FrontEnd, monkeypatch: pytest.MonkeyPatch
+    front: FrontEnd,
 ) -> None:
-    company_pays = StepCosts.alike((0.01, 0.011))
-    monkeypatch.setattr(front.handler.turns.engine._scheduler, "_costs", company_pays)
     front.rows |= {"golden": row(), "other": row(seed=9, steps=2, guidance_scale=1.0)}
-    with front.held("golden", "other"):
-        pass
-    front.until_all_have_ended()
+    with front.priced(10.0, 11.0):  # company pays
+        with front.held("golden", "other"):
+            pass
+        front.until_all_have_ended()
     assert np.abs(picture(front.frames("golden")) - golden()[1]).max() <= 1
     assert steps(front.frames("golden")) == [(step, 4) for step in (1, 2, 3, 4)]
     shared = {name: dict(front.frames(name))["D"]["batch_size"] for name in ("golden", "other")}
@@ -111,8 +110,8 @@ def test_a_fault_in_a_step_costs_its_owner_alone(front: FrontEnd) -> None:
         seat.walk.now = seat.walk.now * HOT
         with front.handler._wardrobe.studio("upper_body") as studio:
             hook = studio._nets.tryon.conv_in.register_forward_pre_hook(fails_for_the_hot)
-    log = io.StringIO()
-    telemetry.write_json_lines(log)
+        log = io.StringIO()
+        telemetry.write_json_lines(log)
     try:
         front.until_all_have_ended()
     finally:
@@ -151,15 +150,14 @@ def test_what_cannot_be_there_in_time_is_refused_before_any_work(front: FrontEnd
 
 def test_who_would_take_fewer_steps_gets_as_many_as_there_is_time_for(front: FrontEnd) -> None:
     worker = front.handler
-    step_s = worker.turns.engine._scheduler._step_s(worker.wish(golden()[0]).bucket, 1)
-    reserve = worker.settings.stepping.reserve
+    reserve, step_s = worker.settings.stepping.reserve, 1000.0
     within_s = (worker.turns._around_s + 20.5 * step_s) / (1 - reserve)
     front.rows["lower"] = scheduled({"within_s": within_s, "least_steps": 2}, steps=40)
-    front.until_all_have_ended()
+    with front.priced(step_s):
+        front.until_all_have_ended()
     told = dict(front.frames("lower"))["D"]
-    assert told["steps_asked"] == 40
-    assert 10 <= told["steps"] <= 20
-    assert steps(front.frames("lower"))[-1] == (told["steps"], told["steps"])
+    assert (told["steps_asked"], told["steps"]) == (40, 20)
+    assert steps(front.frames("lower"))[-1] == (20, 20)
 
 
 def test_a_schedule_that_is_none_names_what_is_wrong(front: FrontEnd) -> None:
@@ -186,23 +184,27 @@ def test_who_waits_hears_of_their_place_and_when_they_will_be_done(front: FrontE
 
 def test_who_is_prepared_does_not_hold_up_who_steps(front: FrontEnd) -> None:
     """The newcomer's preparing is held up until the other one is done."""
-    may_go_on = threading.Event()
+    is_asked, may_go_on = threading.Event(), threading.Event()
     analyst = front.handler._analyst
-    front.rows["steps"] = row(steps=4)
-    with front.held("steps"):
-        pass
 
     class Slow:
         def understand(self, *given: Any) -> Any:  # noqa: ANN401  as the analyst's
-            assert may_go_on.wait(60)
+            is_asked.set()
+            assert may_go_on.wait(PATIENCE_S)
             return analyst.understand(*given)
 
         def forget(self) -> None:
             analyst.forget()
 
-    front.handler._analyst = Slow()
-    front.rows["new"] = {name: part for name, part in row().items() if name != "densepose"}
+        def sweep(self) -> None:
+            analyst.sweep()
+
+    front.rows["steps"] = row(steps=4)
     try:
+        with front.held("steps"):
+            front.handler._analyst = Slow()
+            front.rows["new"] = {name: part for name, part in row().items() if name != "densepose"}
+            front.until(is_asked.is_set)
         front.until(lambda: steps(front.frames("steps"))[-1:] == [(4, 4)])
         assert front.handler.turns.guests["new"] is front.handler.turns.aside.current
         may_go_on.set()

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from handlers.engine.costs import StepCosts
 from handlers.stepping import SteppingHandler
 from tests.handlers.test_idm_vton import golden
 from tests.handlers.torchserve_rows import context, read_frames
+from tests.patience import PATIENCE_S
 
 
 class FrontEnd:
@@ -43,12 +45,10 @@ class FrontEnd:
             if is_last is not False:
                 del self.rows[name]
 
-    def until(self, came: Callable[[], object], turns: int = 1000) -> None:
-        for _ in range(turns):
-            if came():
-                return
+    def until(self, came: Callable[[], object]) -> None:
+        """Take turns until it has come; a machine may be as slow as it likes."""
+        while not came():
             self.turn()
-        raise AssertionError("it never came")
 
     def until_all_have_ended(self) -> None:
         self.until(lambda: not self.rows)
@@ -59,7 +59,7 @@ class FrontEnd:
         may_go_on, advance = threading.Event(), self.handler.advance
 
         def wait_first(states: Sequence[Any]) -> None:
-            assert may_go_on.wait(60)
+            assert may_go_on.wait(PATIENCE_S)
             advance(states)
 
         self.handler.advance = wait_first
@@ -70,8 +70,42 @@ class FrontEnd:
             may_go_on.set()
             self.handler.advance = advance
 
+    @contextmanager
+    def priced(self, *curve_s: float) -> Iterator[None]:
+        """Have the scheduler count with these costs of a step while inside, on any machine."""
+        scheduler = self.handler.turns.engine._scheduler
+        before = scheduler._costs, scheduler._pace
+        scheduler._costs, scheduler._pace = StepCosts.alike(curve_s), 1.0
+        try:
+            yield
+        finally:
+            scheduler._costs, scheduler._pace = before
+
+    @contextmanager
+    def recorded(self) -> Iterator[list[set[str]]]:
+        """Give a list of who has taken each step together, while inside."""
+        taken, advance = list[set[str]](), self.handler.advance
+
+        def record(states: Sequence[Any]) -> None:
+            engine = self.handler.turns.engine
+            with self.handler.turns.lock:
+                seated = {name: engine.state(name) for name in self.handler.turns.guests}
+            advance(states)
+            taken.append({name for name, seat in seated.items() if any(seat is s for s in states)})
+
+        self.handler.advance = record
+        try:
+            yield taken
+        finally:
+            self.handler.advance = advance
+
     def frames(self, name: str) -> list[tuple[str, Any]]:
         return read_frames(self.streams[name])
+
+
+def ended(taken: Sequence[set[str]], name: str) -> int:
+    """Give the number of the step, of all that were recorded, that was somebody's last."""
+    return max(number for number, names in enumerate(taken) if name in names)
 
 
 @contextmanager
@@ -81,7 +115,7 @@ def still(handler: SteppingHandler[Any, Any]) -> Iterator[None]:
     with turns.lock:
         for loop in (turns.aside, turns.steps):
             while loop.current is not None:
-                assert loop.changed.wait(60)
+                assert loop.changed.wait(PATIENCE_S)
         yield
 
 

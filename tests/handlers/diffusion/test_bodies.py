@@ -23,6 +23,7 @@ from handlers.diffusion.bodies import Painter, Seat
 from handlers.diffusion.sdxl_walks import Plan, Room
 from handlers.diffusion.visits import Visits
 from tests.handlers.diffusion import tiny, tiny_sdxl
+from tests.patience import PATIENCE_S
 
 PLAN = Plan(height_px=96, width_px=64, steps=5, guidance_scale=5.0, solver="dpmpp_2m")
 WORDS = ("one adult", "a child")
@@ -165,8 +166,8 @@ def test_where_both_do_not_fit_nobody_steps_while_pictures_are_decoded(*, beside
 
     def decoding(*_given: object) -> None:
         thread.start()
-        stepping.wait(10)
-        thread.join(10 if beside else 0.05)
+        stepping.wait(PATIENCE_S)
+        thread.join(PATIENCE_S if beside else 0.05)
         met.append(not thread.is_alive())
 
     thread = threading.Thread(target=step)
@@ -175,7 +176,7 @@ def test_where_both_do_not_fit_nobody_steps_while_pictures_are_decoded(*, beside
         painter.developed(done)
     finally:
         hook.remove()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert (met, one.walk.index) == ([beside], 1)
 
 

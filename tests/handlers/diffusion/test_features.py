@@ -20,6 +20,7 @@ from handlers.diffusion.mixing import Walk
 from handlers.diffusion.noise import SeededNoise
 from tests.handlers.diffusion import tiny
 from tests.handlers.diffusion.counting import counted
+from tests.patience import PATIENCE_S
 
 ROOM = 10**8
 PLAN = Plan(1, 96, 64, steps=3, guidance_scale=2.0, strength=1.0)
@@ -151,7 +152,7 @@ def test_who_comes_while_another_works_it_out_waits_for_it() -> None:
 
     def wait(*_arguments: object) -> None:
         started.set()
-        may_end.wait(30)
+        may_end.wait(PATIENCE_S)
 
     def ask() -> None:
         with torch.inference_mode():
@@ -162,7 +163,7 @@ def test_who_comes_while_another_works_it_out_waits_for_it() -> None:
         with counted(nets.garment.conv_in) as calls:
             first, second = threading.Thread(target=ask), threading.Thread(target=ask)
             first.start()
-            started.wait(30)
+            started.wait(PATIENCE_S)
             second.start()
             while not kept.gauges()["vton_feature_joins"]:
                 threading.Event().wait(0.001)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from handlers.diffusion.visits import HOME, Visits
+from tests.patience import PATIENCE_S
 
 DEVICE = torch.device("meta")  # another device than the host that every machine has
 
@@ -72,7 +73,7 @@ def test_two_threads_visit_one_after_the_other() -> None:
     def stay() -> None:
         with visits.of(guest):
             inside.set()
-            leave.wait(10)
+            leave.wait(PATIENCE_S)
 
     def come() -> None:
         with visits.of(guest):
@@ -80,9 +81,9 @@ def test_two_threads_visit_one_after_the_other() -> None:
 
     with ThreadPoolExecutor(2) as workers:
         first = workers.submit(stay)
-        inside.wait(10)
+        inside.wait(PATIENCE_S)
         second = workers.submit(come)
         assert wait([second], timeout=0.05).not_done
         leave.set()
-        wait([first, second], timeout=10)
+        wait([first, second], timeout=PATIENCE_S)
     assert guest.journeys == ["meta", str(HOME)] * 2

@@ -4,8 +4,7 @@ import threading
 from collections import deque
 
 from handlers.engine.loop import Loop
-
-PATIENCE_S = 30.0
+from tests.patience import PATIENCE_S
 
 
 class Bench:
