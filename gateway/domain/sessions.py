@@ -178,7 +178,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session as it stands; `place` is None once it has ended."""
+    """A session as it stands; `place` is None once it has ended.
+
+    One that its owner has deleted `is_forgotten`: it is there only until it is erased.
+    """
 
     session_id: str
     owner: str
@@ -193,6 +196,7 @@ class Session:
     items: tuple[Item, ...]
     last_event: int
     place: Place | None = None
+    is_forgotten: bool = False
 
     @property
     def has_ended(self) -> bool:

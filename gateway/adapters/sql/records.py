@@ -1,6 +1,12 @@
-"""Rows into what the domain calls them, and back."""
+"""Rows into what the domain calls them, and back.
+
+While a deployment is updated, or taken back, other versions write rows, too: what this one does not
+know in a row is passed over, so that it stops nothing else.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
@@ -42,7 +48,20 @@ def ask_json(ask: Ask) -> Json:
 
 
 def _ask(column: Json) -> Ask:
-    return Ask(**{**column, ALTERNATIVES: tuple(column.get(ALTERNATIVES, ()))})
+    known = _known(Ask, column)
+    return Ask(**{**known, ALTERNATIVES: tuple(known.get(ALTERNATIVES, ()))})
+
+
+def _known(kind: type[Ask | Progress], column: Json) -> dict[str, Any]:
+    """What of a column this version has a place for."""
+    return {one.name: column[one.name] for one in fields(kind) if one.name in column}
+
+
+def _kind(told: str) -> Kind:
+    """A session's kind: it says who goes first, which is settled once it is queued."""
+    with suppress(ValueError):
+        return Kind(told)
+    return Kind.STANDARD
 
 
 def progress_json(progress: Progress) -> Json:
@@ -89,7 +108,7 @@ def session_of(items: Sequence[Row[Any]], place: Place | None = None) -> Session
     return Session(
         session_id=row.id,
         owner=row.owner,
-        kind=Kind(row.kind),
+        kind=_kind(row.kind),
         engine=row.engine,
         state=State(row.state),
         created_at=row.created_at,
@@ -100,6 +119,7 @@ def session_of(items: Sequence[Row[Any]], place: Place | None = None) -> Session
         items=tuple(_item(item) for item in items),
         last_event=row.last_event,
         place=place,
+        is_forgotten=row.is_forgotten,
     )
 
 
@@ -112,7 +132,7 @@ def claim_of(row: Row[Any]) -> Claim:
         session_id=row.session_id,
         position=row.position,
         owner=row.owner,
-        kind=Kind(row.kind),
+        kind=_kind(row.kind),
         engine=row.engine,
         ask=_ask(row.ask),
         attempt=row.attempt + 1,
@@ -140,7 +160,7 @@ def _item(row: Row[Any]) -> Item:
         attempt=row.item_attempt,
         started_at=row.item_started_at,
         ended_at=row.item_ended_at,
-        progress=None if progress is None else Progress(**progress),
+        progress=None if progress is None else Progress(**_known(Progress, progress)),
         outcome=None if outcome is None else _outcome(outcome),
         fault=None if fault is None else _fault(fault),
     )
@@ -153,4 +173,10 @@ def _outcome(column: Json) -> Outcome:
 
 
 def _fault(column: Json) -> Fault:
-    return Fault(ErrorCode(column["error_code"]), column["message"], column["details"])
+    return Fault(_code(column["error_code"]), column["message"], column["details"])
+
+
+def _code(told: str) -> ErrorCode:
+    with suppress(ValueError):
+        return ErrorCode(told)
+    return ErrorCode.INTERNAL
