@@ -6,9 +6,10 @@ from typing import Final
 import structlog
 
 from gateway.domain.names import Folder
-from gateway.errors.kinds import GatewayError
+from gateway.errors.kinds import GatewayError, StorageFailed
 from gateway.ports.clock import Clock
 from gateway.ports.storage import ObjectStore
+from gateway.services.removal import remove
 
 LATE_S: Final = 60.0
 """A runner hears within seconds that its session is over; what it is storing then is stored."""
@@ -42,5 +43,6 @@ class LateResults:
 
     async def _erase(self, session_id: str) -> None:
         for folder in Folder:
-            for key in [key async for key in self._store.keys(f"{folder}/{session_id}")]:
-                await self._store.delete(key)
+            keys = [key async for key in self._store.keys(f"{folder}/{session_id}")]
+            if await remove(self._store, keys):
+                raise StorageFailed

@@ -13,7 +13,7 @@ from gateway.errors.kinds import CommitFailed, GatewayError, NotFound
 from gateway.ports.clock import Clock
 from gateway.ports.sessions import Notices, SessionBook
 from gateway.services.audit import NOBODY, Visitor
-from gateway.services.erasing import ASKED, SessionEraser
+from gateway.services.erasing import SessionEraser
 from gateway.services.session_drafts import SessionDrafts, SessionRequest
 from gateway.services.waking import alarm_at
 
@@ -115,7 +115,7 @@ class SessionService:
         if session is None:
             raise NotFound
         await self._tell_ended(session_id)
-        return await self._eraser.erase(session, ASKED, visitor)
+        return await self._eraser.erase(session, visitor)
 
     async def receipt(self, session_id: str, owner: str) -> Mapping[str, JsonValue]:
         """The receipt of a session that is erased; raises NotFound."""

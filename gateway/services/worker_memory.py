@@ -19,10 +19,13 @@ _MOST_UNTOLD: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """How many models' workers have forgotten, and how many entries were dropped where asked."""
+    """How many models' workers have forgotten, and how many entries were dropped where asked.
+
+    None where nobody knows which of them were whose.
+    """
 
     workers: int = 0
-    entries: int = 0
+    entries: int | None = 0
 
 
 def digest_of(content: bytes) -> str:
@@ -30,14 +33,14 @@ def digest_of(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
-async def digests_in(store: ObjectStore, keys: Iterable[str]) -> Collection[str]:
+async def digests_in(store: ObjectStore, keys: Iterable[str]) -> frozenset[str]:
     """The names of stored pictures towards the workers; one is held at a time."""
     digests = set[str]()
     for key in keys:
         content = await store.get(key)
         if content is not None:
             digests.add(digest_of(content))
-    return digests
+    return frozenset(digests)
 
 
 class WorkerMemory:
