@@ -1,9 +1,11 @@
 """/api/v1/tryon/sessions: try-ons that are accepted at once, and made whatever dies meanwhile."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from gateway.deps import R, needs
@@ -15,12 +17,14 @@ from gateway.documentation.openapi import (
     errors,
 )
 from gateway.domain.identity import Caller, Scope
-from gateway.domain.sessions import Created, Cursor
+from gateway.domain.sessions import Created, Cursor, Session
 from gateway.domain.sessions_lifecycle import State
+from gateway.domain.webhooks import Endpoint
 from gateway.errors.features import SwitchedOff
 from gateway.errors.kinds import (
     Conflict,
     DatabaseFailed,
+    GatewayError,
     InvalidInput,
     NotDeployed,
     NotFound,
@@ -197,11 +201,10 @@ async def _accepted(
 async def _answer(
     request: Request, response: Response, r: Resources, headers: SessionHeaders, accepted: Created
 ) -> AcceptedResponse:
-    session = accepted.session
+    session, webhook = accepted.session, await _webhook(r, headers, accepted)
     if headers.longest_s:
         response.headers["Preference-Applied"] = f"wait={headers.longest_s:.0f}"
-        waiting = r.sessions.wait(session.session_id, session.owner, headers.longest_s)
-        session = await while_there(request.receive, waiting)
+        session = await _waited_for(request, r, session, headers.longest_s)
     if headers.fresh_token is not None:
         response.headers[USER_TOKEN] = headers.fresh_token
     if accepted.is_repeat:
@@ -209,11 +212,31 @@ async def _answer(
         response.headers[REPLAYED] = "true"
     told = described(session, r.results)
     response.headers["Location"] = told.urls.self
-    webhook = None
-    if headers.webhook is not None:
-        webhook = await r.webhooks.service.of_session(session.owner, session.session_id)
     return AcceptedResponse(
         **dict(told),
         user_token=headers.fresh_token,
         webhook=None if webhook is None else webhook_described(webhook, is_new=True),
     )
+
+
+async def _webhook(r: Resources, headers: SessionHeaders, accepted: Created) -> Endpoint | None:
+    """The endpoint that came with a session; that of a new one was just written down."""
+    if headers.webhook is None:
+        return None
+    session, service = accepted.session, r.webhooks.service
+    if accepted.is_repeat:
+        return await service.of_session(session.owner, session.session_id)
+    return service.shown(replace(headers.webhook, session_id=session.session_id))
+
+
+async def _waited_for(
+    request: Request, r: Resources, session: Session, longest_s: float
+) -> Session:
+    """The session when it has ended, or as it was accepted: no failure takes that back."""
+    waiting = r.sessions.wait(session.session_id, session.owner, longest_s)
+    try:
+        return await while_there(request.receive, waiting)
+    except GatewayError as error:
+        log = structlog.get_logger(__name__)
+        log.warning("a session is answered as it was accepted", error_code=error.code)
+        return session

@@ -117,7 +117,11 @@ class WebhookService:
     async def of_session(self, owner: str, session_id: str) -> Endpoint | None:
         """The endpoint that a session came with, with its secret."""
         endpoint = await self._book.of_session(owner, session_id)
-        return None if endpoint is None else self._secrets.shown(endpoint)
+        return None if endpoint is None else self.shown(endpoint)
+
+    def shown(self, endpoint: Endpoint) -> Endpoint:
+        """An endpoint with its secret, as its owner is told of it once."""
+        return self._secrets.shown(endpoint)
 
     async def deliveries_of(self, owner: str, session_id: str, limit: int) -> Sequence[Delivery]:
         """What was told of a session, to whichever endpoint, the newest first."""
