@@ -86,7 +86,12 @@ def expiry_of(key: str) -> int | None:
 
 def session_of(key: str) -> str | None:
     """The session whose object a store key names, if it is one's."""
-    name = ObjectName.parse(key.partition("/")[2])
+    return session_of_name(key.partition("/")[2])
+
+
+def session_of_name(text: str) -> str | None:
+    """The session whose object this name, without its folder, is; if it is one's."""
+    name = ObjectName.parse(text)
     return name.place if name is not None and _SESSION.fullmatch(name.place) else None
 
 

@@ -44,5 +44,6 @@ async def inputs(
 async def one(name: Name, expires: Expires, signature: Signature, r: R) -> Response:
     """The picture that somebody sent; only as its owner's own link names it."""
     left_s = r.results.check(INPUTS + name, expires, signature)
+    await r.sessions.check_shown(name)
     content = await r.pictures.stored(name)
     return picture(OpenedImage(content, ImageType.PNG.media_type, left_s))

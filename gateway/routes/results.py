@@ -6,9 +6,9 @@ from fastapi import APIRouter, Path, Query, Response
 
 from gateway.deps import PUBLIC, R
 from gateway.documentation.openapi import IMAGE, errors
-from gateway.errors.kinds import InvalidInput, NotFound, StorageFailed
+from gateway.errors.kinds import DatabaseFailed, InvalidInput, NotFound, StorageFailed
 from gateway.errors.tokens import LinkExpired, LinkInvalid
-from gateway.services.results import OpenedImage
+from gateway.services.results import PATH, OpenedImage
 
 router = APIRouter(prefix="/api/v1", tags=["results"], dependencies=[PUBLIC])
 
@@ -17,7 +17,7 @@ Signature = Annotated[str, Query(max_length=64)]
 Name = Annotated[str, Path(max_length=128)]
 BY_LINK: Final = {
     200: IMAGE,
-    **errors(LinkInvalid, LinkExpired, NotFound, InvalidInput, StorageFailed),
+    **errors(LinkInvalid, LinkExpired, NotFound, InvalidInput, StorageFailed, DatabaseFailed),
 }
 """What a link to a picture answers."""
 
@@ -25,7 +25,9 @@ BY_LINK: Final = {
 @router.get("/results/{name:path}", response_class=Response, responses=BY_LINK)
 async def result(name: Name, expires: Expires, signature: Signature, r: R) -> Response:
     """The picture that a try-on made; only as the answer's own link names it."""
-    return picture(await r.results.open_signed(name, expires, signature))
+    left_s = r.results.check(PATH + name, expires, signature)
+    await r.sessions.check_shown(name)
+    return picture(await r.results.open(name, left_s))
 
 
 def picture(opened: OpenedImage) -> Response:

@@ -163,10 +163,6 @@ class ResultService:
         verify(self._link_rules.secret, path, expires, signature, now)
         return int(int(expires) - now)
 
-    async def open_signed(self, name: str, expires: str, signature: str) -> OpenedImage:
-        """The picture behind a signed link; raises LinkInvalid, LinkExpired or NotFound."""
-        return await self.open(name, max_age_s=self.check(f"{PATH}{name}", expires, signature))
-
     async def open(self, name: str, max_age_s: int = 0) -> OpenedImage:
         """A stored picture by its name; raises NotFound."""
         parsed = ObjectName.parse(name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from gateway.domain import sessions_topics as topics
+from gateway.domain.names import session_of_name
 from gateway.domain.sessions import Created, Cursor, Draft, RepeatKey, Session
 from gateway.domain.sessions_lifecycle import State
 from gateway.errors.kinds import CommitFailed, GatewayError, NotFound
@@ -75,6 +76,15 @@ class SessionService:
         if session is None:
             raise NotFound
         return session
+
+    async def check_shown(self, name: str) -> None:
+        """Raises NotFound for the name of a picture whose session was deleted or is over.
+
+        Its objects may be there yet: a store that refuses, or a run that is yet to come.
+        """
+        session_id = session_of_name(name)
+        if session_id is not None and await self._book.owner_of(session_id) is None:
+            raise NotFound
 
     async def wait(self, session_id: str, owner: str, longest_s: float) -> Session:
         """The session once it has ended, or as it stands after so many seconds."""

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from gateway.domain.uploads import Upload
+from tests.gateway.identity.crowd import pictures_of
 from tests.gateway.pictures import jpeg
 from tests.gateway.running import Gateway
 
@@ -56,6 +57,27 @@ async def test_every_item_shows_its_pictures_as_they_are_kept(gateway: Gateway) 
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert answer.headers["cache-control"] == "private, max-age=900, immutable"
             assert answer.content == await normalised(gateway, sent)
+
+
+async def test_there_is_nothing_behind_the_links_of_a_session_that_is_yet_to_be_erased(
+    gateway: Gateway,
+) -> None:
+    """Whoever deletes one has done with it, even while the store refuses to erase."""
+    headers = MINE | {"Prefer": "wait=30"}
+    answer = await gateway.client.post(PATH, headers=headers, files=pictures_of(gateway))
+    made = answer.json()
+    inputs = (await gateway.client.get(made["urls"]["inputs"], headers=MINE)).json()
+    links = [*inputs["items"][0]["image_urls"].values(), *made["items"][0]["result_urls"]]
+    direct = (await gateway.tryon()).json()["result_url"]
+    assert len(links) == 3
+    for link in (*links, direct):
+        assert (await gateway.client.get(link)).status_code == 200
+    owner = await gateway.resources.watch.owner_of(made["session_id"])
+    assert await gateway.resources.sessions._book.forget(made["session_id"], owner)
+    for link in links:
+        answer = await gateway.client.get(link)
+        assert (answer.status_code, answer.json()["error_code"]) == (404, "VAL_2006")
+    assert (await gateway.client.get(direct)).status_code == 200
 
 
 async def test_only_the_owner_is_given_links(gateway: Gateway) -> None:
