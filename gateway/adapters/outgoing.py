@@ -65,8 +65,8 @@ class Outgoing:
                 return await self._call(method, url, headers, content)
         except TimeoutError:
             raise Unreachable("no answer in time") from None
-        except httpx.TimeoutException:
-            raise Unreachable("no answer in time") from None
+        except httpx.TimeoutException as error:
+            raise Unreachable("no answer in time") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise Unreachable(_reason(error)) from error
 

@@ -11,7 +11,7 @@ from gateway.adapters.outgoing import Outgoing
 from gateway.adapters.pixazo import CALLBACK_PATH, PixazoModels, is_outage
 from gateway.adapters.pixazo_orders import Reach, Service
 from gateway.domain.addresses import is_public
-from gateway.errors.engines import RemoteEngineFailed
+from gateway.errors.engines import RemoteEngineAway
 from gateway.errors.kinds import Misconfigured
 from gateway.ports.clock import Clock
 from gateway.ports.engines import Lending
@@ -47,7 +47,7 @@ async def open_pixazo(
     calls = Outgoing(told.call_s, told.max_result_bytes, is_allowed=is_allowed)
     await stack.enter_async_context(calls)
     rules = BreakerRules(told.failures, told.reset_s, told.max_concurrent, told.timeout_s)
-    breaker = breakers.breaker(PIXAZO, RemoteEngineFailed, rules, is_outage)
+    breaker = breakers.breaker(PIXAZO, RemoteEngineAway, rules, is_outage)
     service = Service(
         url=told.url,
         path=told.path,

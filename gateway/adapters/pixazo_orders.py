@@ -22,7 +22,7 @@ from gateway.domain import pixazo
 from gateway.domain.jobs import Job, Progress
 from gateway.domain.pixazo import NotUnderstood, Phase, Ticket, Told
 from gateway.domain.webhooks import Answer, Unreachable
-from gateway.errors.engines import RemoteEngineFailed
+from gateway.errors.engines import RemoteEngineAway, RemoteEngineFailed
 from gateway.errors.kinds import DatabaseFailed, GatewayError, InferenceFailed
 from gateway.ports.clock import Clock
 from gateway.ports.engines import Lending
@@ -41,6 +41,7 @@ _REASONS: Final[Mapping[int, str]] = {
 _TAKEN: Final = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED})
 _UNSURE: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
 """Said by what stands before the service, which may have taken the request."""
+_UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout)
 _LONGEST_RETRY_S: Final = 3600
 
 
@@ -132,12 +133,15 @@ class Order:
         try:
             answer = await self._reach.calls.call("POST", url, headers, body)
         except Unreachable as error:
-            if isinstance(error.__cause__, httpx.ConnectError):
-                await self._keep(None)
-            raise failed("unreachable") from error
-        if answer.status not in _TAKEN | _UNSURE:
+            if not isinstance(error.__cause__, _UNSENT):
+                raise failed("unreachable") from error
             await self._keep(None)
-        return _taken(answer)
+            raise _away(failed("unreachable")) from error
+        if answer.status in _TAKEN | _UNSURE:
+            return _taken(answer)
+        await self._keep(None)
+        refused = _refused(answer)
+        raise _away(refused) if _is_passing(answer.status) else refused
 
     async def _end(self, told: Told, reply: Expected) -> Told:
         """Wait for the call back, and ask now and then, as it may get lost."""
@@ -195,6 +199,16 @@ def failed(reason: str, retry_after: str = "") -> RemoteEngineFailed:
     return RemoteEngineFailed(details={"service": "pixazo", "reason": reason}, headers=headers)
 
 
+def _away(error: GatewayError) -> RemoteEngineAway:
+    return RemoteEngineAway(details=error.details, headers=error.headers)
+
+
+def _is_passing(status: int) -> bool:
+    """Whether whoever refuses so may take the same request later."""
+    is_theirs = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return is_theirs or status == HTTPStatus.TOO_MANY_REQUESTS
+
+
 def _taken(answer: Answer) -> Answer:
     if answer.status in _TAKEN:
         return answer
@@ -210,10 +224,11 @@ def _read(content: bytes) -> Told:
 
 def _refused(answer: Answer) -> GatewayError:
     """What a status means; the service's own words are not shown."""
+    after = answer.headers.get("retry-after", "")
+    is_plain = after.isascii() and after.isdecimal() and int(after) <= _LONGEST_RETRY_S
+    retry_after = after if is_plain else ""
     if answer.status in _REASONS:
-        after = answer.headers.get("retry-after", "")
-        is_plain = after.isascii() and after.isdecimal() and int(after) <= _LONGEST_RETRY_S
-        return failed(_REASONS[answer.status], after if is_plain else "")
+        return failed(_REASONS[answer.status], retry_after)
     if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return InferenceFailed("The remote engine refuses this request.")
-    return failed("failed")
+    return failed("failed", retry_after)

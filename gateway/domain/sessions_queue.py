@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.domain.sessions import Fault, Kind
 from gateway.errors.codes import ErrorCode
+from gateway.errors.engines import RemoteEngineAway
+from gateway.errors.kinds import NotKept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from gateway.errors.kinds import GatewayError
 
 HEAD_START_S: Final[Mapping[Kind, float]] = MappingProxyType(
     {Kind.PREVIEW: 60.0, Kind.STANDARD: 0.0, Kind.BATCH: -60.0}
@@ -30,7 +34,8 @@ def rank(kind: Kind, created_at: float, position: int) -> float:
 
 WAITS: Final = frozenset({ErrorCode.BUSY, ErrorCode.MODEL_NOT_LOADED, ErrorCode.STORAGE,
                           ErrorCode.DATABASE})  # fmt: skip
-"""Nothing is wrong with the item: it waits, and no try is counted, unless work was done for it."""
+"""Nothing is wrong with the item: it waits, and no try is counted, unless work was done for it.
+So it does for an engine elsewhere that is away."""
 
 PASSING: Final = frozenset({ErrorCode.OUT_OF_MEMORY, ErrorCode.TIMED_OUT, ErrorCode.INTERNAL,
                             ErrorCode.REMOTE_ENGINE})  # fmt: skip
@@ -54,23 +59,29 @@ class Patience:
     longest_s: float
 
 
-def is_tried(code: ErrorCode, *, has_worked: bool) -> bool:
+def is_tried(error: GatewayError) -> bool:
     """Whether a failure counts as a try: as the engine had done its work, or was at fault."""
-    return has_worked or code not in WAITS
+    waits = error.code in WAITS or isinstance(error, RemoteEngineAway)
+    return isinstance(error, NotKept) or not waits
 
 
-def pause_s(
-    code: ErrorCode, tries: int, bounces: int, patience: Patience, *, has_worked: bool = False
-) -> float | None:
+def pause_s(error: GatewayError, tries: int, bounces: int, patience: Patience) -> float | None:
     """Seconds until an item is tried again that failed so; None when it has failed for good.
 
-    `bounces` is how often in a row it was given back before.
+    `bounces` is how often in a row it was given back before. An engine elsewhere that told when to
+    come back is not asked before, unless that were after the longest pause.
     """
-    is_over = tries >= patience.max_tries and is_tried(code, has_worked=has_worked)
-    if code not in WAITS | PASSING or is_over:
+    is_over = tries >= patience.max_tries and is_tried(error)
+    if error.code not in WAITS | PASSING or is_over:
         return None
     doubled: float = patience.first_s * 2.0 ** min(bounces, 16)
-    return min(doubled, patience.longest_s)
+    return min(max(doubled, _told_s(error)), patience.longest_s)
+
+
+def _told_s(error: GatewayError) -> float:
+    told = error.headers.get("Retry-After", "")
+    is_plain = isinstance(error, RemoteEngineAway) and told.isascii() and told.isdecimal()
+    return float(told) if is_plain else 0.0
 
 
 def given_up(tries: int) -> Fault:

@@ -42,6 +42,7 @@ GatewayError
 ├── SupabaseFailed            EXT_5003   the sign-in service failed, or is away (tokens)
 ├── TimedOut                  EXT_5004   a service behind the gateway took too long
 ├── RemoteEngineFailed        EXT_5005   an engine elsewhere is away (engines)
+│   └── RemoteEngineAway      EXT_5005   … and certainly did not take what was asked
 ├── Internal                  SYS_9001   our fault
 ├── Misconfigured             SYS_9002   a setting is wrong
 ├── StorageFailed             SYS_9003   the object store refused or is away

@@ -9,3 +9,7 @@ class RemoteEngineFailed(GatewayError):
 
     code = ErrorCode.REMOTE_ENGINE
     default_message = "The remote engine does not serve: try again later, or another engine."
+
+
+class RemoteEngineAway(RemoteEngineFailed):
+    """It certainly did not take what was asked: to ask again costs nothing."""

@@ -20,7 +20,6 @@ from gateway.errors.kinds import (
     GatewayError,
     Internal,
     NotFound,
-    NotKept,
     StorageFailed,
 )
 from gateway.metrics import Metrics
@@ -160,13 +159,12 @@ class Errand:
             return
         known = error if isinstance(error, GatewayError) else Internal()
         _log().warning("an item failed", error_code=known.code, exc_info=error)
-        worked, claim = isinstance(known, NotKept), self.claim
-        patience = self._shop.patience
-        wait_s = pause_s(known.code, claim.tries, claim.bounces, patience, has_worked=worked)
+        claim = self.claim
+        wait_s = pause_s(known, claim.tries, claim.bounces, self._shop.patience)
         if wait_s is None:
             await self._fail(known)
             return
-        give_back, counts = self._shop.queue.give_back, is_tried(known.code, has_worked=worked)
+        give_back, counts = self._shop.queue.give_back, is_tried(known)
         back = partial(give_back, claim, wait_s, self.tickets.all, is_tried=counts)
         await self._written(back)
         self._count("given_back")

@@ -18,6 +18,8 @@ from gateway.domain.sessions_lifecycle import (
 )
 from gateway.domain.sessions_queue import PASSING, WAITS, Patience, is_tried, pause_s, rank
 from gateway.errors.codes import ErrorCode
+from gateway.errors.engines import RemoteEngineAway, RemoteEngineFailed
+from gateway.errors.kinds import GatewayError, NotKept
 
 PATIENCE = Patience(max_tries=3, first_s=0.5, longest_s=4.0)
 MOVES = st.lists(st.sampled_from(Move), max_size=30)
@@ -94,28 +96,52 @@ def test_two_batches_take_turns() -> None:
     assert [start for _, start in sorted(ranks)] == [0, 0.5, 0, 0.5]
 
 
-@given(st.sampled_from(ErrorCode), st.integers(1, 10_000), st.integers(0, 10_000), st.booleans())
+def error_of(told: ErrorCode) -> GatewayError:
+    """One with this code, and nothing else that is special."""
+
+    class Failed(GatewayError):
+        code = told
+
+    return Failed()
+
+
+@given(st.sampled_from(ErrorCode), st.integers(1, 10_000), st.integers(0, 10_000))
 def test_an_item_is_tried_again_only_where_that_may_help(
-    code: ErrorCode,
-    tries: int,
-    bounces: int,
-    has_worked: bool,  # noqa: FBT001
+    code: ErrorCode, tries: int, bounces: int
 ) -> None:
-    pause = pause_s(code, tries, bounces, PATIENCE, has_worked=has_worked)
-    may_try = tries < PATIENCE.max_tries
-    may_help = (code in WAITS and (may_try or not has_worked)) or (code in PASSING and may_try)
+    pause = pause_s(error_of(code), tries, bounces, PATIENCE)
+    may_help = code in WAITS or (code in PASSING and tries < PATIENCE.max_tries)
     assert (pause is not None) == may_help
     assert pause is None or PATIENCE.first_s <= pause <= PATIENCE.longest_s
 
 
 @given(st.sampled_from(sorted(WAITS)), st.integers(0, 50))
 def test_pauses_double_with_every_time_in_a_row(code: ErrorCode, bounces: int) -> None:
-    one, two = (pause_s(code, 1, number, PATIENCE) for number in (bounces, bounces + 1))
+    one, two = (pause_s(error_of(code), 1, number, PATIENCE) for number in (bounces, bounces + 1))
     assert one is not None
     assert two == min(2 * one, PATIENCE.longest_s)
 
 
 @pytest.mark.parametrize("code", sorted(WAITS))
-def test_whoever_waits_is_not_counted_unless_work_was_done(code: ErrorCode) -> None:
-    assert not is_tried(code, has_worked=False)
-    assert is_tried(code, has_worked=True)
+def test_whoever_waits_is_not_counted(code: ErrorCode) -> None:
+    assert not is_tried(error_of(code))
+
+
+def test_work_that_could_not_be_stored_is_counted_and_ends() -> None:
+    assert is_tried(NotKept())
+    assert pause_s(NotKept(), PATIENCE.max_tries, 0, PATIENCE) is None
+
+
+def test_an_engine_elsewhere_that_took_nothing_is_waited_for_without_an_end() -> None:
+    assert not is_tried(RemoteEngineAway())
+    assert pause_s(RemoteEngineAway(), 99, 0, PATIENCE) == PATIENCE.first_s
+    assert is_tried(RemoteEngineFailed())
+    assert pause_s(RemoteEngineFailed(), 99, 0, PATIENCE) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "pause"), [("2", 2.0), ("0", 0.5), ("3600", 4.0), ("soon", 0.5), ("-1", 0.5)]
+)
+def test_it_is_not_asked_before_it_said_to_the_longest_pause(told: str, pause: float) -> None:
+    away = RemoteEngineAway(headers={"Retry-After": told})
+    assert pause_s(away, 1, 0, PATIENCE) == pause

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.gateway.live import until
 from tests.gateway.routes.test_pixazo import ASKED, CONFIG, Front, Place, remote
 from tests.gateway.running import HANGS_S, running_gateway
 from tests.gateway.torchserve_stand_in import serve
+from tests.servers.process import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -34,6 +36,14 @@ async def created(place: Place, seed: int = 7) -> str:
     assert answer.status_code == 201, answer.text
     made: str = answer.json()["session_id"]
     return made
+
+
+async def passing(place: Place, holds: Callable[[], bool]) -> None:
+    """Wait for something that comes with time, which passes."""
+    async with asyncio.timeout(HANGS_S):
+        while not holds():
+            place.gateway.clock.time_s += 0.05
+            await asyncio.sleep(0.01)
 
 
 async def ended(place: Place, session_id: str) -> Any:  # noqa: ANN401
@@ -77,11 +87,11 @@ async def test_whatever_goes_wrong_after_it_was_asked_it_is_asked_once(
         assert len(place.remote.asked) == 1
 
 
-async def test_what_it_refused_is_asked_again(tmp_path: Path) -> None:
+async def test_a_key_that_it_refuses_is_shown_again_but_not_for_ever(tmp_path: Path) -> None:
     quick = QUICK | {"max_tries": 3}
-    async with remote(tmp_path, Fault.TOO_MANY, sessions=quick) as place:
+    async with remote(tmp_path, Fault.KEY_REFUSED, sessions=quick) as place:
         item = await ended(place, await created(place))
-        assert item["error"]["details"]["reason"] == "too_many_requests"
+        assert item["error"]["details"]["reason"] == "key_refused"
         assert len(place.remote.asked) == 3
 
 
@@ -91,6 +101,32 @@ async def polled(place: Place) -> None:
         while not place.remote.polls:
             place.gateway.clock.time_s += 0.05
             await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("fault", [Fault.TOO_MANY, Fault.BROKEN])
+async def test_what_it_did_not_take_waits_for_as_long_as_it_is_away(
+    tmp_path: Path, fault: Fault
+) -> None:
+    told, quick = {"failures": 2, "reset_s": 0.1}, QUICK | {"max_tries": 2}
+    async with remote(tmp_path, fault, pixazo=told, sessions=quick) as place:
+        session_id = await created(place)
+        await passing(place, lambda: len(place.remote.asked) > 5)
+        place.remote.fault = Fault.NONE
+        assert (await ended(place, session_id))["state"] == "completed"
+
+
+async def test_an_engine_that_nobody_serves_is_waited_for(tmp_path: Path) -> None:
+    stand_in, port = PixazoStandIn(), free_port()
+    told = {"url": f"http://127.0.0.1:{port}", "failures": 2, "reset_s": 0.1}
+    quick, outcome = QUICK | {"max_tries": 2}, {"engine": "pixazo", "outcome": "given_back"}
+    async with remote(tmp_path, pixazo=told, sessions=quick) as place:
+        session_id = await created(place)
+        counted = place.gateway.resources.metrics.registry.get_sample_value
+        name = "vton_session_items_total"
+        await passing(place, lambda: (counted(name, outcome) or 0) > 5)
+        async with serve(Starlette(routes=stand_in.routes()), port):
+            assert (await ended(place, session_id))["state"] == "completed"
+        assert len(stand_in.asked) == 1
 
 
 async def given_back(place: Place, session_id: str) -> None:
