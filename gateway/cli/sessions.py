@@ -1,6 +1,7 @@
 """`vton sessions`: list, show, watch, cancel and delete what was accepted."""
 
 import argparse
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -63,9 +64,8 @@ def cancel(options: argparse.Namespace) -> int:
 
 
 def delete(options: argparse.Namespace) -> int:
-    """Erase a session with its photos and results."""
-    sessions_of(options).delete(options.session)
-    print(f"{options.session}  deleted")
+    """Erase a session with its photos and results; prints the receipt."""
+    print(json.dumps(sessions_of(options).delete(options.session)))
     return 0
 
 

@@ -50,10 +50,9 @@ class Sessions:
         """End a session."""
         return self._json("POST", f"{PATH}/{session_id}/cancel")
 
-    def delete(self, session_id: str) -> None:
-        """Erase a session."""
-        with self._client() as client:
-            checked(client.delete(f"{PATH}/{session_id}"))
+    def delete(self, session_id: str) -> dict[str, Any]:
+        """Erase a session; the receipt."""
+        return self._json("DELETE", f"{PATH}/{session_id}")
 
     def fetch(self, url: str) -> bytes:
         """A result."""

@@ -157,13 +157,15 @@ export class SessionClient {
   }
 
   /**
-   * Erase a session with its photos and its results, now and for good.
+   * Erase a session with its photos and its results, now and for good; gives the signed receipt as it
+   * was answered, so that it can be checked.
    *
    * @param {string} sessionId
    * @param {CallOptions} [call]
+   * @returns {Promise<Record<string, any>>}
    */
   async remove(sessionId, call = {}) {
-    await this.#json(`${PATH}/${sessionId}`, { method: "DELETE" }, call);
+    return this.#json(`${PATH}/${sessionId}`, { method: "DELETE" }, call);
   }
 
   /**

@@ -35,6 +35,7 @@ INPUTS = """async () => {
   const sessions = new SessionClient(new TryOnClient(), { userToken: "m".repeat(32) });
   return sessions.inputs("s1");
 }"""
+REMOVE = INPUTS.replace("inputs", "remove")
 FETCH = "async (url) => (await fetch(url, { cache: 'no-store' })).status"
 WATCH = """async ({ after }) => {
   const { TryOnClient } = await import("/client.js");
@@ -87,6 +88,12 @@ def test_a_session_shows_what_it_was_made_with(page: Page) -> None:
         "user_image": "/v1/inputs/p",
         "garment_image": "/v1/inputs/g",
     }
+
+
+def test_who_removes_a_session_is_given_the_receipt_as_it_was_signed(page: Page) -> None:
+    receipt = {"receipt_id": "s1", "erased": {"photos": 2}, "signature": "abc"}
+    page.route("**/api/v1/tryon/sessions/s1", lambda route: route.fulfill(json=receipt))
+    assert page.evaluate(REMOVE) == receipt
 
 
 def test_a_watch_outlives_a_server_that_is_away_and_ends_for_what_is_not_there(page: Page) -> None:

@@ -1,6 +1,7 @@
 """`vton sessions` and `vton tryon --async` against a running gateway."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from gateway.cli.main import main
 from gateway.cli.sessions import TOKEN_VARIABLE
+from gateway.domain.receipts import is_genuine
 from tests.gateway.live import MINE, Live, live_gateway
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +58,11 @@ async def test_a_session_is_cancelled_and_deleted(
     assert await vton(live, "sessions", "cancel", session_id) == 0
     assert "cancelled" in capsys.readouterr().out
     assert await vton(live, "sessions", "watch", session_id) == 1
+    capsys.readouterr()
     assert await vton(live, "sessions", "delete", session_id) == 0
+    receipt = json.loads(capsys.readouterr().out)
+    assert receipt["receipt_id"] == session_id
+    assert is_genuine(receipt, live.gateway.resources.erasing.key.public)
     assert await vton(live, "sessions", "show", session_id) == 1
     assert "not" in capsys.readouterr().err
 
