@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import obstore
+import structlog
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, S3Store
 
@@ -26,6 +27,7 @@ _RETRIES: Final = 3
 _PATIENCE: Final = timedelta(seconds=20)
 _UNFINISHED: Final = re.compile(r"#[0-9]+$")  # obstore's name for what it is writing
 _UNFINISHED_S: Final = 3600.0
+_NO_VERSION: Final = (None, "null")  # the latter where versioning was switched off
 _OUTSIDE: Final = frozenset({"", ".", ".."})
 _FAILURES: Final = (BaseError, OSError, ValueError)
 
@@ -42,23 +44,22 @@ class ObjectStoreAdapter:
         # Nothing else keeps a media type beside the bytes.
         self._is_remote = isinstance(self._store, S3Store)
         self._folder = self._store.prefix if isinstance(self._store, LocalStore) else None
+        self._is_versioned = False
 
     @whole
     async def put(self, key: str, content: bytes, media_type: str) -> None:
         """Store new bytes; an existing key with others is an error, never overwritten."""
         attributes = {"Content-Type": media_type} if self._is_remote else None
+
+        async def write() -> None:
+            told = await obstore.put_async(
+                self._store, key, content, mode="create", attributes=attributes
+            )
+            self._heed(told["version"])
+
         with _storage_errors():
             try:
-                await self._repeated(
-                    partial(
-                        obstore.put_async,
-                        self._store,
-                        key,
-                        content,
-                        mode="create",
-                        attributes=attributes,
-                    )
-                )
+                await self._repeated(write)
             except AlreadyExistsError:
                 # Written by an attempt whose answer was lost, it is what was asked for.
                 if await self.get(key) != content:
@@ -128,6 +129,13 @@ class ObjectStoreAdapter:
             if not self._is_remote:
                 raise
             await write()
+
+    def _heed(self, version: str | None) -> None:
+        """Say it once if the store keeps versions: it then keeps whatever is erased, too."""
+        if version not in _NO_VERSION and not self._is_versioned:
+            self._is_versioned = True
+            log = structlog.get_logger(__name__)
+            log.error("the bucket keeps erased pictures: it has versioning on, see docs/privacy.md")
 
     async def keys(self, folder: str) -> AsyncIterator[str]:
         """Every key below a folder."""

@@ -1,4 +1,5 @@
 import asyncio
+import io
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
@@ -11,6 +12,7 @@ from obstore.store import S3Store
 
 from gateway.adapters.objects import ObjectStoreAdapter
 from gateway.errors.kinds import Misconfigured, StorageFailed
+from tests.gateway.logs import lines_of
 from tests.servers.fault_proxy import FaultProxy
 from tests.servers.fixtures import use_s3
 from tests.servers.s3_server import S3Server
@@ -126,6 +128,23 @@ def test_a_local_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
 def test_another_url_stops_the_start(url: str) -> None:
     with pytest.raises(Misconfigured, match="VTON_STORAGE__URL"):
         ObjectStoreAdapter(url)
+
+
+@pytest.mark.parametrize(("status", "warnings"), [("Enabled", 1), ("Suspended", 0), (None, 0)])
+async def test_a_bucket_that_keeps_what_is_erased_is_told_of_once(
+    status: str | None, warnings: int, s3_url: str, log: io.StringIO
+) -> None:
+    if status is not None:
+        wanted = f"<VersioningConfiguration><Status>{status}</Status></VersioningConfiguration>"
+        bucket = s3_url.removeprefix("s3://")
+        place = f"{os.environ['AWS_ENDPOINT_URL']}/{bucket}?versioning"
+        async with httpx.AsyncClient(trust_env=False) as client:
+            (await client.put(place, content=wanted)).raise_for_status()
+    store = ObjectStoreAdapter(s3_url)
+    for name in "ab":
+        await store.put(name, b"bytes", "image/png")
+    told = [line for line in lines_of(log) if "versioning" in line["message"]]
+    assert [line["level"] for line in told] == ["error"] * warnings
 
 
 async def test_s3_tells_a_browser_what_it_holds(s3_url: str) -> None:
