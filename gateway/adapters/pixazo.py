@@ -19,7 +19,6 @@ from gateway.errors.engines import RemoteEngineFailed
 from gateway.errors.kinds import GatewayError, StorageFailed, TimedOut
 from gateway.ports.models import OnProgress
 
-CALLBACK_PATH: Final = "/api/v1/engines/pixazo/callback/"
 _STAND_IN: Final = "Made by a stand-in for the remote engine."
 _TOLD: Final = ("category", "seed", "steps")
 

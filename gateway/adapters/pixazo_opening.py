@@ -8,9 +8,10 @@ from typing import Final
 from gateway.adapters.breaker import BreakerRules, Breakers
 from gateway.adapters.callbacks import CallbackDesk
 from gateway.adapters.outgoing import Outgoing
-from gateway.adapters.pixazo import CALLBACK_PATH, PixazoModels, is_outage
+from gateway.adapters.pixazo import PixazoModels, is_outage
 from gateway.adapters.pixazo_orders import Reach, Service
 from gateway.domain.addresses import is_public
+from gateway.domain.pixazo import CALLBACK_PATH
 from gateway.errors.engines import RemoteEngineAway
 from gateway.errors.kinds import Misconfigured
 from gateway.ports.clock import Clock

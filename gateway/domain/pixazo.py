@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 KEY_HEADER: Final = "Ocp-Apim-Subscription-Key"
 WEBHOOK_HEADER: Final = "X-Webhook-URL"
+CALLBACK_PATH: Final = "/api/v1/engines/pixazo/callback/"
+"""Where it calls us back; behind it stands the secret of one request."""
 STATUS_PATH: Final = "/v2/requests/status/"
 _CATEGORIES: Final = {"upper_body": "upper_body", "lower_body": "lower_body", "dresses": "dresses"}
 _NAMES: Final = {"seed": "seed", "steps": "steps", "auto_crop": "crop"}

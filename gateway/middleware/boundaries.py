@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.websockets import WebSocketDisconnect
 
+from gateway.domain.pixazo import CALLBACK_PATH
 from gateway.errors.kinds import NotFound, SlowBody, TooLarge
 from gateway.middleware.request_ids import HEADER, request_id_from
 from gateway.middleware.security_headers import STARTS
@@ -30,6 +31,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 _CLIENT_CLOSED: Final = 499
 _SOCKET: Final = "websocket"
 _OF_CALLERS: Final = ("http", _SOCKET)
+_SHOWN: Final = (RESULTS, INPUTS, CALLBACK_PATH)
 _CLOSE: Final = "websocket.close"
 _UNFORESEEN: Final = 1011
 
@@ -78,8 +80,11 @@ class RequestScope:
 
 
 def _endpoint(path: str) -> str:
-    """A path as it is logged: the name of a picture would be a trace that outlives it."""
-    return next((f"{shown}…" for shown in (RESULTS, INPUTS) if path.startswith(shown)), path)
+    """A path as it is logged.
+
+    The name of a picture would be a trace that outlives it, and a callback's is its secret.
+    """
+    return next((f"{shown}…" for shown in _SHOWN if path.startswith(shown)), path)
 
 
 class _Answer:

@@ -1,6 +1,7 @@
 """The remote engine, against a stand-in that speaks its published protocol on loopback."""
 
 import asyncio
+import io
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from gateway.domain.names import Folder
+from gateway.domain.pixazo import CALLBACK_PATH
 from gateway.errors.kinds import Misconfigured
 from gateway.stand_ins.pixazo import KEY, Fault, PixazoStandIn
 from tests.gateway.identity.crowd import pictures_of
@@ -187,6 +189,20 @@ async def test_nobody_can_call_back_without_the_secret_of_a_request(tmp_path: Pa
         assert (await place.public.post(secret, content=b'{"status": "FAILED"}')).status_code == 204
         assert (await asking).json()["error_code"] == "ML_4002"
         assert (await place.public.post(secret, content=b"{}")).status_code == 404, "only once"
+
+
+@pytest.mark.prop(38)
+async def test_the_secret_of_a_request_is_written_nowhere(tmp_path: Path, log: io.StringIO) -> None:
+    async with remote(tmp_path) as place:
+        assert (await place.dress()).status_code == 200
+        link = place.remote.asked[0]["webhook"]
+        secret = link.rpartition("/")[2]
+        for method in ("GET", "POST"):
+            await place.public.request(method, link)
+            await place.public.request(method, f"{link}/further")
+        assert CALLBACK_PATH in log.getvalue()
+        assert secret not in log.getvalue()
+        assert secret not in (await place.gateway.client.get("/metrics")).text
 
 
 async def test_without_a_key_there_is_no_such_engine(tmp_path: Path) -> None:
