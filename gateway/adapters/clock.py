@@ -1,6 +1,7 @@
 """What time it is: the machine's own, or that of a database which several machines share."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,8 @@ from gateway.ports.clock import Clock
 
 _PAUSE_S: Final = 10.0
 _QUICK_S: Final = 1.0
+_DRIFT: Final = 1e-3
+"""How much faster or slower than the source's a measured second may be; a bad quartz is 1e-4."""
 
 
 class SystemClock:
@@ -37,6 +40,8 @@ class SharedClock:
     def __init__(self, own: Clock) -> None:
         self._own = own
         self._ahead_s = own.now() - own.monotonic()
+        self._wrong_s = math.inf
+        self._agreed_s = own.monotonic()
 
     def now(self) -> float:
         """Unix time in seconds."""
@@ -47,12 +52,19 @@ class SharedClock:
         return self._own.monotonic()
 
     async def agree(self, ask: Callable[[], Awaitable[float]]) -> None:
-        """Ask the source for its Unix time; an answer that took too long says little."""
+        """Ask the source for its Unix time.
+
+        An answer is wrong by half the time that it took at most: one that took long is believed
+        only where what was known before may be as wrong by now.
+        """
         before = self._own.monotonic()
         told = await ask()
         after = self._own.monotonic()
-        if after - before < _QUICK_S:
+        took_s = after - before
+        may_be_wrong_s = self._wrong_s + _DRIFT * (after - self._agreed_s)
+        if took_s < _QUICK_S or took_s / 2 < may_be_wrong_s:
             self._ahead_s = told - (before + after) / 2
+            self._wrong_s, self._agreed_s = took_s / 2, after
 
     @asynccontextmanager
     async def agreeing(self, ask: Callable[[], Awaitable[float]]) -> AsyncIterator[None]:

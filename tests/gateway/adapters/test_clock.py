@@ -58,11 +58,37 @@ async def test_a_clock_that_is_set_changes_nothing(jump_s: float) -> None:
     assert clock.now() == pytest.approx(before + 5)
 
 
-async def test_an_answer_that_took_too_long_is_not_believed() -> None:
+@pytest.mark.parametrize("wrong_s", [-600.0, 600.0])
+async def test_however_long_the_first_answer_took_it_is_better_than_none(wrong_s: float) -> None:
+    own = OwnClock(TRUE + wrong_s)
+    clock = SharedClock(own)
+    await clock.agree(Source(own, takes_s=30).ask)
+    assert clock.now() == pytest.approx(TRUE + 15)
+
+
+async def test_one_that_took_long_is_not_believed_where_more_is_known() -> None:
     own = OwnClock()
     clock = SharedClock(own)
+    await clock.agree(Source(own).ask)
     await clock.agree(Source(own, TRUE + 600, takes_s=30).ask)
-    assert clock.now() == TRUE + 30
+    assert clock.now() == pytest.approx(TRUE + 30.1)
+
+
+async def test_one_that_took_less_long_than_the_last_is_believed() -> None:
+    own = OwnClock(TRUE + 600)
+    clock = SharedClock(own)
+    for takes_s in (30.0, 8.0, 1.5):
+        await clock.agree(Source(own, takes_s=takes_s).ask)
+        assert clock.now() == pytest.approx(TRUE + takes_s / 2)
+
+
+async def test_after_long_silence_a_slow_answer_says_more_than_none() -> None:
+    own = OwnClock()
+    clock = SharedClock(own)
+    await clock.agree(Source(own).ask)
+    own.passed_s += 3600
+    await clock.agree(Source(own, TRUE + 3603, takes_s=2.0).ask)
+    assert clock.now() == pytest.approx(TRUE + 3604)
 
 
 async def test_the_source_is_asked_at_once() -> None:
