@@ -6,10 +6,9 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
-import uvicorn
 
 from gateway.app import create_app
-from gateway.assembly.listening import listening
+from gateway.assembly.listening import Server, listening
 from gateway.errors.kinds import Misconfigured
 from gateway.settings.tree import Settings, load_settings
 from gateway.telemetry import configure_logging
@@ -36,7 +35,13 @@ def main() -> int:
 
 def serve(settings: Settings, host: str | None = None, port: int | None = None) -> None:
     """Run uvicorn until a signal ends it."""
-    server = uvicorn.Server(listening(create_app(settings), settings.http, host, port))
+    app = create_app(settings)
+    config = listening(app, settings.http, host, port)
+
+    def close() -> None:
+        app.state.resources.watch.closing.begin()  # they are open by now
+
+    server = Server(config, close)
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:

@@ -1,10 +1,29 @@
 """How the application listens: uvicorn, with what strangers may cost bounded by the settings."""
 
+import socket
+from collections.abc import Callable
+
 import uvicorn
 from starlette.types import ASGIApp
 
 from gateway.middleware import framing, patience
 from gateway.settings.http import HttpSettings
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which tells the application that it is about to close.
+
+    By itself it waits for all that is asked, and tells the application when it has ended that.
+    """
+
+    def __init__(self, config: uvicorn.Config, close: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._close = close
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let those end who only wait, then uvicorn the others."""
+        self._close()
+        await super().shutdown(sockets)
 
 
 def listening(

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.domain.options import Engine
 from gateway.domain.sessions_queue import Patience
@@ -20,6 +20,7 @@ from gateway.services.runner import RunnerRules, SessionRunner
 from gateway.services.session_drafts import DraftRules, SessionDrafts
 from gateway.services.sessions import SessionRules, SessionService
 from gateway.services.tryon import TryOnService
+from gateway.services.waking import Closing
 from gateway.services.watch_room import WatchPlaces, WatchRoom
 from gateway.services.watching import SessionWatch, WatchRules
 from gateway.settings.sessions import SessionSettings
@@ -42,6 +43,7 @@ class SessionGround:
     results: ResultService
     clock: Clock
     metrics: Metrics
+    closing: Closing = field(default_factory=Closing)
 
 
 def session_service(
@@ -65,7 +67,7 @@ def session_watch(ground: SessionGround, told: SessionSettings, silence_s: float
     rules = WatchRules(told.poll_s, silence_s)
     places = WatchPlaces(told.max_watchers, told.watchers_per_user, told.watchers_per_session)
     room = WatchRoom(places, ground.metrics.watchers)
-    return SessionWatch(ground.book, ground.notices, rules, room)
+    return SessionWatch(ground.book, ground.notices, rules, room, ground.closing)
 
 
 def session_runner(ground: SessionGround, told: SessionSettings) -> SessionRunner:

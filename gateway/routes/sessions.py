@@ -233,7 +233,8 @@ async def _waited_for(
     request: Request, r: Resources, session: Session, longest_s: float
 ) -> Session:
     """The session when it has ended, or as it was accepted: no failure takes that back."""
-    waiting = r.sessions.wait(session.session_id, session.owner, longest_s)
+    closing = r.watch.closing
+    waiting = r.sessions.wait(session.session_id, session.owner, longest_s, closing)
     try:
         return await while_there(request.receive, waiting)
     except GatewayError as error:

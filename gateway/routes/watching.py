@@ -124,7 +124,8 @@ async def talk(
         async def cancel() -> None:
             await r.sessions.cancel(session_id, owner)
 
-        await converse(socket, news, narrator, cancel, r.settings.http.socket_pause_s)
+        pause_s = r.settings.http.socket_pause_s
+        await converse(socket, news, narrator, cancel, pause_s, r.watch.closing)
 
 
 async def _told(narrator: Narrator, following: AsyncGenerator[News, None]) -> AsyncGenerator[bytes]:

@@ -16,7 +16,7 @@ from gateway.ports.sessions import Notices, SessionBook
 from gateway.services.audit import NOBODY, Visitor
 from gateway.services.erasing import SessionEraser
 from gateway.services.session_drafts import SessionDrafts, SessionRequest
-from gateway.services.waking import alarm_at
+from gateway.services.waking import Closing, alarm_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,16 @@ class SessionService:
         if session_id is not None and await self._book.owner_of(session_id) is None:
             raise NotFound
 
-    async def wait(self, session_id: str, owner: str, longest_s: float) -> Session:
-        """The session once it has ended, or as it stands after so many seconds."""
-        until = self._clock.monotonic() + longest_s
-        async with alarm_at(self._notices, topics.of_session(session_id)) as alarm:
+    async def wait(
+        self, session_id: str, owner: str, longest_s: float, closing: Closing | None = None
+    ) -> Session:
+        """The session once it has ended, or as it stands after so many seconds, or at closing."""
+        until, closing = self._clock.monotonic() + longest_s, closing or Closing()
+        async with alarm_at(self._notices, topics.of_session(session_id), closing) as alarm:
             while True:
                 session = await self.get(session_id, owner)
                 left_s = until - self._clock.monotonic()
-                if session.has_ended or left_s <= 0:
+                if session.has_ended or left_s <= 0 or closing.has_begun:
                     return session
                 await alarm.wait(min(left_s, self._rules.poll_s))
 

@@ -1,8 +1,8 @@
 """Waiting for something to happen elsewhere, but not for ever."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final
 
 import structlog
@@ -30,13 +30,41 @@ class Alarm:
         self._event.clear()
 
 
+class Closing:
+    """Whether the gateway is about to close: nobody waits on for what it will not see happen."""
+
+    def __init__(self) -> None:
+        self.has_begun = False
+        self._alarms: set[Alarm] = set()
+
+    def begin(self) -> None:
+        """Wake everybody who waits, and whoever comes to wait from now on."""
+        self.has_begun = True
+        for alarm in self._alarms:
+            alarm.ring()
+
+    @contextmanager
+    def rings(self, alarm: Alarm) -> Iterator[None]:
+        """Let it ring an alarm, too, for the length of the block."""
+        self._alarms.add(alarm)
+        if self.has_begun:
+            alarm.ring()
+        try:
+            yield
+        finally:
+            self._alarms.discard(alarm)
+
+
 @asynccontextmanager
-async def alarm_at(notices: Notices, topic: str) -> AsyncIterator[Alarm]:
-    """An alarm that every notice of a topic rings."""
+async def alarm_at(
+    notices: Notices, topic: str, closing: Closing | None = None
+) -> AsyncIterator[Alarm]:
+    """An alarm that every notice of a topic rings, and the gateway's closing."""
     alarm = Alarm()
     listening = asyncio.create_task(_listen(notices, topic, alarm))
     try:
-        yield alarm
+        with (closing or Closing()).rings(alarm):
+            yield alarm
     finally:
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)

@@ -18,7 +18,7 @@ from gateway.domain.sessions_glimpses import Glimpse
 from gateway.domain.sessions_lifecycle import ENDED
 from gateway.errors.kinds import DatabaseFailed, NotFound
 from gateway.ports.sessions import Notices, SessionBook
-from gateway.services.waking import Alarm, alarm_at
+from gateway.services.waking import Alarm, Closing, alarm_at
 from gateway.services.watch_room import WatchRoom
 
 _AT_ONCE: Final = 100
@@ -39,9 +39,15 @@ class SessionWatch:
     """Follows sessions for whoever watches them, as many as there is `room` for."""
 
     def __init__(
-        self, book: SessionBook, notices: Notices, rules: WatchRules, room: WatchRoom
+        self,
+        book: SessionBook,
+        notices: Notices,
+        rules: WatchRules,
+        room: WatchRoom,
+        closing: Closing,
     ) -> None:
         self.room: Final = room
+        self.closing: Final = closing
         self._book = book
         self._notices = notices
         self._rules = rules
@@ -66,7 +72,8 @@ class SessionWatch:
         """What happens to a session after its event `after`, to its last event.
 
         `begun` is what a look after the same event has shown. Raises NotFound when the session is
-        erased in the midst of it. A database that is away is waited for.
+        erased in the midst of it. A database that is away is waited for. Where the gateway is about
+        to close it stops; what is still to come, another one tells.
         """
         loop, rules = asyncio.get_running_loop(), self._rules
         after = min(after, begun.last_event)  # or what comes next would be passed over
@@ -79,10 +86,10 @@ class SessionWatch:
                 return  # before anything was set up to listen
         spoke = loop.time()
         async with (
-            alarm_at(self._notices, topics.of_session(session_id)) as alarm,
+            alarm_at(self._notices, topics.of_session(session_id), self.closing) as alarm,
             self._glimpses(session_id, alarm) as seen,
         ):
-            while True:
+            while not self.closing.has_begun:
                 news: list[News] = [*await self._since(session_id, owner, after)]
                 has_more = len(news) == _AT_ONCE
                 news += _fresh(seen, news)

@@ -12,11 +12,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gateway.domain.json_text import parse_object
 from gateway.errors.kinds import GatewayError, MalformedBody, NotFound
 from gateway.responses import safe_json
+from gateway.services.waking import Closing
 from gateway.services.watching import News
 from gateway.streams.sessions import Narrator
 
 ENDED: Final = 1000
 BAD_MESSAGE: Final = 1003
+RESTARTING: Final = 1012
 GONE: Final = 4404
 _JSON_ALONE: Final = "a JSON object is expected, as text"
 _COMMANDS: Final = "cancel and ping are understood"
@@ -40,13 +42,14 @@ async def converse(
     narrator: Narrator,
     cancel: Cancel,
     pause_s: float,
+    closing: Closing,
 ) -> None:
     """Talk until the session has ended or the client is gone, whichever is first.
 
     Somebody always reads: a client that goes is noticed while nothing happens. What it asks is
     heeded one after the other, `pause_s` seconds apart.
     """
-    talking = asyncio.create_task(_tell(socket, news, narrator))
+    talking = asyncio.create_task(_tell(socket, news, narrator, closing))
     listening = asyncio.create_task(_listen(socket, cancel, pause_s))
     tasks = (talking, listening)
     try:
@@ -73,7 +76,9 @@ def may_come_from(connection: HTTPConnection, allowed: Collection[str]) -> bool:
     return origin in allowed or urlsplit(origin).netloc == connection.headers.get("host")
 
 
-async def _tell(socket: WebSocket, news: AsyncGenerator[News, None], narrator: Narrator) -> None:
+async def _tell(
+    socket: WebSocket, news: AsyncGenerator[News, None], narrator: Narrator, closing: Closing
+) -> None:
     async with aclosing(news):
         try:
             async for one in news:
@@ -82,7 +87,7 @@ async def _tell(socket: WebSocket, news: AsyncGenerator[News, None], narrator: N
         except NotFound:
             await socket.send_text(narrator.gone().as_text())
             raise _Over(GONE) from None
-    raise _Over(ENDED)
+    raise _Over(RESTARTING if closing.has_begun else ENDED)
 
 
 async def _listen(socket: WebSocket, cancel: Cancel, pause_s: float) -> None:

@@ -1,5 +1,6 @@
 """`python -m gateway` as a process of its own."""
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,8 @@ import httpx
 import psutil
 import pytest
 from PIL import Image
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedError
 
 from tests.gateway import pictures
 from tests.gateway.running import HANGS_S
@@ -49,7 +52,9 @@ def process(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     with subprocess.Popen(
         [sys.executable, "-m", "gateway", "--port", "0"],
         cwd=ROOT,
-        env=environment(VTON_STORAGE__URL=f"file://{tmp_path}/objects"),
+        env=environment(
+            VTON_STORAGE__URL=f"file://{tmp_path}/objects", VTON_SESSIONS__IS_RUNNING="false"
+        ),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -88,6 +93,38 @@ def test_it_serves_logs_json_alone_and_ends_on_a_signal(
     lines += [json.loads(line) for line in process.stdout or []]
     assert process.wait() in {0, -signal.SIGTERM}
     assert all({"timestamp", "level", "message", "request_id"} <= line.keys() for line in lines)
+
+
+@pytest.mark.slow
+@pytest.mark.anyio
+async def test_a_signal_ends_those_who_wait_and_watch_at_once_and_well(
+    process: "subprocess.Popen[str]",
+) -> None:
+    url = url_of(await asyncio.to_thread(lines_until, process, PORT_IN_USE))
+    path = f"{url}/api/v1/tryon/sessions"
+    photo = ("photo.jpg", pictures.jpeg((96, 120), seed=1), "image/jpeg")
+    files = {"user_image": photo, "garment_image": photo}
+    async with httpx.AsyncClient(headers={"X-User-Token": "m" * 32}, timeout=60) as client:
+        made = (await client.post(path, files=files)).json()
+        socket = connect(f"ws{url.removeprefix('http')}{made['urls']['socket']}")
+        events = client.stream("GET", url + made["urls"]["events"])
+        async with events as stream, socket as talking:
+            lines = stream.aiter_lines()
+            assert await anext(lines) == "retry: 1000"
+            waiting = asyncio.create_task(
+                client.post(path, files=files, headers={"Prefer": "wait=59"})
+            )
+            while len((await client.get(path)).json()["sessions"]) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+            assert "event: state" in [line async for line in lines]
+            assert json.loads(await talking.recv())["type"] == "state"
+            with pytest.raises(ConnectionClosedError, match="1012"):
+                await talking.recv()
+            answer = await waiting
+    assert (answer.status_code, answer.json()["state"]) == (201, "created")
+    logged = [json.loads(line) for line in process.stdout or []]
+    assert [line for line in logged if line["level"] == "error"] == []
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ async def test_what_nobody_foresaw_ends_with_a_code_and_a_line(
 ) -> None:
     session_id = await live.create()
     sound = live.gateway.resources.watch
-    broken = Broken(sound._book, sound._notices, sound._rules, sound.room)
+    broken = Broken(sound._book, sound._notices, sound._rules, sound.room, sound.closing)
     gateway = copy(live.gateway)
     gateway.resources = replace(live.gateway.resources, watch=broken)
     async with served(gateway) as url, raw(url) as one:

@@ -11,6 +11,7 @@ from gateway.adapters.clock import SystemClock
 from gateway.domain.sessions import Event, EventKind
 from gateway.domain.sessions_lifecycle import ENDED
 from gateway.metrics import Metrics
+from gateway.services.waking import Closing
 from gateway.services.watch_room import WatchPlaces, WatchRoom
 from gateway.services.watching import SessionWatch, WatchRules
 from tests.gateway.sessions.workshop import Place, Sessions, opened
@@ -30,7 +31,7 @@ async def sessions(database_url: str, tmp_path: Path) -> AsyncIterator[Sessions]
 
 def watch_of(sessions: Sessions) -> SessionWatch:
     room = WatchRoom(WatchPlaces(99, 99, 99), Metrics().watchers)
-    return SessionWatch(sessions.book, sessions.notices, WatchRules(0.2, 30), room)
+    return SessionWatch(sessions.book, sessions.notices, WatchRules(0.2, 30), room, Closing())
 
 
 async def seen(watch: SessionWatch, session_id: str, after: int, most: int) -> list[Event]:
