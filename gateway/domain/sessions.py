@@ -178,10 +178,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session as it stands; `place` is None once it has ended.
-
-    One that its owner has deleted `is_forgotten`: it is there only until it is erased.
-    """
+    """A session as it stands: in no `place` once it has ended, `is_forgotten` once deleted."""
 
     session_id: str
     owner: str
