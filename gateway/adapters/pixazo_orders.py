@@ -95,7 +95,8 @@ class Order:
     async def _asked(self, tell: OnProgress) -> str:
         job, reach = self._job, self._reach
         photos = (job.images["person_image"], job.images["garment_image"])
-        async with reach.lending.lent(*photos, place=job.place) as (person, garment):
+        lent = reach.lending.lent(*photos, place=job.place, stands=self._stands)
+        async with lent as (person, garment):
             tell(Progress("asked", 1, STEPS))
             with reach.desk.expecting() as reply:
                 await self._keep(Ticket())
@@ -106,6 +107,12 @@ class Order:
                     tell(Progress("in_work", 2, STEPS))
                     return await self._made(told.request_id, await self._end(told, reply))
             return await self._made("", told)
+
+    def _stands(self) -> bool:
+        """Whether it was taken, so that whoever goes on waits for it: it may fetch photos yet."""
+        tickets = self._job.tickets
+        ticket = Ticket.parse(tickets.known(self._job.model)) if tickets else None
+        return ticket is not None and bool(ticket.request_id)
 
     async def _awaited(self, request_id: str, tell: OnProgress) -> str:
         """Wait for what somebody asked for who is gone: no call comes here any more."""

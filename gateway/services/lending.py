@@ -33,14 +33,18 @@ class LendingService:
         self._ttl_s = ttl_s
 
     @asynccontextmanager
-    async def lent(self, *pngs: bytes, place: str = "") -> AsyncIterator[tuple[str, ...]]:
+    async def lent(
+        self, *pngs: bytes, place: str = "", stands: Callable[[], bool] = bool
+    ) -> AsyncIterator[tuple[str, ...]]:
         """Links to these pictures; after the block there is nothing behind them.
 
-        A session's lie in its place: should this gateway die, they are erased with the session.
+        A session's lie in its place: should this gateway die, they are erased with the session, and
+        so they are where the block is cancelled and what they are lent for still stands.
         """
         expires_at, rules = int(self._clock.now()) + self._ttl_s, self._link_rules
         kept = Keeping(expires_at, place)
         names = [ObjectName.new(kept, self._randomness(TOKEN_BYTES), "png") for _ in pngs]
+        is_left = False
         try:
             for name, png in zip(names, pngs, strict=True):
                 await self._store.put(name.key(Folder.RESULTS), png, ImageType.PNG.media_type)
@@ -48,8 +52,12 @@ class LendingService:
                 rules.public_url + signed_path(rules.secret, f"{PATH}{name}", expires_at)
                 for name in names
             )
+        except asyncio.CancelledError:
+            is_left = bool(place) and stands()
+            raise
         finally:
-            await asyncio.gather(*map(self._take_back, names))
+            if not is_left:
+                await asyncio.gather(*map(self._take_back, names))
 
     async def _take_back(self, name: ObjectName) -> None:
         """Erase what was lent; what fails goes with its place, or at its expiry."""

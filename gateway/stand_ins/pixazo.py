@@ -45,7 +45,7 @@ class Fault(StrEnum):
     FAILED = "failed"  # accepted, then failed
     GARBAGE = "garbage"  # 200, and no JSON
     SILENT = "silent"  # no answer before `released`
-    NEVER_DONE = "never_done"
+    NEVER_DONE = "never_done"  # nor are the photos fetched, before it ends
     INSIDE = "inside"  # the picture lies where clouds keep their secrets
     NO_PICTURE = "no_picture"  # a page instead of a picture
     HUGE = "huge"  # a picture without an end
@@ -70,6 +70,7 @@ class PixazoStandIn:
     polls: int = 0
     released: asyncio.Event = field(default_factory=asyncio.Event)
     _made: dict[str, bytes] = field(default_factory=dict)
+    _queued: dict[str, dict[str, Any]] = field(default_factory=dict)
     _calls: set["asyncio.Task[None]"] = field(default_factory=set)
 
     def routes(self) -> list[Route]:
@@ -105,7 +106,10 @@ class PixazoStandIn:
 
     async def _accepted(self, request: Request, asked: dict[str, Any], webhook: str) -> Response:
         request_id = secrets.token_hex(8)
-        self._made[request_id] = await _side_by_side(asked["human_img"], asked["garm_img"])
+        if self.fault is Fault.NEVER_DONE:
+            self._made[request_id], self._queued[request_id] = b"", asked
+        else:
+            self._made[request_id] = await _side_by_side(asked["human_img"], asked["garm_img"])
         done = self._done(request, request_id)
         if self.fault is Fault.AT_ONCE:
             return JSONResponse({"output": done["output"]["media_url"][0]})
@@ -136,6 +140,12 @@ class PixazoStandIn:
             return Response("Just a moment...", 403, media_type="text/html")
         if self.fault is Fault.NEVER_DONE:
             return JSONResponse({"request_id": request_id, "status": "PROCESSING"})
+        if asked := self._queued.pop(request_id, None):
+            try:
+                made = await _side_by_side(asked["human_img"], asked["garm_img"])
+            except httpx.HTTPStatusError:
+                return JSONResponse({"request_id": request_id, "status": "FAILED"})
+            self._made[request_id] = made
         return JSONResponse(self._done(request, request_id))
 
     async def _media(self, request: Request) -> Response:

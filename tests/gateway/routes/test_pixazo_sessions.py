@@ -152,7 +152,9 @@ async def test_what_took_too_long_is_waited_for_again(tmp_path: Path) -> None:
         assert len(place.remote.asked) == 1
 
 
-async def test_another_gateway_goes_on_where_one_ended(tmp_path: Path) -> None:
+async def test_another_gateway_goes_on_where_one_ended_and_the_photos_are_still_there(
+    tmp_path: Path,
+) -> None:
     stand_in, front = PixazoStandIn(Fault.NEVER_DONE), Front()
     shutil.copy(CONFIG, tmp_path)
     async with serve(Starlette(routes=stand_in.routes())) as url, serve(front) as public_url:
@@ -165,5 +167,6 @@ async def test_another_gateway_goes_on_where_one_ended(tmp_path: Path) -> None:
             await until(lambda: stand_in.polls > 0)
         stand_in.fault = Fault.NO_CALL
         async with running_gateway(tmp_path, **sections) as second:
+            front.app = second.client._transport.app  # type: ignore[attr-defined]
             item = await ended(Place(second, stand_in, second.client), session_id)
     assert (item["state"], item["engine"], len(stand_in.asked)) == ("completed", "pixazo", 1)

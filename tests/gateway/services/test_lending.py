@@ -1,5 +1,6 @@
 """Photos that are lent go with the session that they are of, whoever dies meanwhile."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from secrets import token_bytes
@@ -64,6 +65,21 @@ async def test_what_a_gateway_lent_that_died_is_erased_with_its_session(
     with pytest.raises(NotFound):
         await sessions.results.open(name)
     assert [key async for key in sessions.store.keys("")] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "stands", "left"), [("a" * 32, True, 1), ("a" * 32, False, 0), ("", True, 0)]
+)
+async def test_what_a_session_lent_for_what_still_stands_is_left_with_it(
+    place: str,
+    stands: bool,  # noqa: FBT001
+    left: int,
+) -> None:
+    store = ObjectStoreAdapter("memory://")
+    with pytest.raises(asyncio.CancelledError):
+        async with lending_of(store).lent(b"a face", place=place, stands=lambda: stands):
+            raise asyncio.CancelledError
+    assert len([key async for key in store.keys("")]) == left
 
 
 async def test_one_that_cannot_be_taken_back_keeps_no_other_and_spoils_no_work() -> None:
