@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         return _INTERRUPTED
     except (GatewayError, StackFailed, TryOnRefused, RolloutFailed, OSError) as error:
         _say(f"vton: {error}")

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -71,7 +72,7 @@ def delete(options: argparse.Namespace) -> int:
 
 def follow(sessions: Sessions, session_id: str, output: Path | None) -> int:
     """Print what happens to a session, store its results, and give the exit status."""
-    for told in sessions.watch(session_id):
+    for told in sessions.watch(session_id, _say_away):
         if line := _told(told):
             print(line, flush=True)
     try:
@@ -86,6 +87,10 @@ def follow(sessions: Sessions, session_id: str, output: Path | None) -> int:
             file.write_bytes(sessions.fetch(url))
             print(file)
     return 0 if session["state"] == "completed" else 1
+
+
+def _say_away(why: str) -> None:
+    print(f"vton: {why}; it is tried again (Ctrl-C ends this)", file=sys.stderr, flush=True)
 
 
 def _action(

@@ -8,11 +8,20 @@ from typing import Any, Final
 import httpx
 
 _TIMEOUT_S: Final = 120.0
+_PASSING: Final = frozenset({429, 502, 503, 504})
 _TYPES: Final = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 
 
 class TryOnRefused(Exception):
     """The server answered with an error; the message holds its code and reason."""
+
+
+class ServerAway(TryOnRefused):
+    """It does not answer, or not now; worth another try, in `retry_after_s` at the earliest."""
+
+    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +65,13 @@ def checked(answer: httpx.Response) -> httpx.Response:
         return answer
     try:
         told = answer.json()
-        raise TryOnRefused(f"{told['error_code']} {told['message']} {told['details'] or ''}")
+        why = f"{told['error_code']} {told['message']} {told['details'] or ''}"
     except (ValueError, KeyError, TypeError):
-        raise TryOnRefused(f"status {answer.status_code}") from None
+        why = f"status {answer.status_code}"
+    if answer.status_code not in _PASSING:
+        raise TryOnRefused(why)
+    after = answer.headers.get("Retry-After", "")
+    raise ServerAway(why, float(after) if after.isascii() and after.isdecimal() else 0.0)
 
 
 def _media_type(path: Path) -> str:

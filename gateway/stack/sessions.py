@@ -2,19 +2,23 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
-from gateway.stack.client import TryOnRefused, checked, parts_of
+from gateway.domain.sessions_lifecycle import ENDED
+from gateway.stack.client import ServerAway, checked, parts_of
 
 PATH: Final = "/api/v1/tryon/sessions"
 _SILENCE_S: Final = 60.0
 _PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 30.0
+_LONGEST_TOLD_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +31,14 @@ class Told:
 
 
 class Sessions:
-    """The sessions of whoever holds the token, on one server; raises TryOnRefused."""
+    """The sessions of whoever holds the token, on one server; raises TryOnRefused.
 
-    def __init__(self, server: str, token: str | None) -> None:
+    Who watches pauses for `pause_s` before the second try, and twice as long before each further.
+    """
+
+    def __init__(self, server: str, token: str | None, pause_s: float = _PAUSE_S) -> None:
         self._server = server
+        self._pause_s = pause_s
         self._headers = {} if token is None else {"X-User-Token": token}
 
     def create(self, pictures: Mapping[str, Path], options: Mapping[str, str]) -> dict[str, Any]:
@@ -59,20 +67,28 @@ class Sessions:
         with self._client() as client:
             return checked(client.get(url)).content
 
-    def watch(self, session_id: str) -> Iterator[Told]:
-        """All that happens to a session, to its end; what was lost on the way is asked for anew."""
-        after = 0
+    def watch(self, session_id: str, on_away: Callable[[str], object] = str) -> Iterator[Told]:
+        """All that happens to a session, to its end; what was lost on the way is asked for anew.
+
+        Once it has begun it waits for a server that is away; `on_away` hears why, each time.
+        """
+        after, pause_s, is_begun = 0, self._pause_s, False
         while True:
             try:
                 for told in self._stream(session_id, after):
-                    after = told.number or after
+                    if told is None:
+                        return
+                    after, pause_s, is_begun = told.number or after, self._pause_s, True
                     yield told
-            except httpx.TransportError:
-                time.sleep(_PAUSE_S)
-                continue
-            return
+            except ServerAway as away:
+                if not is_begun:
+                    raise
+                on_away(str(away))
+                time.sleep(max(pause_s, min(away.retry_after_s, _LONGEST_TOLD_S)))
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    def _stream(self, session_id: str, after: int) -> Iterator[Told]:
+    def _stream(self, session_id: str, after: int) -> Iterator[Told | None]:
+        """What happens behind an event; None when nothing will any more."""
         path = f"{PATH}/{session_id}/events"
         with (
             self._client() as client,
@@ -80,7 +96,13 @@ class Sessions:
         ):
             if not answer.is_success:
                 answer.read()
-            yield from _events(checked(answer).iter_lines())
+            if checked(answer).status_code == HTTPStatus.NO_CONTENT:
+                yield None
+            for told in _events(answer.iter_lines()):
+                yield told
+                if told.name == "gone" or (told.name == "state" and told.data["state"] in ENDED):
+                    yield None
+            raise ServerAway("the stream ended before the session did")
 
     def _json(self, method: str, path: str, **body: Any) -> dict[str, Any]:  # noqa: ANN401
         with self._client() as client:
@@ -94,8 +116,8 @@ class Sessions:
         ) as client:
             try:
                 yield client
-            except httpx.ConnectError as error:
-                raise TryOnRefused(f"{self._server} does not answer: {error}") from error
+            except httpx.TransportError as error:
+                raise ServerAway(f"{self._server} does not answer: {error}") from error
 
 
 def _events(lines: Iterator[str]) -> Iterator[Told]:
