@@ -4,7 +4,7 @@ An attempt is a fencing token. Every write of a runner is guarded by it, so whoe
 changes nothing any more, and each item ends exactly once.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Final
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Row,
     and_,
     bindparam,
+    false,
     func,
     or_,
     select,
@@ -26,8 +27,8 @@ from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.due import Due, is_in_time
 from gateway.adapters.sql.fencing import has_ended_so, is_still
 from gateway.adapters.sql.records import claim_of, fault_json, outcome_json, progress_json
-from gateway.adapters.sql.serving import is_served
-from gateway.adapters.sql.tables import session_items, sessions
+from gateway.adapters.sql.serving import first_of, has_enough, served
+from gateway.adapters.sql.tables import session_items
 from gateway.adapters.sql.telling import begun, was_told
 from gateway.adapters.sql.tidying import end_what_is_over, over
 from gateway.adapters.sql.turns import Turns
@@ -37,14 +38,6 @@ from gateway.domain.sessions_lifecycle import Move, State, origins
 from gateway.domain.sessions_queue import HORIZON_S
 from gateway.ports.clock import Clock
 from gateway.ports.sessions import NO_TICKETS, NOBODY
-
-_OF_SESSION: Final = (
-    sessions.c.kind,
-    sessions.c.request_id,
-    sessions.c.created_at,
-    sessions.c.expires_at,
-    sessions.c.payer,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +69,8 @@ class SqlSessionQueue:
         instead: Mapping[str, Collection[str]] = NOBODY,
     ) -> Claim | None:
         """Take the item that is next for these engines, or for others in their place."""
-        served = is_served(engines, instead)
-        return await self._database.write(partial(self._claim, runner, served), goes_first=True)
+        able = served(engines, instead)
+        return await self._database.write(partial(self._claim, runner, able), goes_first=True)
 
     async def beat(self, held: Collection[ClaimKey]) -> Collection[ClaimKey]:
         """Renew the leases of claims; those that still hold."""
@@ -139,11 +132,11 @@ class SqlSessionQueue:
         )
 
     def _claim(
-        self, runner: str, served: ColumnElement[bool], connection: Connection
+        self, runner: str, able: Sequence[ColumnElement[bool]], connection: Connection
     ) -> Claim | None:
         passed_over: set[str] = set()
         now = self._clock.now()
-        while (row := self._next(connection, served, passed_over, now)) is not None:
+        while (row := self._next(connection, able, passed_over, now)) is not None:
             if self._may_run(connection, row.owner, now):
                 claim = claim_of(row)
                 self._take(connection, claim, State(row.state), runner, now)
@@ -187,26 +180,18 @@ class SqlSessionQueue:
     def _next(
         self,
         connection: Connection,
-        served: ColumnElement[bool],
+        able: Sequence[ColumnElement[bool]],
         passed_over: Collection[str],
         now: float,
     ) -> Row[Any] | None:
-        """Hold the item that is next, and its session; what others hold is passed over."""
-        items = session_items.c
-        wanted = (
-            select(session_items, *_OF_SESSION)
-            .join(sessions, sessions.c.id == items.session_id)
-            .where(
-                or_(self._due.waits(now), self._due.is_lost(now)),
-                served,
-                items.owner.not_in(passed_over),
-                *is_in_time(now),
-            )
-            .order_by(items.rank, items.session_id)
-            .limit(1)
-            .with_for_update(skip_locked=True, of=[session_items, sessions])
-        )
-        return connection.execute(wanted).one_or_none()
+        """Hold the item that is next: the first of those that wait, by engine, and of the lost."""
+        waits, is_lost = self._due.waits(now), self._due.is_lost(now)
+        wanted = [and_(waits, one) for one in able] + [and_(is_lost, or_(false(), *able))]
+        enough = has_enough(self._rules.per_owner, now)
+        free = (session_items.c.owner.not_in(passed_over), ~enough, *is_in_time(now))
+        firsts = (connection.execute(first_of(one, *free)) for one in wanted)
+        found = [row for first in firsts if (row := first.one_or_none()) is not None]
+        return min(found, key=lambda row: (row.rank, row.session_id), default=None)
 
     def _may_run(self, connection: Connection, owner: str, now: float) -> bool:
         """Whether one more of an owner's items may run; nobody else decides it meanwhile."""

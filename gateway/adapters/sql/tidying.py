@@ -2,25 +2,26 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, union
 
 from gateway.adapters.sql.due import Due
 from gateway.adapters.sql.records import fault_json
 from gateway.adapters.sql.tables import session_items, sessions
 from gateway.adapters.sql.turns import Turn
 from gateway.domain.sessions import EventKind
-from gateway.domain.sessions_lifecycle import OPEN, Move, State
+from gateway.domain.sessions_lifecycle import ENDED, OPEN, Move, State
 from gateway.domain.sessions_queue import given_up
 
 
 def over(connection: Connection, due: Due, now: float) -> Collection[str]:
     """The sessions that have something to end."""
-    ended = select(sessions.c.id).where(
-        sessions.c.state.in_(OPEN),
-        (sessions.c.expires_at <= now) | (sessions.c.cancel_at <= now),
+    # One index each. The first would go by the state if it could, and read all that is open.
+    expired = select(sessions.c.id).where(
+        sessions.c.state.not_in(ENDED), sessions.c.expires_at <= now
     )
+    cancelled = select(sessions.c.id).where(sessions.c.state.in_(OPEN), sessions.c.cancel_at <= now)
     lost = select(session_items.c.session_id).where(due.is_beyond(now))
-    return set(connection.execute(ended.union(lost)).scalars())
+    return set(connection.execute(union(expired, cancelled, lost)).scalars())
 
 
 def end_what_is_over(connection: Connection, turn: Turn, due: Due, now: float) -> None:

@@ -10,7 +10,7 @@ from secrets import token_hex
 from typing import Any, Final
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, union_all, update
 
 from gateway.adapters.sql.database import Database
 from gateway.adapters.sql.webhook_shares import due
@@ -40,12 +40,12 @@ def enqueue(
 ) -> int:
     """Write a message for each endpoint that wants to be told; how many there are."""
     told = webhook_endpoints.c
-    interested = select(told.id, told.kinds).where(
-        told.owner == owner,
-        told.disabled.is_(None),
-        or_(told.session_id.is_(None), told.session_id == session_id),
-    )
-    endpoints = connection.execute(interested).all()
+    wanting = select(told.id, told.kinds).where(told.owner == owner, told.disabled.is_(None))
+    interested = [wanting.where(told.session_id.is_(None))]
+    if session_id is not None:
+        # Not by `or_`: of an owner with an endpoint for each session, all would be read.
+        interested.append(wanting.where(told.session_id == session_id))
+    endpoints = connection.execute(union_all(*interested)).all()
     rows = [
         {
             "id": f"msg_{token_hex(16)}",

@@ -27,13 +27,14 @@ webhook_endpoints: Final = Table(
     "webhook_endpoints",
     metadata,
     Column("id", _ID, primary_key=True),
-    Column("owner", _ID, nullable=False, index=True),
+    Column("owner", _ID, nullable=False),
     Column("url", Text, nullable=False),
     Column("secrets", DOCUMENT, nullable=False),
     Column("kinds", DOCUMENT, nullable=False),
     _of_session(),
     Column("created_at", Double, nullable=False),
     Column("disabled", String(64)),
+    Index("ix_webhook_endpoints_of", "owner", "session_id"),
 )
 
 webhook_deliveries: Final = Table(
