@@ -81,7 +81,7 @@ async def of_servers() -> AsyncIterator[Backing]:
     async with AsyncExitStack() as stack:
         postgres, redis, s3 = PostgresServer(), RedisServer(), S3Server("s3")
         for server in (postgres, redis, s3):
-            await asyncio.to_thread(server.open)
+            await asyncio.to_thread(server.start)
             stack.callback(server.close)
         bucket = await asyncio.to_thread(create_bucket, s3.url)
         database = await asyncio.to_thread(create_database, postgres.url)

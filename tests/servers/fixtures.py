@@ -24,7 +24,7 @@ from tests.servers.s3_server import CREDENTIALS, S3Server, create_bucket
 @contextmanager
 def _open(server: Server) -> Iterator[None]:
     try:
-        server.open()
+        server.start()
         yield
     finally:
         server.close()

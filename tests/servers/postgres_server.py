@@ -92,11 +92,11 @@ def drop_database(server_url: str, database_url: str) -> None:
 
 
 async def _ask(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await asyncpg.connect(url, timeout=60)
     try:
-        await connection.execute(statement, timeout=30)
+        await connection.execute(statement, timeout=60)
     finally:
-        await connection.close(timeout=5)
+        await connection.close(timeout=60)
 
 
 def wait_for(work: Coroutine[object, object, None]) -> None:

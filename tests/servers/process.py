@@ -18,9 +18,8 @@ from typing import Any
 
 import psutil
 
-_START_S = 30.0
+_START_S = 120.0
 _POLL_S = 0.01
-_ATTEMPTS = 3
 _NOBODY = 65534
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
@@ -36,6 +35,18 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def held_port() -> socket.socket:
+    """A port of 127.0.0.1 that is nobody else's until the socket is closed.
+
+    Nobody is given it, for listening or for calling, whether or not a server listens to it; one
+    that reuses addresses, as all of ours do, can.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return holder
 
 
 def private_folder(name: str) -> Path:
@@ -106,7 +117,8 @@ class Server:
     def __init__(self, name: str) -> None:
         self.name = name
         self.folder = private_folder(name)
-        self.port = free_port()
+        self._holder = held_port()
+        self.port: int = self._holder.getsockname()[1]
         self._user = _without_root() if self.refuses_root else {}
         if self._user:
             os.chown(self.folder, _NOBODY, _NOBODY)
@@ -121,18 +133,6 @@ class Server:
     @property
     def is_up(self) -> bool:
         return self._process is not None and self._process.poll() is None
-
-    def open(self) -> None:
-        """Start for the first time; another program may have taken the port meanwhile."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                self.start()
-            except DidNotStart:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-                self.port = free_port()
-            else:
-                return
 
     def start(self) -> None:
         """Start, and wait until it answers; raises DidNotStart."""
@@ -198,6 +198,7 @@ class Server:
         self.start()
 
     def close(self) -> None:
-        """End it and remove what it wrote."""
+        """End it, remove what it wrote, and let go of its port."""
         self.kill()
+        self._holder.close()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,7 +1,7 @@
 """An S3 that a test may kill; it keeps its objects in its memory."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from secrets import token_hex
 
@@ -9,6 +9,7 @@ import httpx
 
 from tests.servers.process import Server
 
+_ROOT = Path(__file__).parents[2]
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -21,7 +22,10 @@ class S3Server(Server):
     """Moto's server, for S3 alone."""
 
     def _command(self) -> Sequence[str | Path]:
-        return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        return [sys.executable, "-m", "tests.servers.s3_app", str(self.port)]
+
+    def _environment(self) -> Mapping[str, str]:
+        return {"PYTHONPATH": str(_ROOT), "MOTO_PORT": str(self.port)}
 
     @property
     def url(self) -> str:

@@ -1,6 +1,7 @@
 """The servers that tests start are real, empty for each test, and back after a kill."""
 
 import os
+import socket
 from pathlib import Path
 
 import asyncpg
@@ -68,6 +69,13 @@ def test_the_database_is_once_sqlite_and_once_postgres(
     assert backend[:6] in request.node.name
 
 
+def test_a_port_is_its_server_s_though_it_is_down(redis_server: RedisServer) -> None:
+    redis_server.kill()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", redis_server.port))
+    redis_server.start()
+
+
 class _Wrong(Server):
     def _command(self) -> list[str]:
         return ["sh", "-c", "echo this is why; exit 3"]
@@ -76,7 +84,7 @@ class _Wrong(Server):
 def test_a_server_that_does_not_start_says_why_and_leaves_nothing() -> None:
     server = _Wrong("wrong")
     with pytest.raises(DidNotStart, match="this is why"):
-        server.open()
+        server.start()
     server.close()
     assert not server.folder.exists()
 
