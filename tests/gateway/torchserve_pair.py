@@ -19,9 +19,9 @@ from gateway.errors.kinds import ModelNotLoaded
 from tests.gateway import pictures
 from tests.gateway.torchserve_stand_in import StandIn, serve
 
-PATIENCE = Patience(deadline_s=10, first_frame_s=10, stall_s=0.1)
+PATIENCE = Patience(deadline_s=600, first_frame_s=120, stall_s=120)
 MODELS = {"geometric": PATIENCE}
-RETRIES = Retries(recovery_s=5, first_s=0.001, longest_s=0.01, max_crashes=2)
+RETRIES = Retries(recovery_s=60, first_s=0.001, longest_s=0.01, max_crashes=2)
 JOB = Job(
     model="geometric",
     params={"category": "upper_body", "output_format": "jpeg"},
@@ -42,7 +42,7 @@ class Pair:
     retries: list[str]
     clients: Clients
 
-    def with_patience(self, recovery_s: float = 5, **changes: float) -> TorchServeHosts:
+    def with_patience(self, recovery_s: float = 60, **changes: float) -> TorchServeHosts:
         models = {"geometric": replace(PATIENCE, **changes)}
         retries = replace(RETRIES, recovery_s=recovery_s)
         return hosts([self.clients], self.retries, models, retries)

@@ -14,6 +14,7 @@ from gateway.errors.kinds import (
     TimedOut,
     Unfit,
 )
+from tests.gateway.loop_time import let_pass
 from tests.gateway.torchserve_pair import JOB, PATIENCE, RETRIES, Pair, hosts
 from tests.gateway.torchserve_stand_in import Fault
 
@@ -50,7 +51,10 @@ async def test_a_stream_read_to_its_end_leaves_its_connection_to_the_next(pair: 
 async def test_a_stream_that_does_not_end_is_let_go(pair: Pair) -> None:
     pair.server.ends.clear()
     await pair.adapter.predict(JOB)
-    await pair.adapter.idle()
+    ending = asyncio.ensure_future(pair.adapter.idle())
+    await asyncio.sleep(0)  # it is being read
+    let_pass(PATIENCE.stall_s)
+    await ending
     await pair.adapter.predict(JOB)
     assert len(set(pair.server.caller_ports)) == 2
 
@@ -102,9 +106,12 @@ async def test_a_full_queue_is_tried_until_there_is_room(pair: Pair) -> None:
 
 async def test_a_queue_full_until_the_deadline_means_busy(pair: Pair) -> None:
     pair.server.faults.extend([Fault.NO_WORKER] * 10_000)
-    await pair.adapter.refresh()
+    task = asyncio.ensure_future(pair.adapter.predict(JOB))
+    while not pair.retries:  # noqa: ASYNC110  what hears of retries wakes nobody
+        await asyncio.sleep(0)
+    let_pass(PATIENCE.deadline_s)
     with pytest.raises(Busy):
-        await pair.with_patience(deadline_s=0.3).predict(JOB)
+        await task
 
 
 @pytest.mark.parametrize(
@@ -130,7 +137,7 @@ async def test_an_error_shows_nothing_internal(pair: Pair) -> None:
 async def test_a_stream_that_stalls_times_out(pair: Pair) -> None:
     pair.server.faults.append(Fault.STALLS)
     with pytest.raises(TimedOut):
-        await pair.adapter.predict(JOB)
+        await pair.with_patience(stall_s=0.1).predict(JOB)
 
 
 async def test_the_deadline_holds(pair: Pair) -> None:

@@ -7,7 +7,8 @@ import pytest
 from gateway.adapters.torchserve_waiting import WaitingLine
 from gateway.domain.jobs import Readiness
 from gateway.errors.kinds import TimedOut
-from tests.gateway.torchserve_pair import JOB, Pair
+from tests.gateway.loop_time import let_pass
+from tests.gateway.torchserve_pair import JOB, PATIENCE, Pair
 from tests.gateway.torchserve_stand_in import Fault
 
 pytestmark = pytest.mark.anyio
@@ -15,19 +16,27 @@ pytestmark = pytest.mark.anyio
 
 async def test_a_request_that_nothing_comes_of_is_asked_again(pair: Pair) -> None:
     pair.server.faults.append(Fault.SILENT)
-    assert (await pair.with_patience(first_frame_s=0.1).predict(JOB)).images
+    task = asyncio.ensure_future(pair.adapter.predict(JOB))
+    await _until_asked(pair, 1)
+    let_pass(PATIENCE.first_frame_s)
+    assert (await task).images
     assert pair.retries == ["no_frame"]
 
 
 async def test_a_request_that_nothing_ever_comes_of_times_out(pair: Pair) -> None:
     pair.server.faults.extend([Fault.SILENT] * 5)
+    task = asyncio.ensure_future(pair.adapter.predict(JOB))
+    for attempt in (1, 2):
+        await _until_asked(pair, attempt)
+        let_pass(PATIENCE.first_frame_s)
     with pytest.raises(TimedOut):
-        await pair.with_patience(first_frame_s=0.1).predict(JOB)
+        await task
     assert len(pair.server.asked) == 2
 
 
 async def test_a_batch_that_died_with_its_worker_is_asked_again(pair: Pair) -> None:
     pair.server.faults.extend([Fault.SILENT] * 6)
+    await pair.adapter.refresh()  # or each would look first, and stand in line as it is told
     waiting = [asyncio.ensure_future(pair.adapter.predict(JOB)) for _ in range(6)]
     await _until_asked(pair, 6)
     pair.server.pid += 1
@@ -53,12 +62,12 @@ async def test_a_batch_is_not_waited_for_while_its_worker_starts_anew(pair: Pair
 
 
 async def test_a_request_under_way_is_left_alone(pair: Pair) -> None:
-    adapter, seen = pair.with_patience(stall_s=10), asyncio.Event()
+    seen = asyncio.Event()
     pair.server.faults.append(Fault.STALLS)
-    task = asyncio.ensure_future(adapter.predict(JOB, lambda _: seen.set()))
+    task = asyncio.ensure_future(pair.adapter.predict(JOB, lambda _: seen.set()))
     await seen.wait()
     pair.server.pid += 1
-    await adapter.refresh()
+    await pair.adapter.refresh()
     pair.server.stalled.set()
     assert (await task).images
     assert pair.retries == []
