@@ -62,9 +62,9 @@ class Hooks:
 async def hooking(database_url: str) -> AsyncIterator[Hooks]:
     """Webhooks on this database, for as long as the block lasts."""
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(database_url, 4, 10))
+        database = await stack.enter_async_context(open_database(database_url, 4, 60))
         receiver = await stack.enter_async_context(receiving())
-        outgoing = await stack.enter_async_context(Outgoing(5, 1000, allow_private=True))
+        outgoing = await stack.enter_async_context(Outgoing(60, 1000, allow_private=True))
         clock, notices, drawn = MovableClock(), MemoryNotices(), count()
         secrets = WebhookSecrets("the deployment's")
         outbox = OpenedOutbox(SqlWebhookOutbox(database, clock, lease_s=30), secrets)

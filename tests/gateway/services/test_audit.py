@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_line_says_who_did_what_from_where_and_why_and_goes_when_it_is_old(
     database_url: str,
 ) -> None:
-    database, clock = Database(database_url, pool_size=2, timeout_s=10), ManualClock(1000.0)
+    database, clock = Database(database_url, pool_size=2, timeout_s=60), ManualClock(1000.0)
     await migrate(database)
     numbers = iter(range(256))
     log = SqlAuditLog(database)

@@ -43,7 +43,7 @@ class Desk:
 
 @asynccontextmanager
 async def desk(url: str, most: int = 100) -> AsyncIterator[Desk]:
-    async with open_database(url, 2, 10.0) as database:
+    async with open_database(url, 2, 60.0) as database:
         yield Desk(database, most)
 
 

@@ -62,7 +62,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def rows(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Rows]:
-    async with open_database(f"sqlite:///{tmp_path}/sessions.sqlite", 2, 10) as database:
+    async with open_database(f"sqlite:///{tmp_path}/sessions.sqlite", 2, 60) as database:
         yield Rows(database, clock)
 
 

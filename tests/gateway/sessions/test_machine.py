@@ -57,7 +57,7 @@ class Anything(RuleBasedStateMachine):
     def __init__(self, database_url: str) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.database = Database(database_url, 2, 10)
+        self.database = Database(database_url, 2, 60)
         self.clock = ManualClock()
         self.model = Model(RULES)
         self.claims: list[Claim] = []

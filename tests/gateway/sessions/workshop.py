@@ -198,7 +198,7 @@ async def opened(
     licensing = Licensing(commercial_only=False)
     order = EngineOrder(next(iter(names)))
     tryon = TryOnService(known, order, licensing, drawn_on, catalogue, inference)
-    async with open_database(place.database_url, pool_size=5, timeout_s=20) as database:
+    async with open_database(place.database_url, pool_size=5, timeout_s=60) as database:
         book = SqlSessionBook(database, clock)
         queue_rules = QueueRules(told.lease_s, told.max_tries, told.per_user)
         queue = SqlSessionQueue(database, clock, queue_rules)

@@ -16,7 +16,7 @@ RULES = QueueRules(lease_s=10, max_tries=3, per_owner=2)
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """An empty database with every table."""
-    opened = Database(database_url, pool_size=5, timeout_s=10)
+    opened = Database(database_url, pool_size=5, timeout_s=60)
     await migrate(opened)
     yield opened
     await opened.close()

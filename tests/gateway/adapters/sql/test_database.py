@@ -16,7 +16,7 @@ QUICKLY_S = 0.05
 
 async def test_a_glance_that_has_to_wait_waits_in_a_thread(tmp_path: Path) -> None:
     file = tmp_path / "sessions.sqlite"
-    database = Database(f"sqlite:///{file}", 1, 20)
+    database = Database(f"sqlite:///{file}", 1, 60)
     holder = sqlite3.connect(file, isolation_level=None)
     holder.execute("PRAGMA journal_mode = WAL")
     holder.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -51,12 +51,20 @@ class Slow:
         self._may_go_on.set()
 
 
+def be_hasty(database: Database) -> None:
+    """From now on, nobody waits long for a turn; to connect may take as long as before."""
+    database._timeout_s = QUICKLY_S
+    if database._writer is not None:
+        database._writer._timeout_s = QUICKLY_S
+
+
 async def test_whose_turn_does_not_come_is_told_so_and_changes_nothing(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/sessions.sqlite", 2, QUICKLY_S)
+    database = Database(f"sqlite:///{tmp_path}/sessions.sqlite", 2, 60)
     slow, done = Slow(), list[str]()
     slowly = asyncio.create_task(database.write(slow))
     try:
         await slow.has_begun.wait()
+        be_hasty(database)
         owed = asyncio.create_task(database.write(lambda _: done.append("owed"), goes_first=True))
         with pytest.raises(DatabaseFailed) as refused:
             await database.write(lambda _: done.append("too late"))
@@ -71,7 +79,7 @@ async def test_whose_turn_does_not_come_is_told_so_and_changes_nothing(tmp_path:
 
 
 async def test_what_the_gateway_owes_itself_passes_all_who_wait(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/sessions.sqlite", 2, 10)
+    database = Database(f"sqlite:///{tmp_path}/sessions.sqlite", 2, 60)
     slow, done = Slow(), list[str]()
 
     async def write(name: str, *, goes_first: bool = False) -> None:
@@ -94,12 +102,13 @@ async def test_what_the_gateway_owes_itself_passes_all_who_wait(tmp_path: Path) 
 async def test_callers_leave_one_connection_to_what_the_gateway_owes_itself(
     postgres_url: str,
 ) -> None:
-    database = Database(postgres_url, 3, 1.5)
+    database = Database(postgres_url, 3, 60)
 
     def told(connection: Connection) -> int:
         return int(connection.execute(select(text("1"))).scalar_one())
 
     async with database.reading(), database.writing():
+        be_hasty(database)
         callers = database.read(told), database.write(told)
         refused = await asyncio.gather(*callers, return_exceptions=True)
         assert {type(error) for error in refused} == {DatabaseFailed}

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url, 4, 10.0) as opened:
+    async with open_database(database_url, 4, 60.0) as opened:
         yield opened
 
 

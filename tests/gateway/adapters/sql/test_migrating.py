@@ -26,7 +26,7 @@ async def test_the_steps_lead_to_the_tables_as_they_are(database: Database) -> N
 
 
 async def test_several_gateways_may_start_at_once_and_again(database_url: str) -> None:
-    gateways = [Database(database_url, pool_size=2, timeout_s=10) for _ in range(4)]
+    gateways = [Database(database_url, pool_size=2, timeout_s=60) for _ in range(4)]
     try:
         await asyncio.gather(*(migrate(one) for one in gateways))
         await migrate(gateways[0])

@@ -28,7 +28,7 @@ async def test_gateways_that_charge_at_once_lose_nothing(
     database: Database, database_url: str, clock: ManualClock
 ) -> None:
     await kept(database, clock)
-    other = Database(database_url, pool_size=5, timeout_s=10)
+    other = Database(database_url, pool_size=5, timeout_s=60)
     try:
         purses = [SqlPurse(one, clock) for one in (database, other)]
         await asyncio.gather(*(purse.charge(KEY, 0.25) for _ in range(20) for purse in purses))

@@ -30,7 +30,7 @@ async def project(postgres_url: str) -> "AsyncIterator[asyncpg.Connection[Any]]"
     for role in ("anon", "authenticated"):  # of the whole server, and of an earlier test
         await connection.execute(f"DROP ROLE IF EXISTS {role}")
     await connection.execute(STAND_IN.read_text())
-    database = Database(postgres_url, pool_size=2, timeout_s=10)
+    database = Database(postgres_url, pool_size=2, timeout_s=60)
     await migrate(database)
     book = SqlSessionBook(database, ManualClock(time.time()))
     for user in (ANN, BOB):
