@@ -21,7 +21,7 @@ for_all = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 SESSIONS: Final = "/api/v1/tryon/sessions"
 BATCHES: Final = "/api/v1/tryon/batches"
-MINE: Final = {"X-User-Token": "m" * 32, "Prefer": "wait=20"}
+MINE: Final = {"X-User-Token": "m" * 32, "Prefer": "wait=60"}
 SEEDS: Final = count()
 CATEGORIES: Final = ["upper_body", "lower_body", "dresses"]
 QUICK: Final = {"poll_s": 0.05, "beat_s": 0.05, "progress_s": 0.01, "retry_first_s": 0.01}

@@ -44,7 +44,7 @@ async def running(deliverer: WebhookDeliverer, poll_s: float) -> AsyncIterator[N
     """Deliver until the end of the block, which must not take long."""
     task = asyncio.create_task(deliverer.run(poll_s))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             yield
     finally:
         task.cancel()

@@ -23,7 +23,7 @@ async def made(sessions: Sessions, items: int = 1) -> tuple[str, set[bytes]]:
     """A session that has ended, and what its pictures are called."""
     session_id = await sessions.accept("whole", SystemClock().now(), items)
     async with sessions.running():
-        session = await sessions.service.wait(session_id, "whole", 20)
+        session = await sessions.service.wait(session_id, "whole", 60)
     return session_id, {key.rpartition("/")[2].encode() for key in session.object_keys}
 
 

@@ -49,7 +49,7 @@ def place(database_url: str, tmp_path: Path) -> Place:
 
 async def waiting(sessions: Sessions, session_id: str, attempt: int) -> Session:
     """The session when its item waits behind so many attempts."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             found = await sessions.book.find(session_id, "drawer")
             assert found is not None
