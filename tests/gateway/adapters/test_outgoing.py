@@ -10,7 +10,7 @@ import pytest
 from gateway.adapters.outgoing import Outgoing
 from gateway.domain.webhooks import Unreachable
 from tests.gateway.receiver import Receiver, receiving
-from tests.servers.process import free_port
+from tests.servers.process import held_port
 
 pytestmark = pytest.mark.anyio
 
@@ -49,7 +49,7 @@ def by_name(receiver: Receiver) -> str:
 
 async def test_a_call_arrives_as_it_was_made(receiver: Receiver) -> None:
     receiver.answer = b"thanks"
-    async with Outgoing(5, 100, allow_private=True) as outgoing:
+    async with Outgoing(60, 100, allow_private=True) as outgoing:
         answer = await outgoing.call("POST", receiver.url + "/hook", {"X-One": "1"}, b"body")
     assert (answer.status, answer.body) == (200, b"thanks")
     (received,) = receiver.received
@@ -63,7 +63,7 @@ async def test_a_call_arrives_as_it_was_made(receiver: Receiver) -> None:
 )
 async def test_this_machine_is_not_called_by_whatever_name(receiver: Receiver, host: str) -> None:
     url = f"http://{host}:{urlsplit(receiver.url).port}/"
-    async with Outgoing(5, 100) as outgoing:
+    async with Outgoing(60, 100) as outgoing:
         with pytest.raises(Unreachable):
             await outgoing.call("POST", url, {})
     assert receiver.received == []
@@ -75,7 +75,7 @@ async def test_this_machine_is_not_called_by_whatever_name(receiver: Receiver, h
 async def test_a_name_with_one_address_that_is_not_public_is_not_called(
     receiver: Receiver, addresses: list[str]
 ) -> None:
-    async with Outgoing(5, 100, lookup=Names(addresses)) as outgoing:
+    async with Outgoing(60, 100, lookup=Names(addresses)) as outgoing:
         with pytest.raises(Unreachable, match="not public"):
             await outgoing.call("POST", by_name(receiver), {})
     assert receiver.received == []
@@ -85,7 +85,7 @@ async def test_the_address_that_was_checked_is_the_one_that_is_called(receiver: 
     """The name server answers once; the connection does not ask it again."""
     names = Names(["127.0.0.1"], ["127.0.0.2"])
     is_allowed = ["127.0.0.1"].__contains__
-    async with Outgoing(5, 100, lookup=names, is_allowed=is_allowed) as outgoing:
+    async with Outgoing(60, 100, lookup=names, is_allowed=is_allowed) as outgoing:
         await outgoing.call("POST", by_name(receiver), {})
         assert names.asked == ["hooks.example"]
         (received,) = receiver.received
@@ -97,21 +97,21 @@ async def test_the_address_that_was_checked_is_the_one_that_is_called(receiver: 
 
 async def test_the_next_address_is_tried_where_one_does_not_answer(receiver: Receiver) -> None:
     names = Names(["127.0.0.3", "127.0.0.1"])
-    async with Outgoing(5, 100, lookup=names, allow_private=True) as outgoing:
+    async with Outgoing(60, 100, lookup=names, allow_private=True) as outgoing:
         assert (await outgoing.call("POST", by_name(receiver), {})).status == 200
 
 
 async def test_a_redirect_is_an_answer_and_not_followed(receiver: Receiver) -> None:
     receiver.statuses.append(302)
     receiver.headers.append((b"location", receiver.url.encode() + b"/elsewhere"))
-    async with Outgoing(5, 100, allow_private=True) as outgoing:
+    async with Outgoing(60, 100, allow_private=True) as outgoing:
         assert (await outgoing.call("POST", receiver.url, {})).status == 302
     assert len(receiver.received) == 1
 
 
 async def test_an_answer_beyond_the_limit_is_none(receiver: Receiver) -> None:
     receiver.answer = b"x" * 101
-    async with Outgoing(5, 100, allow_private=True) as outgoing:
+    async with Outgoing(60, 100, allow_private=True) as outgoing:
         with pytest.raises(Unreachable, match="too large"):
             await outgoing.call("POST", receiver.url, {})
 
@@ -121,7 +121,7 @@ async def test_an_answer_is_never_unpacked(receiver: Receiver, coding: str, pack
     """64 MB of zeros are 65 kB in gzip, 269 bytes in gzip twice and 54 in Brotli."""
     receiver.answer = packed
     receiver.headers.append((b"content-encoding", coding.encode()))
-    async with Outgoing(5, 1 << 17, allow_private=True) as outgoing:
+    async with Outgoing(60, 1 << 17, allow_private=True) as outgoing:
         tracemalloc.start()
         try:
             with pytest.raises(Unreachable, match="packed"):
@@ -136,7 +136,7 @@ async def test_an_answer_is_never_unpacked(receiver: Receiver, coding: str, pack
 async def test_identity_is_no_coding(receiver: Receiver) -> None:
     receiver.answer = b"thanks"
     receiver.headers.append((b"content-encoding", b"Identity"))
-    async with Outgoing(5, 100, allow_private=True) as outgoing:
+    async with Outgoing(60, 100, allow_private=True) as outgoing:
         assert (await outgoing.call("POST", receiver.url, {})).body == b"thanks"
 
 
@@ -151,13 +151,15 @@ async def test_a_receiver_that_says_nothing_is_given_up(receiver: Receiver) -> N
     "url", ["http://unknown.example/", "http://[::1/", "nonsense", "ftp://8.8.8.8/", "http://"]
 )
 async def test_what_cannot_be_called_says_so_without_a_word_of_the_address(url: str) -> None:
-    async with Outgoing(5, 100, lookup=Names()) as outgoing:
+    async with Outgoing(60, 100, lookup=Names()) as outgoing:
         with pytest.raises(Unreachable) as caught:
             await outgoing.call("POST", url, {})
     assert "example" not in str(caught.value)
 
 
 async def test_nobody_there_is_no_connection() -> None:
-    async with Outgoing(5, 100, allow_private=True) as outgoing:
-        with pytest.raises(Unreachable, match="no connection"):
-            await outgoing.call("POST", f"http://127.0.0.1:{free_port()}/", {})
+    async with Outgoing(60, 100, allow_private=True) as outgoing:
+        with held_port() as nobody:
+            url = f"http://127.0.0.1:{nobody.getsockname()[1]}/"
+            with pytest.raises(Unreachable, match="no connection"):
+                await outgoing.call("POST", url, {})

@@ -79,6 +79,13 @@ def worker(started: Worker) -> Worker:
     return started
 
 
+@pytest.fixture
+def every_line(log: io.StringIO) -> io.StringIO:
+    """The log down to its least line; `log` puts everything back afterwards."""
+    configure_logging("DEBUG", stream=log)
+    return log
+
+
 @pytest.fixture(params=["file", "s3"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """SQLite with a folder, and Postgres with S3."""
@@ -100,7 +107,7 @@ def files(place: Place) -> list[Path]:
 
 
 async def rows(place: Place) -> dict[str, list[str]]:
-    database = Database(place.database_url, pool_size=2, timeout_s=20)
+    database = Database(place.database_url, pool_size=2, timeout_s=60)
     async with database.reading() as connection:
         found = {
             name: [repr(row) for row in await connection.execute(select(table))]
@@ -140,9 +147,10 @@ async def check_nothing_is_left(
     assert sessions.results._memo.names() == set()
 
 
-async def test_a_minute_after_expiry_nothing_is_left(place: Place, worker: Worker) -> None:
-    log, clock = io.StringIO(), ManualClock()
-    configure_logging("DEBUG", stream=log)
+async def test_a_minute_after_expiry_nothing_is_left(
+    place: Place, worker: Worker, every_line: io.StringIO
+) -> None:
+    clock = ManualClock()
     async with opened(place, clock, [ENGINE], worker=worker) as sessions:
         session_id, names = await made(sessions, clock)
         assert worker.entries == 2
@@ -150,7 +158,7 @@ async def test_a_minute_after_expiry_nothing_is_left(place: Place, worker: Worke
         clock.time_s += DAY_S + 60
         erased = await sessions.erasing.job.run()
         assert erased["sessions"] == 1
-        await check_nothing_is_left(place, sessions, names, log.getvalue())
+        await check_nothing_is_left(place, sessions, names, every_line.getvalue())
         receipt = await sessions.service.receipt(session_id, ENGINE)
         assert receipt["reason"] == "expired"
         assert is_genuine(receipt, sessions.erasing.key.public)
@@ -175,9 +183,10 @@ async def test_what_a_runner_left_that_died_goes_with_its_session(
         await check_nothing_is_left(place, sessions, names | {*left.names}, "")
 
 
-async def test_deleting_does_all_of_it_at_once(place: Place, worker: Worker) -> None:
-    log, clock = io.StringIO(), ManualClock()
-    configure_logging("DEBUG", stream=log)
+async def test_deleting_does_all_of_it_at_once(
+    place: Place, worker: Worker, every_line: io.StringIO
+) -> None:
+    clock = ManualClock()
     async with opened(place, clock, [ENGINE], worker=worker) as sessions:
         session_id, names = await made(sessions, clock)
         receipt = await sessions.service.delete(session_id, ENGINE)
@@ -185,7 +194,7 @@ async def test_deleting_does_all_of_it_at_once(place: Place, worker: Worker) -> 
         erased = receipt["erased"]
         assert isinstance(erased, dict)
         assert (erased["photos"], erased["results"], erased["cache_entries"]) == (2, 1, 3)
-        await check_nothing_is_left(place, sessions, names, log.getvalue())
+        await check_nothing_is_left(place, sessions, names, every_line.getvalue())
 
 
 async def test_an_upload_that_expires_is_forgotten_by_the_worker(
