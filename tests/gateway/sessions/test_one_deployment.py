@@ -17,13 +17,13 @@ from gateway.resources import Resources, open_resources
 from gateway.settings.tree import Settings
 from tests.gateway import pictures
 from tests.gateway.running import CONFIGURATION
-from tests.gateway.torchserve_stand_in import StandIn, serve
+from tests.gateway.torchserve_stand_in import Fault, StandIn, serve
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PATH = "/api/v1/tryon/sessions"
 MINE = {"X-User-Token": "m" * 32}
-WAIT = MINE | {"Prefer": "wait=30"}
+WAIT = MINE | {"Prefer": "wait=60"}
 FILES = {
     "user_image": ("p.jpg", pictures.jpeg((96, 120), seed=1), "image/jpeg"),
     "garment_image": ("g.jpg", pictures.jpeg((96, 120), seed=2), "image/jpeg"),
@@ -72,7 +72,7 @@ async def pair(
         one, first = await stack.enter_async_context(opened(accepts))
         other, second = await stack.enter_async_context(opened(runs))
         yield Pair(one, other, (first, second), stand_in)
-        stand_in.ends.set()
+        stand_in.stalled.set()
 
 
 async def create(client: httpx.AsyncClient, headers: dict[str, str] = MINE) -> httpx.Response:
@@ -102,12 +102,12 @@ async def test_a_request_that_is_repeated_elsewhere_is_known_there(pair: Pair) -
 
 
 async def test_what_is_being_made_is_cancelled_from_elsewhere(pair: Pair) -> None:
-    pair.torchserve.ends.clear()
+    pair.torchserve.faults.append(Fault.SILENT)
     body = (await create(pair.one)).json()
     await pair.torchserve.was_asked.wait()
     ended = await pair.one.post(f"{body['urls']['self']}/cancel", headers=MINE)
     assert ended.json()["state"] == "cancelled"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while pair.resources[1].runner.running:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
     told = (await pair.other.get(body["urls"]["self"], headers=MINE)).json()
