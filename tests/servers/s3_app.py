@@ -7,16 +7,13 @@ be told that they were first.
 import io
 import sys
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from threading import Lock
 from typing import Any
 
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
 from werkzeug.serving import run_simple
 
+MOTO: Any = import_module("moto.server")  # its types would have mypy read all of AWS
 Start = Callable[..., Any]
 
 
@@ -24,7 +21,7 @@ class OneWriteAtATime:
     """The application; what writes is read whole first, so that who is slow holds up nobody."""
 
     def __init__(self) -> None:
-        self._app = DomainDispatcherApplication(create_backend_app)
+        self._app = MOTO.DomainDispatcherApplication(MOTO.create_backend_app)
         self._writing = Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
@@ -46,5 +43,5 @@ if __name__ == "__main__":
         int(sys.argv[1]),
         OneWriteAtATime(),
         threaded=True,
-        request_handler=MotoRequestHandler,
+        request_handler=MOTO.MotoRequestHandler,
     )
