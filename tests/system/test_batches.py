@@ -2,9 +2,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.handlers.torchserve_rows import config
 from tests.system.running import GARMENT, PERSON, Running, unlike
 
 pytestmark = pytest.mark.system
+
+BATCH = config()["batchSize"]
 
 
 @pytest.mark.prop(16)
@@ -17,9 +20,12 @@ def test_bad_rows_of_a_batch_leave_the_good_ones_alone(running: Running) -> None
         (good_person, good_garment, {"category": "hat"}),
         (good_person, good_garment, {"unheard_of": 1}),
     ] * 4
-    before = len(running.inferences(0))
+    ids = [f"row-{number}-of-a-batch" for number in range(len(asked))]
     with ThreadPoolExecutor(len(asked)) as pool:
-        answers = list(pool.map(lambda row: running.infer(row[0], row[1], **row[2]), asked))
+        with running.standing_still(until_wait=len(asked) - BATCH):
+            rows = zip(asked, ids, strict=True)
+            asking = [pool.submit(running.infer, *row[:2], one, **row[2]) for row, one in rows]
+        answers = [one.result() for one in asking]
     for (person, _, params), frames in zip(asked, answers, strict=True):
         kind, told = frames[-1]
         if person == good_person and not params:
@@ -28,8 +34,7 @@ def test_bad_rows_of_a_batch_leave_the_good_ones_alone(running: Running) -> None
         else:
             assert kind == "E"
             assert told["error_code"] == ("VAL_2001" if params else "VAL_2004")
-    sizes = [line["batch_size"] for line in running.inferences(len(asked), after=before)]
-    assert len(sizes) == len(asked)
+    sizes = [running.inference(one)["batch_size"] for one in ids]
     assert max(sizes) > 1
 
 

@@ -14,6 +14,7 @@ from gateway.stack.plan import Plan, plan_for
 from gateway.stack.running import Stack, StackFailed
 from tests.handlers.diffusion import deployment, tiny
 from tests.handlers.torchserve_rows import ROOT
+from tests.patience import PATIENCE_S
 from tests.system.running import GARMENT, PERSON, Running, unlike
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("commercial_only")]
@@ -38,7 +39,7 @@ def selling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def told(running: Running, path: str) -> Any:  # noqa: ANN401  JSON
-    return httpx.get(f"{running.stack.url}{path}", timeout=10).json()
+    return httpx.get(f"{running.stack.url}{path}", timeout=PATIENCE_S).json()
 
 
 def test_the_embedded_engine_serves(selling: Running) -> None:

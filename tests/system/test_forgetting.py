@@ -2,6 +2,7 @@ import httpx
 import pytest
 
 from gateway.domain.receipts import is_genuine
+from tests.patience import PATIENCE_S
 from tests.system.running import GARMENT, PERSON, Running, unlike
 
 pytestmark = pytest.mark.system
@@ -15,7 +16,7 @@ def test_a_deleted_session_leaves_nothing_in_a_real_worker(running: Running) -> 
         "user_image": ("person.png", unlike(PERSON), "image/png"),
         "garment_image": ("garment.png", unlike(GARMENT), "image/png"),
     }
-    with httpx.Client(base_url=running.stack.url, headers=MINE, timeout=90) as client:
+    with httpx.Client(base_url=running.stack.url, headers=MINE, timeout=PATIENCE_S) as client:
         asked = client.post(PATH, files=files, headers={"Prefer": "wait=60"})
         assert asked.status_code == 201, asked.text
         body = asked.json()

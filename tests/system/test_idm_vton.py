@@ -19,6 +19,7 @@ from gateway.stack.plan import plan_for
 from gateway.stack.running import Stack
 from tests.handlers.diffusion import deployment, tiny
 from tests.handlers.torchserve_rows import ROOT
+from tests.patience import PATIENCE_S
 from tests.system.running import Running, cpu_s, until
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("idm_vton")]
@@ -58,7 +59,7 @@ def ask(running: Running, options: dict[str, str], *without: str) -> httpx.Respo
         if part not in without
     }
     url = f"{running.stack.url}/api/v1/process-tryon"
-    return httpx.post(url, files=files, data=options, timeout=120)
+    return httpx.post(url, files=files, data=options, timeout=PATIENCE_S)
 
 
 def recorded() -> dict[str, str]:
@@ -84,7 +85,7 @@ def at_work(running: Running) -> Iterator[psutil.Process]:
 
 
 def picture(running: Running, url: str) -> NDArray[np.int16]:
-    answer = httpx.get(f"{running.stack.url}{url}", timeout=30)
+    answer = httpx.get(f"{running.stack.url}{url}", timeout=PATIENCE_S)
     with Image.open(io.BytesIO(answer.content)) as opened:
         return np.array(opened.convert("RGB"), np.int16)
 
@@ -133,7 +134,10 @@ def test_a_short_one_overtakes_a_long_one(diffusing: Running) -> None:
     long = threading.Thread(target=ask_for, args=("long",), kwargs=LONG)
     with at_work(diffusing):
         long.start()
-    ask_for("short", steps="1", seed="202")
+    short = threading.Thread(target=ask_for, args=("short",), kwargs={"steps": "1", "seed": "202"})
+    with diffusing.standing_still("idm_vton"):
+        short.start()
+    short.join()
     long.join()
     assert ended == ["short", "long"]
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.handlers.diffusion import deployment, tiny
 from tests.handlers.torchserve_rows import ROOT
+from tests.patience import PATIENCE_S
 from tests.system.running import lives, until
 
 pytestmark = pytest.mark.system
@@ -57,7 +58,7 @@ class Served:
     def end(self, number: signal.Signals) -> tuple[int, str]:
         """Send a signal; give the exit status and the rest of what it says."""
         self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=60)
+        rest, _ = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, rest
 
 
@@ -74,7 +75,7 @@ def served(folder: Path, *options: str) -> Iterator[Served]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_signal_ends_everything(number: signal.Signals, tmp_path: Path) -> None:
     with served(tmp_path) as one:
-        assert httpx.get(f"{one.url()}health/ready").is_success
+        assert httpx.get(f"{one.url()}health/ready", timeout=PATIENCE_S).is_success
         family = one.family()
         assert len(family) >= 4  # Java, two workers, the gateway
         status, rest = one.end(number)
@@ -86,7 +87,7 @@ def test_two_stacks_run_side_by_side(tmp_path: Path) -> None:
     with served(tmp_path / "a", ALONE) as first, served(tmp_path / "b", ALONE) as second:
         urls = {first.url(), second.url()}
         assert len(urls) == 2
-        assert all(httpx.get(f"{url}health/ready").is_success for url in urls)
+        assert all(httpx.get(f"{url}health/ready", timeout=PATIENCE_S).is_success for url in urls)
 
 
 @pytest.mark.parametrize("part", ["java", "python"])
@@ -96,7 +97,7 @@ def test_a_part_that_dies_ends_the_rest(part: str, tmp_path: Path) -> None:
         family = one.family()
         direct = psutil.Process(one.process.pid).children()
         next(process for process in direct if part in process.name()).kill()
-        rest, _ = one.process.communicate(timeout=60)
+        rest, _ = one.process.communicate(timeout=PATIENCE_S)
     assert one.process.returncode == 1
     assert "ended by itself" in rest
     until(lambda: not any(lives(process) for process in family), "all are gone")

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.patience import PATIENCE_S
 from tests.system.running import GARMENT, PERSON, Running, unlike
 
 pytestmark = pytest.mark.system
@@ -20,7 +21,7 @@ def analysed(running: Running, photo: bytes, request_id: str = "") -> dict[str, 
         files={"user_image": ("person.png", photo, "image/png")},
         data={"category": "upper_body"},
         headers={"X-Request-Id": request_id} if request_id else {},
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = answer.json()
@@ -28,7 +29,7 @@ def analysed(running: Running, photo: bytes, request_id: str = "") -> dict[str, 
 
 
 def fetched(running: Running, url: str) -> bytes:
-    answer = httpx.get(httpx.URL(running.stack.url).join(url), timeout=30)
+    answer = httpx.get(httpx.URL(running.stack.url).join(url), timeout=PATIENCE_S)
     assert answer.status_code == 200, answer.text
     return answer.content
 
@@ -57,8 +58,7 @@ def test_a_photo_is_understood_in_its_own_frame(running: Running) -> None:
     assert shirt.mean() > 0.02
     assert mask[shirt].mean() > 0.95 * 255
     assert mask[parse_map == told["labels"]["face"]].mean() < 0.05 * 255
-    (inference,) = running.inferences(1, request_id="one-analysis")
-    assert inference["model"] == "person"
+    assert running.inference("one-analysis")["model"] == "person"
 
 
 def test_every_answering_model_is_named_with_its_terms(running: Running) -> None:
@@ -89,7 +89,7 @@ def test_an_edited_mask_limits_a_try_on(running: Running) -> None:
             "mask": ("mask.png", written.getvalue(), "image/png"),
         },
         data={"category": "upper_body", "output_format": "png"},
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert answer.status_code == 200, answer.text
     result = pixels(fetched(running, answer.json()["result_url"]))
@@ -106,7 +106,7 @@ def test_a_photo_of_nobody_is_declined(running: Running) -> None:
     answer = httpx.post(
         f"{running.stack.url}/api/v1/person/analyse",
         files={"user_image": ("wall.png", wall.getvalue(), "image/png")},
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert answer.status_code == 422
     assert answer.json()["error_code"] == "ML_4005"

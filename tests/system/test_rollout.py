@@ -17,12 +17,14 @@ from gateway.stack.plan import plan_for
 from gateway.stack.running import Stack
 from handlers.archive import pack
 from tests.handlers.torchserve_rows import ROOT
-from tests.system.running import GARMENT, PERSON, Running, unlike, until
+from tests.patience import PATIENCE_S
+from tests.system.running import GARMENT, PERSON, Running, patient, unlike, until
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 TOKEN = "the-token-of-whoever-runs-this-place"  # noqa: S105 - the tests' own
 EVERY_S = 2.0
+AT_ONCE = 4
 SMALL = {"width_px": "512", "height_px": "768"}
 ADMIN = "/api/v1/admin/models/geometric"
 
@@ -31,21 +33,20 @@ ADMIN = "/api/v1/admin/models/geometric"
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stack of its own: its model store has 1.1.0, and 1.2.0 whose worker cannot start."""
     folder = tmp_path_factory.mktemp("rollout")
-    store, broken = folder / "store", folder / "broken"
+    store, sound, broken = folder / "store", patient(folder / "config"), folder / "broken"
     shutil.copytree(ROOT / "config", broken)
     text = (broken / "geometric.yaml").read_text()
     (broken / "geometric.yaml").write_text(
         re.sub("max_input_pixels: .*", "max_input_pixels: 1", text)
     )
-    for version, config in (("1.0.0", ROOT / "config"), ("1.1.0", ROOT / "config"),
-                            ("1.2.0", broken)):  # fmt: skip
+    for version, config in (("1.0.0", sound), ("1.1.0", sound), ("1.2.0", broken)):
         pack("geometric", config / "geometric.yaml", store, version, is_versioned=True)
     settings = {
         "VTON_STORAGE__URL": (folder / "objects").as_uri(),
         "VTON_ADMIN__TOKEN": TOKEN,
-        "VTON_ROLLOUT__SLOWDOWN": "5",  # two workers share the test's cores
+        "VTON_ROLLOUT__SLOWDOWN": "1000",  # two workers share the test's cores
     }
-    plan = plan_for(ROOT, ["geometric"])
+    plan = plan_for(ROOT, ["geometric"], config=sound)
     plan = replace(plan, logs=folder / "logs", store=store, settings=plan.settings | settings)
     with Stack(plan, threading.Event()) as stack:
         yield Running(stack, folder / "logs")
@@ -62,14 +63,15 @@ def try_on(place: Running) -> httpx.Response:
 
 @contextmanager
 def traffic(place: Running) -> Iterator[list[Future[httpx.Response]]]:
-    """Try-ons at a steady pace, whether the ones before are answered or not."""
+    """Try-ons at a steady pace, as long as a few at most wait for their answers."""
     asked: list[Future[httpx.Response]] = []
     is_over = threading.Event()
-    with ThreadPoolExecutor(32) as pool:
+    with ThreadPoolExecutor(AT_ONCE + 1) as pool:
 
         def keep_asking() -> None:
             while not is_over.wait(EVERY_S):
-                asked.append(pool.submit(try_on, place))
+                if sum(not one.done() for one in asked) < AT_ONCE:
+                    asked.append(pool.submit(try_on, place))
 
         asking = pool.submit(keep_asking)
         try:
@@ -81,7 +83,7 @@ def traffic(place: Running) -> Iterator[list[Future[httpx.Response]]]:
 
 def served_by(asked: list[Future[httpx.Response]]) -> list[str]:
     """The version that served each request; fails the test for one that was not served."""
-    answers = [one.result(90) for one in asked]
+    answers = [one.result(PATIENCE_S) for one in asked]
     assert [a.text for a in answers if a.status_code != 200] == []
     return [a.json()["model_version"] for a in answers]
 
@@ -93,7 +95,9 @@ def roll(place: Running, *wish: str) -> int:
 
 def versions(place: Running) -> dict[str, dict[str, Any]]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    told = httpx.get(f"{place.stack.url}{ADMIN}/versions", headers=headers, timeout=30).json()
+    told = httpx.get(
+        f"{place.stack.url}{ADMIN}/versions", headers=headers, timeout=PATIENCE_S
+    ).json()
     return {one["version"]: one for one in told["versions"]}
 
 
@@ -135,7 +139,7 @@ def test_an_archive_that_was_changed_is_refused(
 
 def test_an_old_worker_that_dies_as_it_drains_takes_nobody_along(place: Running) -> None:
     asked_for = {"url": "geometric-1.1.0.mar", "initial_workers": "1", "synchronous": "false"}
-    httpx.post(f"{place.stack.management_url}/models", params=asked_for, timeout=30)
+    httpx.post(f"{place.stack.management_url}/models", params=asked_for, timeout=PATIENCE_S)
     until(lambda: versions(place)["1.1.0"]["ready_workers"] == 1, "the new version is warm")
     old = psutil.Process(int(place.model()["workers"][0]["pid"]))
     with ThreadPoolExecutor(8) as pool:
@@ -148,7 +152,7 @@ def test_an_old_worker_that_dies_as_it_drains_takes_nobody_along(place: Running)
         assert versions(place)["1.0.0"]["in_flight"] == 5
         old.kill()
         assert served_by(asked) == ["1.1.0"] * 5
-        assert rolled.result(90) == 0
+        assert rolled.result(PATIENCE_S) == 0
     assert [*versions(place)] == ["1.1.0"]
     assert roll(place, "1.0.0") == 0
 

@@ -19,6 +19,7 @@ from gateway.stack.running import Stack
 from handlers import images
 from tests.handlers.diffusion import sdxl_deployment, tiny_sdxl
 from tests.handlers.torchserve_rows import ROOT, read_frames
+from tests.patience import PATIENCE_S
 from tests.system.running import Running, cpu_s, until
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("sdxl")]
@@ -49,7 +50,7 @@ def ask(running: Running, **options: Any) -> list[tuple[str, Any]]:  # noqa: ANN
     params = json.dumps({**BODY, **options}).encode()
     url = f"{running.stack.inference_url}/predictions/sdxl"
     part = {"params": (None, params, "application/json")}
-    answer = httpx.post(url, files=part, timeout=60)
+    answer = httpx.post(url, files=part, timeout=PATIENCE_S)
     assert answer.status_code == 200
     return read_frames(answer.content)
 
@@ -57,7 +58,7 @@ def ask(running: Running, **options: Any) -> list[tuple[str, Any]]:  # noqa: ANN
 def draw(running: Running, **options: Any) -> httpx.Response:  # noqa: ANN401  any option
     """Ask the gateway."""
     asked = {**BODY, **options}
-    return httpx.post(f"{running.stack.url}/api/v1/bodies", json=asked, timeout=120)
+    return httpx.post(f"{running.stack.url}/api/v1/bodies", json=asked, timeout=PATIENCE_S)
 
 
 @contextmanager
@@ -70,7 +71,7 @@ def at_work(running: Running) -> Iterator[psutil.Process]:
 
 
 def fetched(running: Running, url: str) -> bytes:
-    return httpx.get(f"{running.stack.url}{url}", timeout=30).content
+    return httpx.get(f"{running.stack.url}{url}", timeout=PATIENCE_S).content
 
 
 def pixels(encoded: bytes) -> NDArray[np.int16]:
@@ -163,7 +164,10 @@ def test_a_short_one_overtakes_a_long_one(drawing: Running) -> None:
     )
     with at_work(drawing):
         long.start()
-    ask_for("short", steps=1, seed=2)
+    short = threading.Thread(target=ask_for, args=("short",), kwargs={"steps": 1, "seed": 2})
+    with drawing.standing_still("sdxl"):
+        short.start()
+    short.join()
     long.join()
     assert ended == ["short", "long"]
 
