@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Final
 
-from tests.servers.process import DidNotStart, free_port
+from tests.servers.process import DidNotStart, held_port
 
 _FORKS: Final = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
@@ -46,7 +46,8 @@ class Killable:
 
     def __init__(self, name: str, log: Path, work: Callable[..., None], *told: Any) -> None:  # noqa: ANN401
         self.name: Final = name
-        self.port: Final = free_port()
+        self._holds: Final = held_port()
+        self.port: Final[int] = self._holds.getsockname()[1]
         self._log = log
         self._told = (work, log, self.port, *told)
         self._turn = threading.Lock()
@@ -74,6 +75,7 @@ class Killable:
         with self._turn:
             self._process.kill()
             self._process.join()
+            self._holds.close()
 
     def _begin_again(self) -> None:
         self._process.join()

@@ -5,6 +5,7 @@ from contextlib import suppress
 import pytest
 
 from tests.servers.fault_proxy import FaultProxy
+from tests.servers.process import held_port
 
 pytestmark = pytest.mark.anyio
 
@@ -127,11 +128,8 @@ async def test_somebody_else_may_answer(proxy: FaultProxy, line: Line) -> None:
 
 
 async def test_a_server_that_is_gone_is_a_reset() -> None:
-    gone = await asyncio.start_server(_echo, "127.0.0.1", 0)
-    port = gone.sockets[0].getsockname()[1]
-    gone.close()
-    await gone.wait_closed()
-    async with FaultProxy(port).running() as proxy:
-        line = await _connect(proxy)
-        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
-            await line.ask(b"hello")
+    with held_port() as gone:
+        async with FaultProxy(gone.getsockname()[1]).running() as proxy:
+            line = await _connect(proxy)
+            with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+                await line.ask(b"hello")

@@ -5,6 +5,7 @@ import pytest
 
 from gateway.errors.kinds import Misconfigured
 from gateway.stack.ports import Ports, claim
+from tests.servers.process import held_port
 
 
 def test_every_zero_becomes_a_port_of_its_own() -> None:
@@ -14,9 +15,9 @@ def test_every_zero_becomes_a_port_of_its_own() -> None:
 
 
 def test_a_wished_port_is_kept() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    assert claim(Ports(management=port)).management == port
+    with held_port() as nobody_listens:
+        port = nobody_listens.getsockname()[1]
+        assert claim(Ports(management=port)).management == port
 
 
 def test_every_taken_port_is_named_with_its_use() -> None:
