@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ BATCH = config()["batchSize"]
 @pytest.mark.prop(23)
 def test_bad_rows_of_a_batch_leave_the_good_ones_alone(running: Running) -> None:
     good_person, good_garment = unlike(PERSON), unlike(GARMENT)
-    asked: list[tuple[bytes, bytes, dict[str, object]]] = [
+    asked: list[tuple[bytes, bytes, dict[str, Any]]] = [
         (good_person, good_garment, {}),
         (b"no picture", good_garment, {}),
         (good_person, good_garment, {"category": "hat"}),

@@ -175,18 +175,6 @@ async def test_an_owner_has_so_many_items_running_and_others_go_on(
     assert (await claimed(queue)).owner == "ann"
 
 
-async def test_however_many_have_enough_whoever_stands_behind_them_is_next(
-    book: SqlSessionBook, queue: SqlSessionQueue, clock: ManualClock
-) -> None:
-    for place in range(5):
-        await book.create(draft(clock.now() - 100, items=4, owner=f"shop-{place}"))
-    last = await book.create(draft(clock.now()))
-    theirs = [await claimed(queue) for _ in range(10)]
-    assert {claim.owner for claim in theirs} == {f"shop-{place}" for place in range(5)}
-    assert (await claimed(queue)).session_id == last.session_id
-    assert await queue.claim("one", ENGINES) is None
-
-
 async def test_what_was_lost_goes_in_the_order_of_all(
     book: SqlSessionBook, queue: SqlSessionQueue, clock: ManualClock
 ) -> None:

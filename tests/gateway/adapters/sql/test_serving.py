@@ -41,6 +41,18 @@ async def test_what_only_its_engine_honours_waits_for_it(
     assert await queue.claim("one", ["other"], {ENGINE: ["other"]}) is None
 
 
+async def test_however_many_have_enough_whoever_stands_behind_them_is_next(
+    book: SqlSessionBook, queue: SqlSessionQueue, clock: ManualClock
+) -> None:
+    for place in range(5):
+        await book.create(draft(clock.now() - 100, items=4, owner=f"shop-{place}"))
+    last = await book.create(draft(clock.now()))
+    claims = [await queue.claim("one", [ENGINE]) for _ in range(12)]
+    owners = [claim.owner for claim in claims if claim is not None]
+    assert sorted(owners[:10]) == sorted(2 * [f"shop-{place}" for place in range(5)])
+    assert (owners[10:], claims[11]) == ([last.session.owner], None)
+
+
 async def test_a_queue_is_read_in_its_order_and_only_up_to_its_first(database: Database) -> None:
     if database.is_postgres:
         pytest.skip("Postgres plans by what is in its tables: here next to nothing")
