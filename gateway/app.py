@@ -14,7 +14,7 @@ from gateway.domain.limits import HEADERS as LIMIT_HEADERS
 from gateway.errors.features import SwitchedOff
 from gateway.intake.cookies import CSRF_HEADER
 from gateway.intake.credentials import KEY_HEADER, USER_TOKEN
-from gateway.intake.session_headers import SESSION_HEADERS
+from gateway.intake.session_headers import SESSION_HEADERS, TOLD_HEADERS
 from gateway.metrics import Metrics
 from gateway.middleware.boundaries import BodyLimit, ErrorBoundary, RequestScope
 from gateway.middleware.https_only import HttpsOnly
@@ -158,6 +158,7 @@ def _open_to(app: FastAPI, origins: Sequence[str]) -> None:
             "Retry-After",
             *LIMIT_HEADERS,
             USER_TOKEN,
+            *TOLD_HEADERS,
         ],
     )
 

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -20,11 +21,17 @@ from gateway.intake.session_spans import CANCEL_AFTER, KEEP_FOR, Spans, session_
 
 REPLAYED: Final = "Idempotent-Replayed"
 SESSION_HEADERS: Final = ("Idempotency-Key", "Prefer", CANCEL_AFTER, KEEP_FOR, "Last-Event-ID")
+APPLIED: Final = "Preference-Applied"
+TOLD_HEADERS: Final = ("Location", APPLIED, REPLAYED)
+"""What answers say of a session that was accepted."""
 MAX_WAIT_S: Final = 60.0
 _MANY: Final = 2**31
 _TOKEN_BYTES: Final = 24
 _KEY: Final = r"^[!-~]{1,255}$"
-_WAIT: Final = re.compile(r"(?:^|,)\s*wait=(\d{1,4})\s*(?:$|[,;])", re.ASCII)
+_PREFERENCE: Final = re.compile(r'(?:"(?:\\.|[^"\\])*(?:"|\\?$)|[^",])+')
+_WAIT: Final = re.compile(
+    r'\s*wait\s*=\s*(?:(?P<bare>\d+)|"(?P<quoted>\d+)")\s*(?:;|$)', re.ASCII | re.IGNORECASE
+)
 
 RepeatedKey = Annotated[
     str | None,
@@ -108,7 +115,7 @@ async def session_headers(
         owner=owner,
         fresh_token=fresh,
         key=checked_key(key, caller),
-        longest_s=wait_s(prefer),
+        longest_s=0.0 if prefer is None else wait_s(connection.headers.getlist("Prefer")),
         cancel_after_s=spans.cancel_after_s,
         most_open=min(r.settings.limits.open_sessions, caller.limits.concurrent_sessions or _MANY),
         webhook=webhook,
@@ -135,7 +142,12 @@ def checked_key(key: str | None, caller: Caller) -> str | None:
     return key
 
 
-def wait_s(prefer: str | None) -> float:
-    """Seconds that a caller would wait, 0 if none are named; what is not understood is passed."""
-    found = _WAIT.search(prefer or "")
-    return 0.0 if found is None else min(float(found[1]), MAX_WAIT_S)
+def wait_s(prefer: Sequence[str]) -> float:
+    """Seconds that a caller would wait, 0 if none are named, by the lines of his `Prefer`.
+
+    RFC 7240: the first counts; what is not understood is passed.
+    """
+    preferences = _PREFERENCE.findall(", ".join(prefer))
+    for found in filter(None, map(_WAIT.match, preferences)):
+        return min(float(found["bare"] or found["quoted"]), MAX_WAIT_S)
+    return 0.0

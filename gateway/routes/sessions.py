@@ -36,6 +36,7 @@ from gateway.intake.batches import Batch, read_batch
 from gateway.intake.credentials import USER_TOKEN
 from gateway.intake.path_ids import PathId
 from gateway.intake.session_headers import (
+    APPLIED,
     REPLAYED,
     SessionHeaders,
     known_owner,
@@ -165,10 +166,7 @@ async def _one_item(request: Request, r: Resources) -> Batch:
 
 
 async def _many_items(request: Request, r: Resources) -> Batch:
-    asked = await read_batch(request, r.settings.uploads)
-    items = len(asked.wearers) * len(asked.garments)
-    await count_items(request, r.doors.limits, items, "garments")
-    return asked
+    return await read_batch(request, r.settings.uploads)
 
 
 async def _accepted(
@@ -194,7 +192,9 @@ async def _accepted(
             payer=headers.payer,
             keep_s=headers.keep_s,
         )
-        accepted = await r.sessions.create(wanted)
+        items = len(asked.wearers) * len(asked.garments)
+        counted = partial(count_items, request, r.doors.limits, items, "garments")
+        accepted = await r.sessions.create(wanted, counted)
     return await _answer(request, response, r, headers, accepted)
 
 
@@ -203,7 +203,7 @@ async def _answer(
 ) -> AcceptedResponse:
     session, webhook = accepted.session, await _webhook(r, headers, accepted)
     if headers.longest_s:
-        response.headers["Preference-Applied"] = f"wait={headers.longest_s:.0f}"
+        response.headers[APPLIED] = f"wait={headers.longest_s:.0f}"
         session = await _waited_for(request, r, session, headers.longest_s)
     if headers.fresh_token is not None:
         response.headers[USER_TOKEN] = headers.fresh_token

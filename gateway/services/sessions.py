@@ -1,7 +1,7 @@
 """Sessions as their owners use them: made, read, listed, cancelled, erased."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -54,17 +54,21 @@ class SessionService:
         self._rules = rules
         self._eraser = eraser
 
-    async def create(self, request: SessionRequest) -> Created:
+    async def create(
+        self, request: SessionRequest, admit: Callable[[], Awaitable[None]] | None = None
+    ) -> Created:
         """Accept a session: from now on it ends, whatever dies.
 
-        Raises Conflict for a key that was used for another request, SessionsFull, and what its
-        parts do.
+        What is no repeat has to be admitted, before anything of it is stored. Raises Conflict for a
+        key that was used for another request, SessionsFull, and what its parts do.
         """
         repeat = await self._repeat_key(request)
         if repeat is not None:
             earlier = await self._book.repeated(request.owner, repeat)
             if earlier is not None:
                 return Created(await self.get(earlier, request.owner), is_repeat=True)
+        if admit is not None:
+            await admit()
         draft = await self._drafts.make(request)
         created = await self._write(draft, repeat)
         await self._notices.publish(topics.QUEUE)

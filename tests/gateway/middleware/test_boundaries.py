@@ -47,6 +47,22 @@ async def test_an_error_can_be_read_by_an_allowed_origin(gateway: Gateway) -> No
     assert answer.headers["access-control-allow-origin"] == "https://shop.example"
 
 
+async def test_a_page_of_an_allowed_origin_reads_what_is_said_of_its_session(
+    gateway: Gateway,
+) -> None:
+    async with _client(gateway, cors_origins="https://shop.example") as client:
+        photo = ("p.jpg", gateway.person, "image/jpeg")
+        answer = await client.post(
+            "/api/v1/tryon/sessions",
+            files={"user_image": photo, "garment_image": photo},
+            headers={"Origin": "https://shop.example", "Prefer": "wait=1"},
+        )
+    shown = answer.headers["access-control-expose-headers"].lower()
+    assert {"location", "preference-applied", "x-user-token"} <= answer.headers.keys()
+    for name in ("location", "preference-applied", "idempotent-replayed", "x-user-token"):
+        assert name in {one.strip() for one in shown.split(",")}
+
+
 async def test_a_made_up_method_makes_no_metric_of_its_own(gateway: Gateway) -> None:
     await gateway.client.request("BREW", "/nope")
     text = (await gateway.client.get("/metrics")).text

@@ -214,6 +214,21 @@ async def test_a_batch_counts_as_what_it_holds(tmp_path: Path) -> None:
         assert (await batch(2, 4)).status_code == 429
 
 
+async def test_a_repeat_of_a_batch_makes_nothing_and_counts_as_one_request(tmp_path: Path) -> None:
+    async with opened(tmp_path) as door:
+        picture = {"upload_id": (await _upload(door)).json()["upload_id"]}
+        body = {"people": [{"user_image": picture}], "garments": [{"garment_image": picture}] * 12}
+        headers = {"X-User-Token": "m" * 32, "Idempotency-Key": "order-7"}
+        answers = [
+            await door.gateway.client.post("/api/v1/tryon/batches", json=body, headers=headers)
+            for _ in range(3)
+        ]
+        assert [answer.status_code for answer in answers] == [201, 200, 200]
+        left = [int(answer.headers["X-RateLimit-Remaining"]) for answer in answers]
+        assert [left[0] - one for one in left] == [0, 1, 2]
+        assert len({answer.json()["session_id"] for answer in answers}) == 1
+
+
 async def _upload(door: Door) -> httpx.Response:
     photo = ("photo.jpg", door.gateway.person, "image/jpeg")
     return await door.gateway.client.post(
