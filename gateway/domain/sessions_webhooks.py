@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from gateway.domain.sessions import EventKind
@@ -25,13 +26,19 @@ class WebhookKind(StrEnum):
     ITEM_FAILED = "item.failed"
 
 
+_KINDS: Final[Mapping[object, WebhookKind]] = MappingProxyType(
+    {str(kind): kind for kind in WebhookKind}
+)
 ENDINGS: Final = frozenset(WebhookKind(f"session.{state}") for state in ENDED)
 """What tells how a session ended."""
 
 
 def kind_of(event: EventKind, data: Mapping[str, JsonValue]) -> WebhookKind | None:
-    """As what an event is told outside; None for what is not."""
-    if event is EventKind.PROGRESS or data["state"] not in ENDED:
+    """As what an event is told outside; None for what is not.
+
+    Of items that end because their session does, the session's own end tells.
+    """
+    if event is EventKind.PROGRESS:
         return None
     subject = "session" if event is EventKind.STATE else "item"
-    return WebhookKind(f"{subject}.{data['state']}")
+    return _KINDS.get(f"{subject}.{data['state']}")

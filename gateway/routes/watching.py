@@ -46,7 +46,14 @@ _ERRORS: Final = (
 
 Expires = Annotated[str | None, Query(max_length=12, description="of a link in `urls`")]
 Signature = Annotated[str | None, Query(max_length=64, description="of a link in `urls`")]
-After = Annotated[int, Query(ge=0, le=_LARGEST, description="only what came after this event")]
+After = Annotated[
+    int,
+    Query(
+        ge=0,
+        le=_LARGEST,
+        description="only what came after this event, if there is one",
+    ),
+]
 
 
 async def viewer(
@@ -94,7 +101,9 @@ async def events(
     """
     start = after if last_event_id is None else _number(last_event_id)
     begun = await r.watch.look(session_id, owner, start)
-    if begun.has_ended and start >= begun.last_event:
+    if start > begun.last_event:  # it is no number of this session's
+        start, begun = 0, await r.watch.look(session_id, owner)
+    if begun.has_ended and start == begun.last_event:
         return Response(status_code=204)
     narrator = Narrator(r.sessions, r.results, session_id, owner)
     news = r.watch.follow(session_id, owner, begun, start)
@@ -117,6 +126,8 @@ async def talk(
     owner = await viewer(socket, session_id, expires, signature)
     with r.watch.room.one(session_id, owner):
         begun = await r.watch.look(session_id, owner, after)
+        if after > begun.last_event:
+            after, begun = 0, await r.watch.look(session_id, owner)
         await socket.accept()
         narrator = Narrator(r.sessions, r.results, session_id, owner)
         news = r.watch.follow(session_id, owner, begun, after)

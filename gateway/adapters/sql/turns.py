@@ -76,7 +76,7 @@ class Turn:
         return state if moved else None
 
     def end_all(self, move: Move) -> bool:
-        """Cancel or expire the session with every open item; whether it was open."""
+        """Cancel or expire the session with every open item, and tell of each; if it was open."""
         if self.state not in OPEN:
             return False
         state = after(self.state, move)
@@ -87,8 +87,10 @@ class Turn:
                 session_items.c.state.in_(origins(move)),
             )
             .values(state=state.value, **self._ended(state))
+            .returning(session_items.c.position)
         )
-        self._connection.execute(items)
+        for position in sorted(self._connection.execute(items).scalars()):
+            self.tell(EventKind.ITEM, {"item": position, "state": state.value})
         self.move(move)
         return True
 

@@ -59,17 +59,14 @@ async def test_from_any_point_on_a_stream_goes_on_without_gap_or_double(live: Li
         assert all_of(again.text)[0].number == numbered[cut]
 
 
-@pytest.mark.parametrize("junk", ["", "x", "-1", "1.5", "٣", "9" * 60])
+@pytest.mark.parametrize("junk", ["", "x", "-1", "1.5", "٣", "999", "9" * 60])
 async def test_an_unknown_number_is_no_fault(live: Live, junk: str) -> None:
     session_id = await live.create()
     whole = all_of((await live.events(session_id)).text)
     answer = await live.gateway.client.get(
         f"{PATH}/{session_id}/events", headers=[TOKEN, (b"Last-Event-ID", junk.encode())]
     )
-    if answer.status_code == 204:
-        assert junk.startswith("9")
-    else:
-        assert len(all_of(answer.text)) == len(whole)
+    assert len(all_of(answer.text)) == len(whole)
 
 
 async def test_behind_the_end_there_is_nothing_more(live: Live) -> None:

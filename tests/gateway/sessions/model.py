@@ -3,7 +3,7 @@
 It knows nothing of transactions, of indexes or of how a database is asked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gateway.adapters.sql.queue import QueueRules
@@ -172,7 +172,7 @@ class Model:
                 yield from (item for item in known.items if item.state is State.PROCESSING)
 
 
-def has_ended_once(told: list[State], state: State) -> bool:
+def has_ended_once(told: Sequence[State | None], state: State) -> bool:
     """Whether what was told of a session ends once, with where it stands, or not yet."""
     ends = [one for one in told if one in ENDED]
     return ends == ([state] if state in ENDED else [])

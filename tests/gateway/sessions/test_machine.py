@@ -26,7 +26,7 @@ from gateway.adapters.sql.queue import QueueRules, SqlSessionQueue
 from gateway.adapters.sql.tables import idempotency_keys, session_events, sessions
 from gateway.domain.audit import AuditEvent
 from gateway.domain.jobs import Progress
-from gateway.domain.sessions import Claim, EventKind, RepeatKey
+from gateway.domain.sessions import Claim, RepeatKey
 from gateway.domain.sessions_lifecycle import Move, State
 from gateway.errors.kinds import Conflict
 from gateway.services.erasing import EVENT
@@ -242,22 +242,25 @@ class Anything(RuleBasedStateMachine):
         found = self.do(self.book.find(session_id, known.draft.owner))
         assert (found is not None) == known.is_shown(self.now)
         told = self.do(self.events(session_id))
-        assert [number for number, _ in told] == [*range(1, len(told) + 1)]
-        assert has_ended_once([state for _, state in told if state is not None], known.state)
+        assert [number for number, _, _ in told] == [*range(1, len(told) + 1)]
+        assert has_ended_once([state for _, item, state in told if item is None], known.state)
+        assert known.is_open or told[-1][1:] == (None, known.state)
+        for place, one in enumerate(known.items):
+            assert has_ended_once([state for _, item, state in told if item == place], one.state)
         if found is not None:
             assert found.state is known.state
             assert found.last_event == len(told)
             shown = [(item.state, item.attempt) for item in found.items]
             assert shown == [(item.state, item.attempt) for item in known.items]
 
-    async def events(self, session_id: str) -> list[tuple[int, State | None]]:
-        """The numbers of what was told of a session, with where it stood if that was told."""
+    async def events(self, session_id: str) -> list[tuple[int, int | None, State | None]]:
+        """The numbers of what was told of a session, or of which item, and where that stood."""
         own = session_events.c
         wanted = select(own.seq, own.kind, own.data).where(own.session_id == session_id)
 
-        def look(connection: Connection) -> list[tuple[int, State | None]]:
+        def look(connection: Connection) -> list[tuple[int, int | None, State | None]]:
             return [
-                (row.seq, State(row.data["state"]) if row.kind == EventKind.STATE else None)
+                (row.seq, row.data.get("item"), row.data.get("state"))
                 for row in connection.execute(wanted.order_by(own.seq))
             ]
 

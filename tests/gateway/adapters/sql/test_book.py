@@ -9,7 +9,7 @@ from gateway.adapters.sql.eraser import SqlEraser
 from gateway.adapters.sql.queue import SqlSessionQueue
 from gateway.domain.audit import AuditEvent
 from gateway.domain.sessions import Cursor, History, RepeatKey
-from gateway.domain.sessions_lifecycle import State
+from gateway.domain.sessions_lifecycle import ENDED, State
 from gateway.errors.kinds import Conflict
 from gateway.errors.limits import SessionsFull
 from tests.gateway.adapters.sql.drafts import ENGINES, OUTCOME, draft
@@ -137,8 +137,40 @@ async def test_events_go_on_from_the_last_one_seen(
     await book.cancel(made.session_id, "ann")
     history = await book.history(made.session_id, "ann", 1, 10)
     assert history is not None
-    assert [(event.seq, event.data) for event in history.events] == [(2, {"state": "cancelled"})]
-    assert await book.history(made.session_id, "ann", 2, 10) == History(State.CANCELLED, 2, [])
+    assert [(event.seq, event.data) for event in history.events] == [
+        (2, {"item": 0, "state": "cancelled"}),
+        (3, {"state": "cancelled"}),
+    ]
+    assert await book.history(made.session_id, "ann", 3, 10) == History(State.CANCELLED, 3, [])
+
+
+@pytest.mark.prop(16)
+@pytest.mark.parametrize("by_owner", [True, False])
+@pytest.mark.parametrize("is_begun", [True, False])
+async def test_of_a_batch_that_is_ended_every_item_tells_its_own_end_once(
+    book: SqlSessionBook,
+    queue: SqlSessionQueue,
+    clock: ManualClock,
+    by_owner: bool,  # noqa: FBT001
+    is_begun: bool,  # noqa: FBT001
+) -> None:
+    made = await book.create(draft(clock.now(), 3, cancel_after_s=9))
+    if is_begun:
+        claim = await queue.claim("one", ENGINES)
+        assert claim is not None
+        await queue.complete(claim, OUTCOME)
+    if by_owner:
+        await book.cancel(made.session_id, "ann")
+    else:
+        clock.time_s += 9
+        await queue.tidy()
+    history = await book.history(made.session_id, "ann", 0, 99)
+    assert history is not None
+    ends = [one.data for one in history.events if one.data.get("state") in ENDED]
+    state = State.CANCELLED if by_owner or is_begun else State.EXPIRED
+    states = [State.COMPLETED if is_begun else state, state, state]
+    assert [(one.get("item"), one["state"]) for one in ends] == [*enumerate(states), (None, state)]
+    assert [one.seq for one in history.events] == [*range(1, history.last_event + 1)]
 
 
 async def test_an_owner_has_so_many_open_sessions_and_one_more_when_one_ends(
