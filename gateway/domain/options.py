@@ -120,6 +120,17 @@ class Engine:
         """The options of a schedule that it honours: all, or none."""
         return schedule.OPTIONS if self.shares_steps else frozenset()
 
+    def is_preview(self, given: Given) -> bool:
+        """Whether it takes no more steps, of all samples, than its quickest preset."""
+        preset = self.presets.get(str(given.get("preset")), {})
+        told = {"num_samples": 1, **self.defaults, **preset, **given}
+        each, samples = told.get("steps"), told["num_samples"]
+        quick = [one.get("steps") for one in self.presets.values()]
+        most = min((steps for steps in quick if isinstance(steps, int)), default=0)
+        if not isinstance(each, int) or not isinstance(samples, int):
+            return False
+        return each * samples <= most
+
 
 @dataclass(frozen=True, slots=True)
 class Registry:

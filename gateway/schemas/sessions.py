@@ -64,7 +64,10 @@ class SessionResponse(Strict):
 
     session_id: str
     state: State
-    kind: Kind
+    kind: Kind = Field(
+        description="says who goes first: a single try-on in no more steps than its engine's"
+        " quickest preset (such as `preset=fast`) is a preview, and starts a minute ahead"
+    )
     engine: str
     created_at: datetime
     started_at: datetime | None

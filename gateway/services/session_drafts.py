@@ -57,7 +57,7 @@ class Worn:
 class SessionRequest:
     """What one call asks for: every wearer in every garment.
 
-    `key` is the caller's Idempotency-Key; `kind` None follows from how many items there are.
+    `key` is the caller's Idempotency-Key; `kind` None follows from what is asked for.
     `webhook` is to be told of the session. `most_open` of the owner's may be open with it. `payer`
     is the id of the API key that is charged for it. `keep_s` is for how many seconds it is kept, or
     None for as long as the deployment has it.
@@ -147,7 +147,7 @@ class SessionDrafts:
         return Draft(
             session_id=session_id,
             owner=request.owner,
-            kind=request.kind or (Kind.STANDARD if items == 1 else Kind.BATCH),
+            kind=request.kind or _kind(engine, wishes, items),
             engine=engine.name,
             asks=asks,
             request_id=request.request_id,
@@ -217,6 +217,13 @@ class SessionDrafts:
     async def _garment(self, source: Source | Picture, kept: Keeping) -> Mapping[str, str]:
         _, name = await self._pictures.take(source, kept)
         return {GARMENT: str(name)}
+
+
+def _kind(engine: Engine, wishes: Sequence[Given], items: int) -> Kind:
+    """A preview is asked for by how little work it is, so that nobody gains by calling it one."""
+    if items > 1:
+        return Kind.BATCH
+    return Kind.PREVIEW if engine.is_preview(wishes[0]) else Kind.STANDARD
 
 
 def _unless_failed(

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.options import Engine, choose, plan
+from gateway.domain.options import Engine, Given, choose, plan
 from gateway.domain.terms import Part
 from gateway.errors.kinds import InvalidInput
 
@@ -108,3 +108,27 @@ def test_a_name_outside_an_option_s_choices_is_named_with_those_there_are() -> N
             "supported": ["front", "relaxed"],
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "is_preview"),
+    [
+        ({"preset": "fast"}, True),
+        ({"steps": 8}, True),
+        ({"steps": 9}, False),
+        ({"steps": 4, "num_samples": 2}, True),
+        ({"preset": "fast", "num_samples": 2}, False),
+        ({"preset": "fast", "steps": 100}, False),
+        ({"preset": "quality"}, False),
+        ({"preset": "quality", "steps": 1}, True),
+        ({}, False),
+    ],
+)
+def test_what_is_no_more_work_than_the_quickest_preset_is_a_preview(
+    given: Given,
+    is_preview: bool,  # noqa: FBT001
+) -> None:
+    presets = {"fast": {"steps": 8}, "quality": {"steps": 30}}
+    assert replace(ENGINE, presets=presets).is_preview(given) is is_preview
+    assert replace(ENGINE, presets=presets, defaults={"steps": 30}).is_preview(given) is is_preview
+    assert not ENGINE.is_preview(given), "it has no presets"
