@@ -79,6 +79,7 @@ class Board:
         self._folder = folder
         self._now = now
         self._seen: set[str] = set()
+        self._lock = threading.Lock()
 
     def post(self, pictures: Collection[str]) -> None:
         """Leave a note for the other workers."""
@@ -87,18 +88,20 @@ class Board:
             logger.warning("%s: not ours; other workers are not told", self._folder)
             return
         name = f"{token_hex(8)}{_SUFFIX}"
-        self._seen.add(name)
         part = self._folder / f"{name}.part"
         part.write_text(json.dumps({"at": self._now(), "pictures": sorted(pictures)}))
-        part.replace(self._folder / name)
+        with self._lock:  # or who reads meanwhile would take it for another worker's
+            self._seen.add(name)
+            part.replace(self._folder / name)
 
     def news(self) -> set[str]:
         """Give the pictures of notes that were not read before; what is old is taken down."""
         found: set[str] = set()
-        names = {file.name for file in self._files()}
-        for name in names - self._seen:
+        with self._lock:
+            names = {file.name for file in self._files()}
+            new, self._seen = names - self._seen, names
+        for name in new:
             found |= self._read(self._folder / name)
-        self._seen = names
         return found
 
     def _files(self) -> list[Path]:

@@ -6,7 +6,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -33,9 +33,9 @@ class NotServing(Exception):
 @contextmanager
 def serving(contenders: Sequence[Contender], curve: str) -> Iterator[Mapping[str, str]]:
     """Give the address of each contender, while TorchServe runs; raises NotServing."""
-    folder = Path(tempfile.mkdtemp(prefix="vton-"))
+    folder, held = Path(tempfile.mkdtemp(prefix="vton-")), ExitStack()
     try:
-        ports = claim(Ports())
+        ports = claim(held, Ports())
         names = [one.name for one in contenders]
         for one in contenders:
             _pack(one, curve, folder / "model_store")
@@ -52,6 +52,7 @@ def serving(contenders: Sequence[Contender], curve: str) -> Iterator[Mapping[str
             finally:
                 child.stop(_GRACE_S)
     finally:
+        held.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 

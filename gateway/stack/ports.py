@@ -1,6 +1,7 @@
 """Which ports the stack listens on; all on loopback unless the gateway is told otherwise."""
 
 import socket
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -22,30 +23,35 @@ class Ports:
     stand_ins: int = 0
 
 
-def claim(wished: Ports, gateway_host: str = _LOOPBACK) -> Ports:
+def claim(held: ExitStack, wished: Ports, gateway_host: str = _LOOPBACK) -> Ports:
     """Replace every 0 by a free port; raises Misconfigured naming the ports that are taken.
 
-    The ports are free when this returns; nothing holds them until the listeners start.
+    On Linux they are nobody else's until `held` is closed; who reuses addresses, as all listeners
+    of the stack do, can listen to them meanwhile. Elsewhere nothing holds them.
     """
-    names = Ports.__slots__
-    with ExitStack() as held:
-        found: dict[str, int] = {}
-        taken: list[str] = []
-        for name in names:
+    found: dict[str, int] = {}
+    taken: list[str] = []
+    with ExitStack() as holding, ExitStack() as trying:
+        for name in Ports.__slots__:
             host = gateway_host if name == "gateway" else _LOOPBACK
+            port = getattr(wished, name)
             try:
-                found[name] = _hold(held, host, getattr(wished, name))
+                if sys.platform == "linux":
+                    port = _bound(holding, host, port).getsockname()[1]
+                listener = _bound(trying, host, port)
+                listener.listen()
+                found[name] = listener.getsockname()[1]
             except OSError as error:
                 taken.append(f"{getattr(wished, name)} ({name}): {error.strerror}")
         if taken:
             raise Misconfigured(f"cannot listen on port {', '.join(taken)}")
-        return Ports(**found)
+        held.push(holding.pop_all())
+    return Ports(**found)
 
 
-def _hold(held: ExitStack, host: str, port: int) -> int:
+def _bound(open_sockets: ExitStack, host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = held.enter_context(socket.socket(family, socket.SOCK_STREAM))
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen()
-    return int(listener.getsockname()[1])
+    bound = open_sockets.enter_context(socket.socket(family, socket.SOCK_STREAM))
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((host, port))
+    return bound

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO, Final, Self
@@ -45,6 +45,7 @@ class Stack:
         self._children: list[Child] = []
         self._outputs: list[IO[bytes]] = []
         self._folder = Path()
+        self._held = ExitStack()
         self.ports = Ports()
         self.store = Path()
 
@@ -80,7 +81,7 @@ class Stack:
         Raises Misconfigured for a port that is taken, StackFailed when a part does not come up,
         Interrupted when asked to end meanwhile.
         """
-        self.ports = claim(self._plan.ports, self._plan.host)
+        self.ports = claim(self._held, self._plan.ports, self._plan.host)
         # Short, because a socket's path may have 107 characters.
         self._folder = Path(tempfile.mkdtemp(prefix="vton-"))
         try:
@@ -197,6 +198,7 @@ class Stack:
         self._children.clear()
         for output in self._outputs:
             output.close()
+        self._held.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

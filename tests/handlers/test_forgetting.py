@@ -2,6 +2,8 @@
 
 import gc
 import json
+import threading
+import time
 import weakref
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -104,8 +106,6 @@ def test_notes_are_taken_down_after_a_minute(tmp_path: Path) -> None:
     ahead_s = [0.0]
 
     def later() -> float:
-        import time  # noqa: PLC0415
-
         return time.time() + ahead_s[0]
 
     board = Board(tmp_path / "board", later)
@@ -113,6 +113,24 @@ def test_notes_are_taken_down_after_a_minute(tmp_path: Path) -> None:
     ahead_s[0] = 61.0
     assert Board(tmp_path / "board", later).news() == set()
     assert list((tmp_path / "board").iterdir()) == []
+
+
+def test_a_note_left_while_notes_are_read_is_no_news_to_who_left_it(tmp_path: Path) -> None:
+    mine, theirs = part_digest(b"mine"), part_digest(b"theirs")
+
+    def looked_at() -> float:  # asked of every note that is found, too
+        if leaving.ident is None:
+            leaving.start()
+            leaving.join(0.2)
+        return time.time()
+
+    board = Board(tmp_path / "board", looked_at)
+    leaving = threading.Thread(target=board.post, args=([mine],))
+    Board(tmp_path / "board").post([theirs])
+    assert board.news() == {theirs}
+    leaving.join()
+    assert Board(tmp_path / "board").news() == {mine, theirs}
+    assert board.news() == set()
 
 
 def test_a_worker_that_is_gone_is_watched_no_more(board: Board) -> None:
