@@ -1,6 +1,8 @@
 """One database, SQLite or Postgres, chosen by URL: its engine, its transactions, its failures."""
 
 import asyncio
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
@@ -28,6 +30,8 @@ _DRIVERS: Final = {
     "postgres": "postgresql+asyncpg",
 }
 _IS_READING: Final = "is_reading"
+_AWAITED_S: Final = 2.0
+_PAUSE_S: Final = 0.01
 _PRAGMAS: Final = (
     "journal_mode = WAL",
     "synchronous = FULL",
@@ -70,7 +74,7 @@ class Database:
         self._reader: SqliteThread | None = None
         self._writer: SqliteThread | None = None
         if not self.is_postgres:
-            event.listen(self.engine.sync_engine, "connect", _prepare)
+            event.listen(self.engine.sync_engine, "connect", _prepare_new)
             event.listen(self.engine.sync_engine, "begin", _begin)
             self._glancer = SqliteConnection(parsed, 0, "BEGIN", _prepare)
             reader = SqliteConnection(parsed, timeout_s, "BEGIN", _prepare)
@@ -226,6 +230,20 @@ def _prepare(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _prepare_new(connection: Any, record: object) -> None:  # noqa: ANN401 - the driver's own type
+    """Prepare where the file may be new: whoever makes it log ahead has others refused at once."""
+    until = time.monotonic() + _AWAITED_S
+    while True:
+        try:
+            _prepare(connection, record)
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:

@@ -130,3 +130,16 @@ async def test_only_of_a_commit_that_failed_nobody_knows_what_it_changed(
         await database.write(
             lambda connection: connection.execute(text("INSERT INTO held VALUES (1, 2)"))
         )
+
+
+async def test_of_many_who_open_a_new_file_at_once_none_is_refused(tmp_path: Path) -> None:
+    async def looks(database: Database) -> None:
+        async with database.reading():
+            return
+
+    for number in range(20):
+        url = f"sqlite:///{tmp_path}/{number}.sqlite"
+        them = [Database(url, pool_size=1, timeout_s=60) for _ in range(8)]
+        await asyncio.gather(*map(looks, them))
+        for one in them:
+            await one.close()
