@@ -68,7 +68,7 @@ async def measure() -> Sequence[Overhead]:
         created = await send(ours, _create())
         told = created.json
         bare = _bare(told, folder)
-        events = f"{PATH}/{told['session_id']}/events?after=1"
+        events = f"{PATH}/{told['session_id']}/events?after=2"  # its end, as of the bare one
         await send(ours, Call("POST", f"{PATH}/{told['session_id']}/cancel", _TOKEN))
         calls = {
             "create": _create(),
@@ -174,7 +174,7 @@ def _bare(told: Mapping[str, Any], folder: Path) -> FastAPI:
     async def events(session_id: str) -> StreamingResponse:
         async def lines() -> AsyncIterator[bytes]:
             yield b"retry: 1000\n\n"
-            yield b"id: 2\nevent: state\ndata: %b\n\n" % session_id.encode()
+            yield b"id: 3\nevent: state\ndata: %b\n\n" % session_id.encode()
 
         return StreamingResponse(lines(), media_type="text/event-stream")
 
